@@ -1,0 +1,2 @@
+// The front door of `apiserver`.
+export type * from "./contract.ts";

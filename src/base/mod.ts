@@ -1,0 +1,13 @@
+// The front door of `base`: what every room may lean on. Nothing here knows of Kubernetes.
+export { assert } from "./assert.ts";
+export { type Clock, every, sleep, type Timer } from "./clock.ts";
+export type { Files, FileStat } from "./files.ts";
+export { type Log, type LogFields, silentLog } from "./log.ts";
+export type { ChildProcess, CommandResult, Processes } from "./processes.ts";
+export { type Random, randomInt, randomSuffix, seededRandom, uuid } from "./random.ts";
+export type { Running } from "./running.ts";
+export { VirtualClock } from "./virtual-clock.ts";
+export { systemClock } from "./system/clock.ts";
+export { systemFiles } from "./system/files.ts";
+export { systemProcesses } from "./system/processes.ts";
+export { systemRandom } from "./system/random.ts";

@@ -1,0 +1,2 @@
+// The front door of `cluster`.
+export {};

@@ -1,0 +1,2 @@
+// The front door of `kubelet`.
+export type * from "./runtime.ts";
