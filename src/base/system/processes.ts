@@ -1,5 +1,6 @@
 // Real child processes.
 import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { CommandResult, Processes } from "../processes.ts";
 
@@ -31,13 +32,23 @@ export const systemProcesses: Processes = {
     }),
 
   start: (command, args, options = {}) => {
-    const child = spawn(command, [...args], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...options.env }, cwd: options.directory });
+    const output = options.outputFile === undefined ? undefined : openSync(options.outputFile, "a", 0o600);
+    const child = spawn(command, [...args], {
+      stdio: output === undefined ? ["ignore", "pipe", "pipe"] : ["ignore", output, output],
+      env: { ...process.env, ...options.env },
+      cwd: options.directory,
+      detached: output !== undefined,
+    });
+    if (output !== undefined) {
+      closeSync(output);
+      child.unref();
+    }
     const exited = new Promise<{ code: number | undefined; signal: string | undefined }>((resolve) => {
       child.on("exit", (code, signal) => resolve({ code: code ?? undefined, signal: signal ?? undefined }));
       child.on("error", () => resolve({ code: 127, signal: undefined }));
     });
     const listeners: ((line: string) => void)[] = [];
-    for (const stream of [child.stdout, child.stderr]) {
+    for (const stream of [child.stdout, child.stderr].filter((stream) => stream !== null)) {
       createInterface({ input: stream }).on("line", (line) => {
         for (const listener of listeners) listener(line);
       });
@@ -48,5 +59,14 @@ export const systemProcesses: Processes = {
       onLine: (listener) => void listeners.push(listener),
       kill: (signal) => void child.kill(signal),
     };
+  },
+
+  signal: (pid, signal) => {
+    try {
+      return process.kill(pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+      throw error;
+    }
   },
 };

@@ -1,0 +1,24 @@
+// A short test report: failures in full, skips with their reason, and one line that scripts/lanes.ts reads.
+import type { TestEvent } from "node:test/reporters";
+
+export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+  let passed = 0;
+  let failed = 0;
+  let skipped = 0;
+  for await (const event of source) {
+    if (event.type === "test:pass" && event.data.details.type !== "suite") {
+      if (event.data.skip !== undefined) {
+        skipped++;
+        yield `skipped: ${event.data.name}: ${event.data.skip === true ? "no reason given" : event.data.skip}\n`;
+      } else passed++;
+    } else if (event.type === "test:fail" && event.data.details.type !== "suite") {
+      failed++;
+      const error = event.data.details.error;
+      const cause = error?.cause as { stack?: string } | undefined;
+      yield `FAILED: ${event.data.name} (${event.data.file ?? ""}:${event.data.line ?? ""})\n${cause?.stack ?? error?.stack ?? String(error)}\n`;
+    } else if (event.type === "test:stderr" || event.type === "test:stdout") {
+      yield event.data.message;
+    }
+  }
+  yield `lane-result ${passed} ${failed} ${skipped}\n`;
+}
