@@ -32,4 +32,6 @@ export const borders: readonly string[] = [
   "src/base/system/",
   "src/store/disk/",
   "src/cli/",
+  "src/kubelet/server/",
+  "src/client/https-transport",
 ];
