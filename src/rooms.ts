@@ -33,5 +33,7 @@ export const borders: readonly string[] = [
   "src/store/disk/",
   "src/cli/",
   "src/kubelet/server/",
+  "src/dns/server.ts",
+  "src/dns/forwarder.ts",
   "src/client/https-transport",
 ];

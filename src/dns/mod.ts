@@ -1,2 +1,3 @@
 // The front door of `dns`.
-export {};
+export { parseResolvConf, type ResolverConfig } from "./resolv-conf.ts";
+export { type DnsDeps, type DnsOptions, type RunningDns, startDns } from "./server.ts";
