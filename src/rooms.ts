@@ -34,6 +34,7 @@ export const borders: readonly string[] = [
   "src/cli/",
   "src/kubelet/server/",
   "src/dns/server.ts",
+  "src/kubelet/probe/network.ts",
   "src/dns/forwarder.ts",
   "src/client/https-transport",
 ];

@@ -1,7 +1,9 @@
 // `npm run generate [-- --facts DIR] [--check]`: turns upstream's API documents into our own committed data.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { generateMessages } from "./messages.ts";
 import { generateResources } from "./resources.ts";
+import { generateSchemas } from "./schemas.ts";
 import { readSwagger } from "./swagger.ts";
 import { generateTypes } from "./types.ts";
 
@@ -16,6 +18,8 @@ function main(argv: readonly string[]): number {
   const swagger = readSwagger(join(facts, "swagger-v1.36.json"));
   const files = new Map<string, string>();
   for (const [name, text] of generateTypes(swagger)) files.set(join("src/api/types", name), text);
+  for (const [path, text] of generateMessages(facts)) files.set(path, text);
+  for (const [path, text] of generateSchemas(swagger, facts)) files.set(path, text);
   files.set("src/api/resources.ts", generateResources(swagger));
 
   const check = argv.includes("--check");

@@ -117,27 +117,49 @@ const fieldErrorText = (error: FieldError): string => `${error.field}: ${fieldEr
 
 function fieldErrorBody(error: FieldError): string {
   const head = words[error.type];
-  const bare = error.type === "FieldValueRequired" || error.type === "FieldValueForbidden" || error.type === "FieldValueTooLong" || error.type === "InternalError" || error.type === "FieldValueTooMany";
+  const bare = error.type === "FieldValueRequired" || error.type === "FieldValueForbidden" || error.type === "FieldValueTooLong" || error.type === "InternalError";
   const shown = bare ? head : `${head}: ${showValue(error.value)}`;
   return error.detail === "" ? shown : `${shown}: ${error.detail}`;
 }
 
 function showValue(value: unknown): string {
   if (value === undefined || value === null) return "null";
-  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "string") return goQuote(value);
   if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") return String(value);
   return JSON.stringify(value);
+}
+
+const escapes: Readonly<Record<string, string>> = { '"': '\\"', "\\": "\\\\", "\x07": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v" };
+
+/** A text as Go's %q writes it. */
+export function goQuote(text: string): string {
+  let quoted = '"';
+  for (const character of text) {
+    const code = character.codePointAt(0) ?? 0;
+    if (escapes[character] !== undefined) quoted += escapes[character];
+    else if (code < 0x20 || code === 0x7f) quoted += `\\x${code.toString(16).padStart(2, "0")}`;
+    else if ((code >= 0x80 && code < 0xa0) || code === 0xad || (code >= 0x2028 && code <= 0x202e) || code === 0xfeff) quoted += `\\u${code.toString(16).padStart(4, "0")}`;
+    else quoted += character;
+  }
+  return `${quoted}"`;
 }
 
 export const required = (field: string, detail = ""): FieldError => ({ type: "FieldValueRequired", field, detail });
 export const invalidValue = (field: string, value: unknown, detail: string): FieldError => ({ type: "FieldValueInvalid", field, value, detail });
 export const duplicate = (field: string, value: unknown): FieldError => ({ type: "FieldValueDuplicate", field, value, detail: "" });
+export const notFoundValue = (field: string, value: unknown): FieldError => ({ type: "FieldValueNotFound", field, value, detail: "" });
+/** `supported` is printed in the order given. */
 export const notSupported = (field: string, value: unknown, supported: readonly string[]): FieldError => ({
   type: "FieldValueNotSupported", field, value,
-  detail: supported.length === 0 ? "" : `supported values: ${[...supported].sort().map((item) => JSON.stringify(item)).join(", ")}`,
+  detail: supported.length === 0 ? "" : `supported values: ${supported.map(goQuote).join(", ")}`,
 });
 export const forbiddenField = (field: string, detail: string): FieldError => ({ type: "FieldValueForbidden", field, detail });
-export const tooLong = (field: string, max: number): FieldError => ({ type: "FieldValueTooLong", field, detail: max < 0 ? "value is too long" : `may not be more than ${max} bytes` });
+export const tooMany = (field: string, actual: number, max: number): FieldError => ({
+  type: "FieldValueTooMany", field, value: actual, detail: max < 0 ? "has too many items" : `must have at most ${max} ${max === 1 ? "item" : "items"}`,
+});
+export const internalFieldError = (field: string, detail: string): FieldError => ({ type: "InternalError", field, detail });
+export const typeInvalid = (field: string, value: unknown, detail: string): FieldError => ({ type: "FieldValueTypeInvalid", field, value, detail });
+export const tooLong = (field: string, max: number): FieldError => ({ type: "FieldValueTooLong", field, detail: max < 0 ? "value is too long" : `may not be more than ${max} ${max === 1 ? "byte" : "bytes"}` });
 
 // Predicates: the same answer in process and over HTTP.
 

@@ -97,3 +97,18 @@ export interface AuditEvent {
 export interface AuditSink extends AsyncDisposable {
   record(event: AuditEvent): void;
 }
+
+/**
+ * Writes without authentication, authorization, admission and validation, but through the registry (uid, generation, resourceVersion, watch events):
+ * bootstrap objects, quota usage, allocated addresses.
+ */
+export interface ObjectWriter {
+  /** Creates those that are absent, in as few transactions as possible; the others stay as they are. Strategies' defaults are applied. */
+  createMissing(items: readonly { readonly type: ResourceType; readonly object: ApiObject }[]): Promise<void>;
+  /** Throws AlreadyExists. */
+  create<T extends ApiObject>(type: ResourceType<T>, object: T): Promise<Stored<T>>;
+  /** Gives `change` the latest object and writes the result with compare-and-set, again until it holds; undefined leaves it. Writes every field, status included. Throws NotFound. */
+  update<T extends ApiObject>(type: ResourceType<T>, ref: ObjectRef, change: (current: Stored<T>) => T | undefined): Promise<Stored<T>>;
+  /** Removes at once (no grace, no finalizers); harmless when absent. */
+  remove(type: ResourceType, ref: ObjectRef): Promise<void>;
+}

@@ -26,6 +26,8 @@ export interface Files {
   readLink(path: string): Promise<string>;
   chmod(path: string, mode: number): Promise<void>;
   chown(path: string, uid: number, gid: number): Promise<void>;
+  /** Bytes of the file system that holds `path`. */
+  diskBytes(path: string): Promise<number>;
   /** Removes a file or a whole tree; harmless when absent. */
   remove(path: string): Promise<void>;
 }

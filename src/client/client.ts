@@ -54,7 +54,11 @@ export type Patch =
  * Nothing is retried here except what is safe by HTTP (a GET on a connection that was closed before it was sent).
  */
 export interface Client {
-  get<T extends ApiObject>(type: ResourceType<T>, ref: ObjectRef, options?: { resourceVersion?: string; signal?: AbortSignal }): Promise<Stored<T>>;
+  get<T extends ApiObject>(
+    type: ResourceType<T>,
+    ref: ObjectRef,
+    options?: { resourceVersion?: string; signal?: AbortSignal },
+  ): Promise<Stored<T>>;
   list<T extends ApiObject>(type: ResourceType<T>, options?: ListOptions): Promise<ObjectList<T>>;
   /** Ends when the server ends it (time-out) or the signal aborts; the caller resumes from the last resourceVersion it saw. */
   watch<T extends ApiObject>(type: ResourceType<T>, options?: WatchOptions): AsyncIterable<WatchEvent<T>>;
@@ -63,11 +67,25 @@ export interface Client {
   update<T extends ApiObject>(type: ResourceType<T>, object: T, options?: WriteOptions): Promise<Stored<T>>;
   patch<T extends ApiObject>(type: ResourceType<T>, ref: ObjectRef, patch: Patch, options?: WriteOptions): Promise<Stored<T>>;
   /** Server-side apply. */
-  apply<T extends ApiObject>(type: ResourceType<T>, object: T, options: WriteOptions & { fieldManager: string; force?: boolean }): Promise<Stored<T>>;
-  delete<T extends ApiObject>(type: ResourceType<T>, ref: ObjectRef, options?: DeleteOptions & { signal?: AbortSignal }): Promise<unknown>;
+  apply<T extends ApiObject>(
+    type: ResourceType<T>,
+    object: T,
+    options: WriteOptions & { fieldManager: string; force?: boolean },
+  ): Promise<Stored<T>>;
+  delete<T extends ApiObject>(
+    type: ResourceType<T>,
+    ref: ObjectRef,
+    options?: DeleteOptions & { signal?: AbortSignal },
+  ): Promise<unknown>;
   deleteCollection<T extends ApiObject>(type: ResourceType<T>, options?: ListOptions & { delete?: DeleteOptions }): Promise<void>;
   /** POST of another kind to a subresource: pods/binding, pods/eviction, serviceaccounts/token. Returns what the server answers. */
-  createSubresource<T extends ApiObject>(type: ResourceType<T>, ref: ObjectRef, subresource: string, body: unknown, options?: WriteOptions): Promise<unknown>;
+  createSubresource<T extends ApiObject>(
+    type: ResourceType<T>,
+    ref: ObjectRef,
+    subresource: string,
+    body: unknown,
+    options?: WriteOptions,
+  ): Promise<unknown>;
   /** Anything else, such as /version or a resource known only at run time. Throws ApiError from 400 on. */
   send(request: ApiRequest): Promise<ApiReply>;
 }

@@ -33,7 +33,10 @@ export interface Informer<T extends ApiObject> extends Lister<T> {
 
 /** One informer per resource (and selector) of a process. `start` begins those asked for so far; later ones begin when asked for. */
 export interface InformerFactory extends AsyncDisposable {
-  informer<T extends ApiObject>(type: ResourceType<T>, options?: Pick<ListOptions, "namespace" | "labelSelector" | "fieldSelector">): Informer<T>;
+  informer<T extends ApiObject>(
+    type: ResourceType<T>,
+    options?: Pick<ListOptions, "namespace" | "labelSelector" | "fieldSelector">,
+  ): Informer<T>;
   start(): void;
   /** Resolves when every informer asked for has synced. */
   synced(signal?: AbortSignal): Promise<void>;

@@ -1,2 +1,5 @@
-// The front door of `controllers`.
-export {};
+// The front door of `controllers`: close the gap between desired and actual state.
+export type { CertificateSigner, ControllerEntry, ControllerOptions } from "./context.ts";
+export { defaultOptions } from "./options.ts";
+export { controllers } from "./registry.ts";
+export { type ControllersDeps, startControllers } from "./start.ts";

@@ -1,2 +1,16 @@
-// The front door of `kubelet`.
+// The front door of `kubelet`: the agent of one node. Read pod/plan.ts first.
+export { startKubelet } from "./kubelet.ts";
+export type { Capacity, KubeletDeps, KubeletOptions, NodeInfo, RunningKubelet } from "./options.ts";
 export type * from "./runtime.ts";
+export { type EventSink, noEvents } from "./pod/events.ts";
+export { recorderSink } from "./pod/recorder-sink.ts";
+export type { HttpTarget, NetworkProbes, ProbeOutcome, ProbeTarget } from "./probe/check.ts";
+// What the simulated node is made of.
+export { feed } from "./kubelet.ts";
+export { PodFleet } from "./pod/fleet.ts";
+export { ImageKeeper } from "./pod/images.ts";
+export type { ReferencedObjects } from "./pod/environment.ts";
+export { objectsThrough } from "./pod/objects.ts";
+export { newNode, nodeStatus } from "./node/node-object.ts";
+export { kubeletVersion, leaseNamespace, nodeLease } from "./node/node-keeper.ts";
+export { referencesOnly } from "./volume/references-only.ts";

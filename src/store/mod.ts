@@ -1,2 +1,30 @@
-// The front door of `store`.
-export * from "./store.ts";
+// The front door of `store`: etcd's data model behind one interface, and what implements it.
+export { compactPeriodically } from "./compactor.ts";
+export { type DiskStore, type DiskStoreOptions, openDiskStore } from "./disk/disk-store.ts";
+export { MemoryStore, type MemoryStoreOptions, openMemoryStore } from "./memory.ts";
+export {
+  type Compare,
+  type Key,
+  type KeyValue,
+  keyFromText,
+  type Lease,
+  type Operation,
+  type OperationResult,
+  type PutOperation,
+  prefixEnd,
+  type RangeOptions,
+  type RangeResult,
+  type Revision,
+  revisionSlotLength,
+  type Store,
+  StoreError,
+  type StoreErrorCode,
+  type StoreEvent,
+  type StoreStatus,
+  type StoreWatch,
+  type Transaction,
+  type TransactionResult,
+  type WatchBatch,
+  WatchCancelled,
+  type WatchRequest,
+} from "./store.ts";

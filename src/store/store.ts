@@ -116,7 +116,7 @@ export interface WatchBatch {
   readonly events: readonly StoreEvent[];
 }
 
-/** Cancelled by the store: `compactedRevision` is set when the start revision is gone. The iterator throws this. */
+/** Cancelled by the store: `compactedRevision` is set when the start revision is gone. `StoreWatch.closed` resolves with it. */
 export class WatchCancelled extends Error {
   readonly compactedRevision: Revision | undefined;
   constructor(message: string, compactedRevision?: Revision) {
@@ -151,7 +151,21 @@ export interface StoreStatus {
   readonly alarm?: { readonly kind: "NOSPACE" | "CORRUPT" | "READONLY"; readonly message: string };
 }
 
-export type StoreErrorCode = "compacted" | "futureRevision" | "noSpace" | "readOnly" | "corrupt" | "leaseNotFound" | "leaseExists" | "duplicateKey" | "keyNotFound" | "emptyKey" | "tooLarge" | "unavailable" | "unknownOutcome" | "closed";
+export type StoreErrorCode =
+  | "compacted"
+  | "futureRevision"
+  | "noSpace"
+  | "readOnly"
+  | "corrupt"
+  | "leaseNotFound"
+  | "leaseExists"
+  | "duplicateKey"
+  | "keyNotFound"
+  | "emptyKey"
+  | "tooLarge"
+  | "unavailable"
+  | "unknownOutcome"
+  | "closed";
 
 export class StoreError extends Error {
   readonly code: StoreErrorCode;
@@ -173,7 +187,10 @@ export interface Store extends AsyncDisposable {
   get(key: Key, revision?: Revision): KeyValue | undefined | Promise<KeyValue | undefined>;
   range(key: Key, options?: RangeOptions): RangeResult | Promise<RangeResult>;
   transact(transaction: Transaction): Promise<TransactionResult>;
-  /** `deliver` is called synchronously, in revision order, right after the commit is durable; it must be quick and must not throw. */
+  /**
+   * `deliver` is called synchronously, in revision order, right after the commit is durable; it must be quick and must not throw. Events since
+   * `startRevision` may arrive before the promise resolves. A start revision that is compacted away gives a watch whose `closed` resolves at once.
+   */
   watch(request: WatchRequest, deliver: (batch: WatchBatch) => void): Promise<StoreWatch>;
   compact(revision: Revision): Promise<void>;
   grantLease(ttlSeconds: number, id?: bigint): Promise<Lease>;
@@ -185,7 +202,8 @@ export interface Store extends AsyncDisposable {
 }
 
 /** UTF-8 text as a key. */
-export const keyFromText = (text: string): Key => (/^[\x00-\x7f]*$/.test(text) ? text : Buffer.from(text, "utf8").toString("latin1"));
+export const keyFromText = (text: string): Key =>
+  Buffer.byteLength(text) === text.length ? text : Buffer.from(text, "utf8").toString("latin1");
 
 /** The smallest key greater than every key that begins with `prefix` ("\0": to the end of the key space). */
 export function prefixEnd(prefix: Key): Key {

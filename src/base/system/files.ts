@@ -26,6 +26,10 @@ export const systemFiles: Files = {
   readLink: (path) => fs.readlink(path),
   chmod: fs.chmod,
   chown: fs.lchown,
+  diskBytes: async (path) => {
+    const { blocks, bsize } = await fs.statfs(path);
+    return blocks * bsize;
+  },
   remove: (path) => fs.rm(path, { recursive: true, force: true }),
 };
 

@@ -1,0 +1,294 @@
+// Checks a decoded tree against a built-in type and gives it the shape upstream's answer has: as if it had gone through Go's decoder and back.
+// Unknown fields are dropped and reported, wrong types refused with Go's text, empty values left out or written where Go would.
+import { canonicalQuantity } from "../quantity.ts";
+import type { JsonObject, JsonValue } from "../scalars.ts";
+import { objectSchema } from "../schema/read.ts";
+import type { Field, ObjectSchema, ScalarSchema, Schema } from "../schema/schema.ts";
+import { DecodeError } from "./errors.ts";
+import type { Literals } from "./json.ts";
+import { normalizeMicroTime, normalizeTime } from "./time.ts";
+
+export interface TypedOptions {
+  /** From `decodeJson`: lets 1.0 and 8e1 be refused for integers, as upstream does. */
+  readonly literals?: Literals;
+  /** Whether fields that Go writes even when empty (`status: {}`, `resources: {}`) are filled in. Default true. */
+  readonly emitEmpty?: boolean;
+}
+
+export interface Typed {
+  readonly object: JsonObject;
+  /** `unknown field "spec.foo"`, in the order of the tree, at most 100. */
+  readonly problems: readonly string[];
+}
+
+const maxProblems = 100;
+const jsonSchemaProps = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
+
+/** Reads a tree as an object of the schema. Throws `DecodeError` (`json: cannot unmarshal string into Go struct field ...`). The input is not changed. */
+export function decodeTyped(schema: ObjectSchema, value: JsonValue, options: TypedOptions = {}): Typed {
+  const reader = new Reader(options);
+  const object = reader.object(schema, value, { struct: "", path: [], goType: lastTwo(schema.name) }, []);
+  return { object: object as JsonObject, problems: reader.problems };
+}
+
+/** Where we are, for Go's error texts: the struct being filled and the JSON names on the way (no list indexes, no map keys). */
+interface Place {
+  readonly struct: string;
+  readonly path: readonly string[];
+  readonly goType: string;
+}
+
+type Step = string | number;
+
+class Reader {
+  readonly problems: string[] = [];
+  readonly #literals: Literals | undefined;
+  readonly #emitEmpty: boolean;
+
+  constructor(options: TypedOptions) {
+    this.#literals = options.literals;
+    this.#emitEmpty = options.emitEmpty ?? true;
+  }
+
+  object(schema: ObjectSchema, value: JsonValue, place: Place, steps: Step[]): JsonObject {
+    const input = value ?? {};
+    if (!isObject(input)) throw mismatch(describe(value), place);
+    const output: Record<string, JsonValue | undefined> = {};
+    const struct = schema.name.slice(schema.name.lastIndexOf(".") + 1);
+    for (const key of Object.keys(input)) {
+      const field = Object.hasOwn(schema.fields, key) ? schema.fields[key] : undefined;
+      const item = input[key];
+      if (field === undefined) {
+        this.#unknown([...steps, key]);
+        continue;
+      }
+      if (item === undefined || item === null) continue;
+      steps.push(key);
+      const inside = { struct, path: [...place.path, ...(field.embedded ?? []), key], goType: field.goType ?? "" };
+      const result = this.#value(field.schema, item, inside, steps, input, key);
+      steps.pop();
+      if (isWritten(field, result)) output[key] = result;
+    }
+    if (this.#emitEmpty) this.#fillIn(schema, output);
+    return output;
+  }
+
+  #fillIn(schema: ObjectSchema, output: Record<string, JsonValue | undefined>): void {
+    for (const field of emitted(schema)) {
+      const value = output[field.name];
+      if (value === undefined || (Array.isArray(value) && value.length === 0)) output[field.name] = this.#zero(field.schema, field.goType ?? "");
+    }
+  }
+
+  #zero(schema: Schema, goType: string): JsonValue {
+    switch (schema.kind) {
+      case "object": return this.object(schema, {}, { struct: "", path: [], goType }, []);
+      case "list": case "map": case "any": return null;
+      case "scalar": return zeroScalar(schema);
+      default: return schema satisfies never;
+    }
+  }
+
+  #value(schema: Schema, value: JsonValue, place: Place, steps: Step[], holder: object, key: string): JsonValue {
+    switch (schema.kind) {
+      case "object": return this.object(schema, value, place, steps);
+      case "scalar": return readScalar(schema, value, place, this.#literals?.get(holder)?.get(key));
+      case "any": return this.#any(value, place, steps);
+      case "list": {
+        if (!Array.isArray(value)) throw mismatch(describe(value), place);
+        const goType = elementGo(place.goType, schema.items);
+        return value.map((item: JsonValue, index) => {
+          if (item === null) return this.#zero(schema.items, goType);
+          steps.push(index);
+          const result = this.#value(schema.items, item, { ...place, goType }, steps, value, String(index));
+          steps.pop();
+          return result;
+        });
+      }
+      case "map": {
+        if (!isObject(value)) throw mismatch(describe(value), place);
+        const goType = elementGo(place.goType, schema.values);
+        const output: Record<string, JsonValue> = {};
+        for (const name of Object.keys(value)) {
+          const item = value[name];
+          steps.push(name);
+          const isNull = item === undefined || item === null;
+          setOwn(output, name, isNull ? this.#zero(schema.values, goType) : this.#value(schema.values, item, { ...place, goType }, steps, value, name));
+          steps.pop();
+        }
+        return output;
+      }
+      default: return schema satisfies never;
+    }
+  }
+
+  // the unions of JSON Schema have their own decoder upstream: it checks what is inside, and stays silent on unknown fields
+  #any(value: JsonValue, place: Place, steps: Step[]): JsonValue {
+    const quiet = (item: JsonValue): JsonValue => {
+      const reader = new Reader({ ...(this.#literals === undefined ? {} : { literals: this.#literals }), emitEmpty: this.#emitEmpty });
+      return reader.object(objectSchema(jsonSchemaProps), item, { struct: "", path: [], goType: "v1.JSONSchemaProps" }, steps);
+    };
+    if (place.goType.endsWith("v1.JSONSchemaPropsOrBool")) {
+      if (typeof value === "boolean") return value;
+      if (isObject(value)) return quiet(value);
+      throw new DecodeError("boolean or JSON schema expected");
+    }
+    if (place.goType.endsWith("v1.JSONSchemaPropsOrArray")) return Array.isArray(value) ? value.map(quiet) : isObject(value) ? quiet(value) : value;
+    if (place.goType.endsWith("v1.JSONSchemaPropsOrStringArray")) return isObject(value) ? quiet(value) : value;
+    return value;
+  }
+
+  #unknown(steps: readonly Step[]): void {
+    if (this.problems.length < maxProblems) this.problems.push(`unknown field "${pathText(steps)}"`);
+  }
+}
+
+const emittedFields = new WeakMap<ObjectSchema, readonly Field[]>();
+
+function emitted(schema: ObjectSchema): readonly Field[] {
+  const known = emittedFields.get(schema);
+  if (known !== undefined) return known;
+  const fields = Object.values(schema.fields).filter((field) => field.emitEmpty === true);
+  emittedFields.set(schema, fields);
+  return fields;
+}
+
+/** Go's omitempty: a pointer is written whatever it points to, anything else only when it is not empty. */
+function isWritten(field: Field, value: JsonValue): boolean {
+  if (field.pointer === true || field.emitEmpty === true) return true;
+  if (value === null || value === "" || value === 0 || value === false) return field.schema.kind === "any";
+  if (Array.isArray(value)) return value.length > 0;
+  if (typeof value === "object" && field.schema.kind === "map") return Object.keys(value).length > 0;
+  if (typeof value === "object" && field.schema.kind === "object") return Object.keys(value).length > 0;
+  return true;
+}
+
+function zeroScalar(schema: ScalarSchema): JsonValue {
+  switch (schema.type) {
+    case "string": return "";
+    case "bytes": return null;
+    case "boolean": return false;
+    case "int32": case "int64": case "double": case "intOrString": return 0;
+    case "quantity": return "0";
+    case "time": case "microTime": return null;
+    default: return schema.type satisfies never;
+  }
+}
+
+function readScalar(schema: ScalarSchema, value: JsonValue, place: Place, literal: string | undefined): JsonValue {
+  switch (schema.type) {
+    case "string":
+      if (typeof value !== "string") throw mismatch(describe(value), place);
+      return value;
+    case "boolean":
+      if (typeof value !== "boolean") throw mismatch(describe(value), place);
+      return value;
+    case "int32": return readInteger(value, literal, 31n, place);
+    case "int64": return readInteger(value, literal, 63n, place);
+    case "double":
+      if (typeof value === "bigint") return Number(value);
+      if (typeof value !== "number") throw mismatch(describe(value), place);
+      if (!Number.isFinite(value)) throw mismatch(`number ${literal ?? String(value)}`, place);
+      return value;
+    case "quantity":
+      try {
+        return canonicalQuantity(literal ?? quantityText(value));
+      } catch (error) {
+        throw new DecodeError(error instanceof Error ? error.message : String(error));
+      }
+    case "intOrString":
+      return typeof value === "string" ? value : readInteger(value, literal, 31n, { ...place, goType: "int32" });
+    case "time": case "microTime":
+      if (typeof value !== "string") throw mismatch(describe(value), { ...place, goType: "string" });
+      return schema.type === "time" ? normalizeTime(value) : normalizeMicroTime(value);
+    case "bytes": return readBytes(value, place);
+    default: return schema.type satisfies never;
+  }
+}
+
+// what is not a string or a number reads as its JSON text, which then is no quantity
+const quantityText = (value: JsonValue): string | number => (typeof value === "string" || typeof value === "number" ? value : typeof value === "bigint" ? String(value) : "x");
+
+function readInteger(value: unknown, literal: string | undefined, bits: bigint, place: Place): number {
+  if (typeof value !== "number" && typeof value !== "bigint") throw mismatch(describe(value as JsonValue), place);
+  if (literal !== undefined || (typeof value === "number" && !Number.isInteger(value))) throw mismatch(`number ${literal ?? String(value)}`, place);
+  const limit = 2n ** bits;
+  const integer = BigInt(value);
+  if (integer >= limit || integer < -limit) throw mismatch(`number ${integer}`, place);
+  return value as number;
+}
+
+function readBytes(value: JsonValue, place: Place): string {
+  if (Array.isArray(value)) {
+    const inside = { ...place, goType: "uint8" };
+    return Buffer.from(value.map((item: JsonValue) => {
+      if (typeof item !== "number") throw mismatch(describe(item), inside);
+      if (!Number.isInteger(item) || item < 0 || item > 255) throw mismatch(`number ${item}`, inside);
+      return item;
+    })).toString("base64");
+  }
+  if (typeof value !== "string") throw mismatch(describe(value), place);
+  const text = /[\r\n]/.test(value) ? value.replace(/[\r\n]/g, "") : value;
+  if (text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text)) return text;
+  throw new DecodeError(`illegal base64 data at input byte ${badByte(value)}`);
+}
+
+/** Where Go's decoder gives up: the first byte that cannot stand there, or the last group when it is cut short. */
+function badByte(text: string): number {
+  let inGroup = 0;
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at] ?? "";
+    if (char === "\r" || char === "\n") continue;
+    if (char === "=") {
+      if (inGroup < 2) return at;
+      const rest = text.slice(at + 1).replace(/[\r\n]/g, "");
+      if (inGroup === 2 && !rest.startsWith("=")) return rest === "" ? text.length : at + 1;
+      return at + (inGroup === 2 ? 2 : 1);
+    }
+    if (!/[A-Za-z0-9+/]/.test(char)) return at;
+    inGroup = (inGroup + 1) % 4;
+  }
+  return text.length - inGroup;
+}
+
+function mismatch(what: string, place: Place): DecodeError {
+  if (place.struct === "") return new DecodeError(`json: cannot unmarshal ${what} into Go value of type ${place.goType}`);
+  return new DecodeError(`json: cannot unmarshal ${what} into Go struct field ${place.struct}.${place.path.join(".")} of type ${place.goType}`);
+}
+
+function describe(value: JsonValue): string {
+  if (Array.isArray(value)) return "array";
+  if (value === null) return "null";
+  switch (typeof value as string) {
+    case "boolean": return "bool";
+    case "number": case "bigint": return "number";
+    default: return typeof value;
+  }
+}
+
+/** The Go type of a list's items or a map's values. A named list or map type ("v1.ExtraValue") does not show it: the shape does. */
+function elementGo(goType: string, schema: Schema): string {
+  const bare = /^(?:\[\]|map\[[^\]]*\])\*?(.*)$/.exec(goType)?.[1];
+  if (bare !== undefined) return bare;
+  switch (schema.kind) {
+    case "object": return lastTwo(schema.name);
+    case "scalar": return { string: "string", boolean: "bool", int32: "int32", int64: "int64", double: "float64", quantity: "resource.Quantity", intOrString: "intstr.IntOrString", time: "v1.Time", microTime: "v1.MicroTime", bytes: "[]uint8" }[schema.type];
+    case "any": return "v1.JSON";
+    default: return "";
+  }
+}
+
+const lastTwo = (name: string): string => name.split(".").slice(-2).join(".");
+
+const isObject = (value: JsonValue | undefined): value is JsonObject => typeof value === "object" && value !== null && !Array.isArray(value);
+
+function pathText(steps: readonly Step[]): string {
+  let text = "";
+  for (const step of steps) text += typeof step === "number" ? `[${step}]` : text === "" ? step : `.${step}`;
+  return text;
+}
+
+function setOwn(target: Record<string, JsonValue>, key: string, value: JsonValue): void {
+  if (key === "__proto__") Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
+  else target[key] = value;
+}

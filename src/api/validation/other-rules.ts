@@ -1,0 +1,54 @@
+// The kinds of all groups but core.
+import * as apps from "../defaults/apps.ts";
+import * as others from "../defaults/others.ts";
+import type { KindRules } from "../rules.ts";
+import { plainKind } from "./helpers.ts";
+import { pathSegmentName } from "./meta.ts";
+
+export const otherRules: Readonly<Record<string, KindRules>> = {
+  "apps/Deployment": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultDeployment }),
+  "apps/ReplicaSet": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultReplicaSet }),
+  "apps/DaemonSet": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultDaemonSet }),
+  "apps/StatefulSet": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultStatefulSet }),
+  "apps/ControllerRevision": plainKind({ namespaced: true }),
+  "batch/Job": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultJob }),
+  "batch/CronJob": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultCronJob }),
+  "autoscaling/HorizontalPodAutoscaler": plainKind({ namespaced: true, status: true, default: (object) =>
+    object.apiVersion === "autoscaling/v1" ? apps.defaultHorizontalPodAutoscalerV1(object) : apps.defaultHorizontalPodAutoscaler(object) }),
+  "policy/PodDisruptionBudget": plainKind({ namespaced: true, status: true, generation: true, unconditionalUpdate: false }),
+  "networking.k8s.io/NetworkPolicy": plainKind({ namespaced: true, generation: true, default: others.defaultNetworkPolicy }),
+  "networking.k8s.io/Ingress": plainKind({ namespaced: true, status: true, generation: true }),
+  "networking.k8s.io/IngressClass": plainKind({ namespaced: false, generation: true, default: others.defaultIngressClass }),
+  "networking.k8s.io/IPAddress": plainKind({ namespaced: false }),
+  "networking.k8s.io/ServiceCIDR": plainKind({ namespaced: false, status: true }),
+  "discovery.k8s.io/EndpointSlice": plainKind({ namespaced: true, generation: true, default: others.defaultEndpointSlice }),
+  "coordination.k8s.io/Lease": plainKind({ namespaced: true, createOnUpdate: true, unconditionalUpdate: false }),
+  "events.k8s.io/Event": plainKind({ namespaced: true, createOnUpdate: true }),
+  "scheduling.k8s.io/PriorityClass": plainKind({ namespaced: false, generation: true, default: others.defaultPriorityClass }),
+  "storage.k8s.io/StorageClass": plainKind({ namespaced: false, default: others.defaultStorageClass }),
+  "storage.k8s.io/CSIDriver": plainKind({ namespaced: false, unconditionalUpdate: false, default: others.defaultCsiDriver }),
+  "storage.k8s.io/CSINode": plainKind({ namespaced: false, unconditionalUpdate: false }),
+  "storage.k8s.io/CSIStorageCapacity": plainKind({ namespaced: true, unconditionalUpdate: false }),
+  "storage.k8s.io/VolumeAttachment": plainKind({ namespaced: false, status: true, unconditionalUpdate: false }),
+  "storage.k8s.io/VolumeAttributesClass": plainKind({ namespaced: false }),
+  "rbac.authorization.k8s.io/Role": plainKind({ namespaced: true, name: pathSegmentName, createOnUpdate: true }),
+  "rbac.authorization.k8s.io/ClusterRole": plainKind({ namespaced: false, name: pathSegmentName, createOnUpdate: true }),
+  "rbac.authorization.k8s.io/RoleBinding": plainKind({ namespaced: true, name: pathSegmentName, createOnUpdate: true, default: others.defaultRoleBinding }),
+  "rbac.authorization.k8s.io/ClusterRoleBinding": plainKind({ namespaced: false, name: pathSegmentName, createOnUpdate: true, default: others.defaultRoleBinding }),
+  "admissionregistration.k8s.io/MutatingWebhookConfiguration": plainKind({ namespaced: false, generation: true, unconditionalUpdate: false, default: others.defaultMutatingWebhooks }),
+  "admissionregistration.k8s.io/ValidatingWebhookConfiguration": plainKind({ namespaced: false, generation: true, unconditionalUpdate: false, default: others.defaultValidatingWebhooks }),
+  "admissionregistration.k8s.io/ValidatingAdmissionPolicy": plainKind({ namespaced: false, status: true, generation: true, default: others.defaultAdmissionPolicy }),
+  "admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding": plainKind({ namespaced: false, generation: true, default: others.defaultAdmissionPolicyBinding }),
+  "admissionregistration.k8s.io/MutatingAdmissionPolicy": plainKind({ namespaced: false, generation: true, default: others.defaultAdmissionPolicy }),
+  "admissionregistration.k8s.io/MutatingAdmissionPolicyBinding": plainKind({ namespaced: false, generation: true, default: others.defaultAdmissionPolicyBinding }),
+  "flowcontrol.apiserver.k8s.io/FlowSchema": plainKind({ namespaced: false, status: true, generation: true, default: others.defaultFlowSchema }),
+  "flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration": plainKind({ namespaced: false, status: true, generation: true, default: others.defaultPriorityLevel }),
+  "node.k8s.io/RuntimeClass": plainKind({ namespaced: false, createOnUpdate: true, unconditionalUpdate: false }),
+  "certificates.k8s.io/CertificateSigningRequest": plainKind({ namespaced: false, status: true }),
+  "resource.k8s.io/DeviceClass": plainKind({ namespaced: false, generation: true }),
+  "resource.k8s.io/ResourceClaim": plainKind({ namespaced: true, status: true, default: others.defaultResourceClaim }),
+  "resource.k8s.io/ResourceClaimTemplate": plainKind({ namespaced: true, default: others.defaultResourceClaimTemplate }),
+  "resource.k8s.io/ResourceSlice": plainKind({ namespaced: false, generation: true }),
+  "apiregistration.k8s.io/APIService": plainKind({ namespaced: false, status: true, unconditionalUpdate: false, default: others.defaultApiService }),
+  "apiextensions.k8s.io/CustomResourceDefinition": plainKind({ namespaced: false, status: true, generation: true }),
+};

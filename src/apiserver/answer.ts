@@ -1,0 +1,19 @@
+// What a handler answers, before anybody has chosen bytes or objects: the HTTP side encodes it, the in-process side parses it.
+import type { CacheWatcher } from "./cache/watcher.ts";
+import type { Entry } from "./cache/entry.ts";
+import type { ServedResource } from "./registry/resource.ts";
+
+export type Answer =
+  /** A stored object. */
+  | { readonly kind: "entry"; readonly code: number; readonly resource: ServedResource; readonly entry: Entry }
+  /** Any other object: a Status, a Scale, a review, discovery. */
+  | { readonly kind: "object"; readonly code: number; readonly object: unknown; readonly resource?: ServedResource }
+  | {
+      readonly kind: "list";
+      readonly resource: ServedResource;
+      readonly entries: readonly Entry[];
+      readonly metadata: { readonly resourceVersion: string; readonly continue?: string; readonly remainingItemCount?: number };
+    }
+  | { readonly kind: "watch"; readonly resource: ServedResource; readonly watcher: CacheWatcher }
+  /** Not an API object: health checks, metrics, OpenAPI documents. */
+  | { readonly kind: "raw"; readonly code: number; readonly contentType: string; readonly body: Buffer | string; readonly headers?: Readonly<Record<string, string>> };

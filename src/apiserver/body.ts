@@ -1,0 +1,155 @@
+// Request bodies into objects: syntax, kind and version, unknown fields, with upstream's messages.
+import {
+  type ApiError, type ApiObject, apiError, apiVersionOf, badRequest, builtInResources, DecodeError, decodeJson, decodeProtobuf, decodeTyped, decodeYaml, inDocumentOrder, type JsonValue, type Literals, type ObjectSchema,
+  type ResourceType,
+} from "#api";
+import { type BodyFormat, formatOfType, parseMediaType } from "./http/media-type.ts";
+import type { FieldValidation } from "./registry/options.ts";
+
+/** A body as it came: bytes over HTTP, an already parsed value in process. */
+export interface RequestBody {
+  /** "" when none was given. */
+  readonly contentType: string;
+  readonly bytes?: Buffer;
+  readonly value?: unknown;
+}
+
+export interface ExpectedKind {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly schema: ObjectSchema;
+  /** Custom resources say their kind and version exactly. */
+  readonly strictKind: boolean;
+}
+
+export const acceptedBodies = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+
+export const unsupportedBody = (accepted: string): ApiError =>
+  apiError("UnsupportedMediaType", `the body of the request was in an unknown format - accepted media types include: ${accepted}`);
+
+/** Throws UnsupportedMediaType. No type at all means JSON. */
+export function bodyFormat(contentType: string): BodyFormat {
+  if (contentType === "") return "json";
+  const format = formatOfType[parseMediaType(contentType)?.type ?? ""];
+  if (format === undefined) throw unsupportedBody(acceptedBodies);
+  return format;
+}
+
+export interface RawBody {
+  readonly value: JsonValue;
+  readonly problems: readonly string[];
+  readonly literals?: Literals;
+}
+
+const asRecord = (value: unknown): Readonly<Record<string, unknown>> | undefined =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Readonly<Record<string, unknown>>) : undefined;
+
+/** Decodes a body as an object of the expected kind. Fields that are unknown or given twice are refused, warned about or dropped. */
+export function decodeObject(body: RequestBody, expected: ExpectedKind, validation: FieldValidation, warn: (message: string) => void): ApiObject {
+  const raw = rawBody(body, expected);
+  const record = asRecord(raw.value);
+  const apiVersion = typeof record?.["apiVersion"] === "string" ? record["apiVersion"] : "";
+  const kind = typeof record?.["kind"] === "string" ? record["kind"] : "";
+  const unrecognized = (why: string): ApiError => badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): ${why}${shown(body)}`);
+  if (record === undefined) {
+    throw unrecognized(`couldn't get version/kind; json parse error: json: cannot unmarshal ${typeWord(raw.value)} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`);
+  }
+  for (const name of ["apiVersion", "kind"]) {
+    const value = record[name];
+    if (value === undefined || value === null || typeof value === "string") continue;
+    throw unrecognized(`couldn't get version/kind; json parse error: json: cannot unmarshal ${typeWord(value)} into Go struct field .${name} of type string`);
+  }
+  if (apiVersion.split("/").length > 2) throw unrecognized(`unexpected GroupVersion string: ${apiVersion}`);
+  checkKind(apiVersion, kind, expected, body);
+  const version = (apiVersion === "" ? expected.version : apiVersion.split("/").at(-1)) ?? expected.version;
+  const cannot = (why: string): ApiError => badRequest(`${kind === "" ? expected.kind : kind} in version ${JSON.stringify(version)} cannot be handled as a ${expected.kind}: ${why}`);
+  try {
+    const typed = decodeTyped(expected.schema, raw.value, raw.literals === undefined ? {} : { literals: raw.literals });
+    const found = [...raw.problems, ...typed.problems];
+    const problems = found.length > 1 && body.bytes !== undefined ? inDocumentOrder(body.bytes.toString("utf8"), found) : found;
+    if (problems.length > 0) {
+      if (validation === "Strict") throw cannot(`strict decoding error: ${problems.join(", ")}`);
+      if (validation === "Warn") for (const problem of problems) warn(problem);
+    }
+    const object = typed.object as unknown as ApiObject;
+    return { ...object, kind: expected.kind, apiVersion: apiVersionOf(expected), metadata: object.metadata ?? {} };
+  } catch (error) {
+    if (error instanceof DecodeError) throw cannot(error.message);
+    throw error;
+  }
+}
+
+/** Syntax only. */
+export function rawBody(body: RequestBody, expected: Pick<ExpectedKind, "group" | "version" | "kind">): RawBody {
+  const { kind } = expected;
+  if (body.bytes === undefined) return { value: (body.value ?? {}) as JsonValue, problems: [] };
+  const format = bodyFormat(body.contentType);
+  try {
+    if (format === "protobuf") return { value: decodeProtobuf(body.bytes, expected), problems: [] };
+    return format === "yaml" ? decodeYaml(body.bytes) : decodeJson(body.bytes);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    const where = format === "json" ? `couldn't get version/kind; json parse error: ${error.message}` : error.message;
+    throw badRequest(`the object provided is unrecognized (must be of type ${kind}): ${where}${shown(body)}`);
+  }
+}
+
+function checkKind(apiVersion: string, kind: string, expected: ExpectedKind, body: RequestBody): void {
+  const slash = apiVersion.indexOf("/");
+  const group = slash < 0 ? "" : apiVersion.slice(0, slash);
+  const version = slash < 0 ? apiVersion : apiVersion.slice(slash + 1);
+  const known = (kind === "" || kind === expected.kind) && (apiVersion === "" || (group === expected.group && version === expected.version));
+  if (known && !expected.strictKind) {
+    if (apiVersion === "" || kind === "" || version !== "") return;
+  }
+  const head = `${kind === "" ? expected.kind : kind} in version ${JSON.stringify(apiVersion === "" ? expected.version : version)} cannot be handled as a ${expected.kind}: `;
+  if (expected.strictKind && kind === "") throw badRequest(`${head}Object 'Kind' is missing in '${bodyText(body)}'`);
+  if (expected.strictKind && apiVersion === "") throw badRequest(`${head}Object 'apiVersion' is missing in '${bodyText(body)}'`);
+  if (known) {
+    if (version === "" && apiVersion !== "") throw badRequest(`${head}Object 'apiVersion' is missing in '${bodyText(body)}'`);
+    return;
+  }
+  if (expected.strictKind) {
+    if (kind === expected.kind) throw badRequest(`the API version in the data (${apiVersion}) does not match the expected API version (${apiVersionOf(expected)})`);
+    throw badRequest(`${head}converting (${kind}) to (${expected.kind}): unknown conversion`);
+  }
+  const other = registered(group === "" && apiVersion === "" ? expected.group : group, apiVersion === "" ? expected.version : version, kind === "" ? expected.kind : kind);
+  if (!other) {
+    const text = group === "" ? (apiVersion === "" ? apiVersionOf(expected) : version) : `${group}/${version}`;
+    throw badRequest(`${head}no kind ${JSON.stringify(kind === "" ? expected.kind : kind)} is registered for version ${JSON.stringify(text)} in scheme "pkg/api/legacyscheme/scheme.go:30"`);
+  }
+  if (kind === expected.kind && apiVersion !== "" && (group !== expected.group || version !== expected.version) && group === expected.group) {
+    throw badRequest(`the API version in the data (${apiVersion}) does not match the expected API version (${apiVersionOf(expected)})`);
+  }
+  const internal = expected.group === "" ? "core" : (expected.group.split(".")[0] as string);
+  throw badRequest(`${head}converting (${version}.${kind}) to (${internal}.${expected.kind}): unknown conversion`);
+}
+
+const listKinds = new Set(["List", "Status", "DeleteOptions", "ListOptions"]);
+
+function registered(group: string, version: string, kind: string): boolean {
+  if (listKinds.has(kind) && group === "") return true;
+  return (builtInResources as readonly ResourceType[]).some((type) =>
+    type.group === group && type.version === version && (type.kind === kind || `${type.kind}List` === kind || Object.values(type.subresources).some((sub) => sub.kind === kind && sub.group === group && sub.version === version)));
+}
+
+function typeWord(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "array";
+  if (typeof value === "boolean") return "bool";
+  return typeof value === "bigint" ? "number" : typeof value;
+}
+
+const bodyText = (body: RequestBody): string => body.bytes?.toString("utf8") ?? JSON.stringify(body.value);
+
+/** The first bytes of a body that could not be understood: as text when it looks like JSON, otherwise in hexadecimal. */
+function shown(body: RequestBody): string {
+  const { bytes } = body;
+  if (bytes === undefined) return "";
+  if (bytes.length === 0) return " (<empty>)";
+  const cut = bytes.length > 30;
+  const head = bytes.subarray(0, 30);
+  const text = bytes[0] === 0x7b ? head.toString("utf8") : head.toString("hex");
+  return ` (${text}${cut ? " ..." : ""})`;
+}

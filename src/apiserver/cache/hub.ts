@@ -1,0 +1,135 @@
+// All watch caches, fed by one watch of the store: every cache is at the same revision at every moment.
+import { type Clock, every, type Log, type Timer } from "#base";
+import type { ApiObject } from "#api";
+import { prefixEnd, type Store, type StoreWatch, type WatchBatch } from "#store";
+import { registryPrefix } from "../registry/storage-keys.ts";
+import { ParsedCache } from "./entry.ts";
+import { ResourceCache, type ResourceCacheOptions } from "./resource-cache.ts";
+
+const bookmarkPeriodMs = 60_000;
+
+export class CacheHub implements AsyncDisposable {
+  readonly written = new WeakMap<Buffer, ApiObject>();
+  readonly #store: Store;
+  readonly #log: Log;
+  readonly #parsed: ParsedCache;
+  readonly #caches = new Map<string, ResourceCache>();
+  readonly #dirty = new Set<ResourceCache>();
+  readonly #bookmarks: Timer;
+  #revision = 0;
+  #watch: StoreWatch | undefined;
+  #flushing = false;
+  #waiting: { readonly revision: number; readonly resolve: () => void }[] = [];
+
+  constructor(options: { store: Store; clock: Clock; log: Log; freeze?: boolean; parsedCapacity?: number }) {
+    this.#store = options.store;
+    this.#log = options.log;
+    this.#parsed = new ParsedCache({ ...(options.parsedCapacity === undefined ? {} : { capacity: options.parsedCapacity }), freeze: options.freeze ?? false });
+    this.#bookmarks = every(options.clock, bookmarkPeriodMs, () => {
+      for (const cache of this.#caches.values()) cache.bookmark(this.#revision);
+    });
+  }
+
+  /** The revision that every cache has reached. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get caches(): Iterable<ResourceCache> {
+    return this.#caches.values();
+  }
+
+  /** Adds a cache; after `start` it is loaded at once (custom resources). */
+  async add(options: Pick<ResourceCacheOptions, "form" | "prefix" | "selectableFields">): Promise<ResourceCache> {
+    const cache = this.declare(options);
+    if (this.#watch !== undefined) {
+      const found = await this.#store.range(cache.prefix, { end: prefixEnd(cache.prefix), revision: this.#revision });
+      for (const kv of found.kvs) if (cache.get(kv.key) === undefined) cache.load(kv);
+    }
+    return cache;
+  }
+
+  /** Adds a cache before `start`. */
+  declare(options: Pick<ResourceCacheOptions, "form" | "prefix" | "selectableFields">): ResourceCache {
+    const cache = new ResourceCache({ ...options, parsed: this.#parsed, written: this.written, wantFlush: (dirty) => this.#wantFlush(dirty) }, this.#revision);
+    this.#caches.set(options.prefix, cache);
+    return cache;
+  }
+
+  remove(cache: ResourceCache): void {
+    this.#caches.delete(cache.prefix);
+    cache.endWatches();
+  }
+
+  /** Loads everything and follows the store from there. */
+  async start(): Promise<void> {
+    const end = prefixEnd(registryPrefix);
+    const found = await this.#store.range(registryPrefix, { end });
+    this.#revision = found.revision;
+    for (const cache of this.#caches.values()) cache.begin(found.revision);
+    for (const kv of found.kvs) this.#cacheOf(kv.key)?.load(kv);
+    this.#watch = await this.#store.watch({ key: registryPrefix, end, startRevision: found.revision + 1 }, (batch) => this.#deliver(batch));
+    void this.#watch.closed.then((why) => {
+      if (why !== undefined) this.#log.error("the store ended the watch", { error: why.message });
+    });
+  }
+
+  /** Resolves when every cache has reached `revision`, or with false after the signal aborts. */
+  async reached(revision: number, signal?: AbortSignal): Promise<boolean> {
+    if (this.#revision >= revision) return true;
+    if (signal?.aborted) return false;
+    return await new Promise<boolean>((resolve) => {
+      const waiter = { revision, resolve: () => resolve(true) };
+      this.#waiting.push(waiter);
+      signal?.addEventListener("abort", () => {
+        this.#waiting = this.#waiting.filter((other) => other !== waiter);
+        resolve(false);
+      }, { once: true });
+      this.#watch?.requestProgress();
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#bookmarks.cancel();
+    for (const cache of this.#caches.values()) cache.endWatches();
+    await this.#watch?.[Symbol.asyncDispose]();
+  }
+
+  #deliver(batch: WatchBatch): void {
+    for (const event of batch.events) {
+      try {
+        this.#cacheOf(event.kv.key)?.apply(event);
+      } catch (error) {
+        this.#log.error("cannot take a stored object into the watch cache", { key: event.kv.key, error: String(error) });
+      }
+    }
+    this.#revision = Math.max(this.#revision, batch.revision);
+    if (this.#waiting.length === 0) return;
+    const due = this.#waiting.filter((waiter) => waiter.revision <= this.#revision);
+    if (due.length === 0) return;
+    this.#waiting = this.#waiting.filter((waiter) => waiter.revision > this.#revision);
+    for (const waiter of due) waiter.resolve();
+  }
+
+  /** The prefix is the key's first segment, or its first two (services/specs, a custom resource's group and plural). */
+  #cacheOf(key: string): ResourceCache | undefined {
+    const first = key.indexOf("/", registryPrefix.length);
+    if (first < 0) return undefined;
+    const cache = this.#caches.get(key.slice(0, first + 1));
+    if (cache !== undefined) return cache;
+    const second = key.indexOf("/", first + 1);
+    return second < 0 ? undefined : this.#caches.get(key.slice(0, second + 1));
+  }
+
+  #wantFlush(cache: ResourceCache): void {
+    this.#dirty.add(cache);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => {
+      this.#flushing = false;
+      const dirty = [...this.#dirty];
+      this.#dirty.clear();
+      for (const one of dirty) one.flush();
+    });
+  }
+}

@@ -1,0 +1,76 @@
+// create: admission, system fields, the kind's preparation and validation, one compare-and-set.
+import { type ApiObject, ApiError, apiError, apiVersionOf, invalid, isAlreadyExists, qualified } from "#api";
+import type { Entry } from "../cache/entry.ts";
+import { updateManagedFields } from "../pending.ts";
+import { dedupeOwners, newMeta, placeInNamespace, withGeneration, withMeta } from "./metadata.ts";
+import { unstoredEntry } from "./object-store.ts";
+import { admissionContext, admit, managerOf, timeText, validateAdmission, type WriteRequest, type Writes } from "./request.ts";
+import { toStored } from "./resource.ts";
+
+const generateNameTries = 8;
+
+/** `object` is decoded and defaulted, in the served version. */
+export async function create(writes: Writes, request: WriteRequest, object: ApiObject): Promise<Entry> {
+  const { resource, options } = request;
+  const { type, strategy } = resource;
+  const time = timeText(writes.clock.now());
+  const placed = dedupeOwners(placeInNamespace(object, type.namespaced, request.namespace), request.warn);
+  const managed = updateManagedFields({
+    live: undefined, next: placed, manager: managerOf(options, request.userAgent), subresource: "", apiVersion: apiVersionOf(type), time, schema: strategy.schema,
+  });
+  const context = admissionContext(request, "CREATE", managed.metadata.name ?? "");
+  const admitted = dedupeOwners(await admit(writes, managed, context), request.warn);
+  return await createAdmitted(writes, request, admitted, time);
+}
+
+/** The rest of a creation, also of one by PUT or apply, once mutating admission has passed. */
+export async function createAdmitted(writes: Writes, request: WriteRequest, admitted: ApiObject, time: string): Promise<Entry> {
+  const generated = (admitted.metadata.name ?? "") === "" && (admitted.metadata.generateName ?? "") !== "";
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await tryCreate(writes, request, admitted, time);
+    } catch (error) {
+      if (!generated || !isAlreadyExists(error)) throw error;
+      if (attempt === generateNameTries) throw exhausted(error as ApiError);
+    }
+  }
+}
+
+async function tryCreate(writes: Writes, request: WriteRequest, admitted: ApiObject, time: string): Promise<Entry> {
+  const { resource, options } = request;
+  const { type, strategy } = resource;
+  const { rules } = strategy;
+  let next = withMeta(admitted, { deletionTimestamp: undefined, deletionGracePeriodSeconds: undefined });
+  next = rules.prepareForCreate?.(next) ?? next;
+  if (rules.generation) next = withGeneration(next, 1);
+  next = newMeta(next, writes.random, time);
+  const name = next.metadata.name ?? "";
+  const errors = rules.validate?.(next) ?? [];
+  if (errors.length > 0) throw invalid(type, name, errors);
+  for (const warning of rules.warnings?.(next, undefined) ?? []) request.warn(warning);
+
+  const allocation = type.group === "" && type.kind === "Service" ? await writes.security()?.allocateService(next, undefined, options.dryRun) : undefined;
+  try {
+    if (allocation !== undefined) next = allocation.object;
+    await validateAdmission(writes, next, admissionContext(request, "CREATE", name));
+    if ((next.metadata.resourceVersion ?? "") !== "") throw apiError("", "resourceVersion should not be set on objects to be created");
+    const stored = toStored(resource, next);
+    if (options.dryRun) {
+      const existing = writes.objects.current(resource, next.metadata.namespace ?? "", name);
+      if (existing !== undefined) throw apiError("AlreadyExists", `${qualified(type)} "${name}" already exists`, { name, ...(type.group === "" ? {} : { group: type.group }), kind: type.plural });
+      await allocation?.release();
+      return unstoredEntry(resource, stored);
+    }
+    const entry = await writes.objects.create(resource, stored);
+    await allocation?.commit();
+    return entry;
+  } catch (error) {
+    await allocation?.release();
+    throw error;
+  }
+}
+
+function exhausted(error: ApiError): ApiError {
+  return new ApiError({ ...error.status, message: `${error.message}, the server was not able to generate a unique name for the object`, details: { ...error.status.details, retryAfterSeconds: 1 } });
+}
+

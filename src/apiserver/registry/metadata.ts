@@ -1,0 +1,78 @@
+// The metadata that the server looks after: namespaces, names, owner references, generation, what an update may not change.
+import { type ApiObject, badRequest, deepEqual, type ObjectMeta } from "#api";
+import { type Random, randomSuffix, uuid } from "#base";
+
+export const withMeta = <T extends ApiObject>(object: T, changes: { readonly [K in keyof ObjectMeta]?: ObjectMeta[K] | undefined }): T => {
+  const metadata = { ...object.metadata, ...changes } as Record<string, unknown>;
+  for (const key of Object.keys(changes)) if (metadata[key] === undefined) delete metadata[key];
+  return { ...object, metadata: metadata as ObjectMeta };
+};
+
+/** Gives the object the request's namespace. Throws BadRequest when it names another one. */
+export function placeInNamespace(object: ApiObject, namespaced: boolean, namespace: string): ApiObject {
+  const own = object.metadata.namespace ?? "";
+  if (!namespaced) return own === "" ? object : withMeta(object, { namespace: undefined });
+  if (own === namespace) return object;
+  if (own === "") return withMeta(object, { namespace });
+  throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
+}
+
+/** Throws BadRequest when the object's name is not the URL's. */
+export function checkName(object: ApiObject, name: string, namespace: string): void {
+  const own = object.metadata.name ?? "";
+  if (own === "") throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
+  if (own !== name) throw badRequest(`the name of the object (${own}) does not match the name on the URL (${name})`);
+  const ownNamespace = object.metadata.namespace ?? "";
+  if (namespace !== "" && ownNamespace !== "" && ownNamespace !== namespace) {
+    throw badRequest(`the namespace of the object (${ownNamespace}) does not match the namespace on the request (${namespace})`);
+  }
+}
+
+/** Drops owner references that are given twice, with a warning. */
+export function dedupeOwners(object: ApiObject, warn: (message: string) => void): ApiObject {
+  const owners = object.metadata.ownerReferences;
+  if (owners === undefined || owners.length < 2) return object;
+  const kept: typeof owners[number][] = [];
+  const twice = new Set<string>();
+  for (const owner of owners) {
+    if (kept.some((other) => deepEqual(other, owner))) twice.add(owner.uid);
+    else kept.push(owner);
+  }
+  if (kept.length === owners.length) return object;
+  warn(`.metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${[...twice].join(", ")}`);
+  return withMeta(object, { ownerReferences: kept });
+}
+
+const maxGeneratedBase = 58;
+
+/** System fields of a new object. */
+export function newMeta(object: ApiObject, random: Random, time: string): ApiObject {
+  const { metadata } = object;
+  const generated = (metadata.name ?? "") === "" && (metadata.generateName ?? "") !== "" ? `${(metadata.generateName as string).slice(0, maxGeneratedBase)}${randomSuffix(random)}` : metadata.name;
+  return withMeta(object, { name: generated, uid: uuid(random), creationTimestamp: time, deletionTimestamp: undefined, deletionGracePeriodSeconds: undefined, selfLink: undefined });
+}
+
+/** What an update may not touch comes from the stored object. */
+export function keepSystemMeta(next: ApiObject, old: ApiObject): ApiObject {
+  const { metadata } = next;
+  const before = old.metadata;
+  return withMeta(next, {
+    uid: metadata.uid ?? before.uid,
+    creationTimestamp: before.creationTimestamp,
+    deletionTimestamp: before.deletionTimestamp ?? undefined,
+    deletionGracePeriodSeconds: metadata.deletionGracePeriodSeconds ?? before.deletionGracePeriodSeconds,
+    selfLink: undefined,
+  });
+}
+
+export const withGeneration = (object: ApiObject, generation: number | undefined): ApiObject => (object.metadata.generation === generation ? object : withMeta(object, { generation }));
+
+/** Whether two versions differ in more than the times of their managedFields and their resourceVersion. */
+export function sameState(next: ApiObject, old: ApiObject): boolean {
+  return deepEqual(comparable(next), comparable(old));
+}
+
+function comparable(object: ApiObject): unknown {
+  const { resourceVersion: _resourceVersion, managedFields, ...metadata } = object.metadata;
+  return { ...object, kind: undefined, apiVersion: undefined, metadata: managedFields === undefined ? metadata : { ...metadata, managedFields: managedFields.map(({ time: _time, ...entry }) => entry) } };
+}

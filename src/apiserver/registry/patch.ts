@@ -1,0 +1,156 @@
+// patch: four kinds of patches on one path; the result goes through the same update as a PUT.
+import {
+  type ApiError, type ApiObject, apiError, apiVersionOf, applyJsonPatch, applyMergePatch, applyStrategicMergePatch, badRequest, DecodeError, decodeJson, decodeTyped, decodeYaml, encodeJson, invalid,
+  invalidValue, isConflict, type JsonValue, readJsonPatch, type Stored,
+} from "#api";
+import { type RequestBody, unsupportedBody } from "../body.ts";
+import { parseMediaType } from "../http/media-type.ts";
+import { applyPatch, updateManagedFields } from "../pending.ts";
+import { checkName, dedupeOwners, placeInNamespace, withMeta } from "./metadata.ts";
+import { managerOf, type WriteRequest, type Writes } from "./request.ts";
+import type { ServedResource } from "./resource.ts";
+import { type Change, guaranteedUpdate, type Written } from "./update.ts";
+
+export type PatchType = "json" | "merge" | "strategic" | "apply";
+
+const conflictTries = 5;
+
+const types: Readonly<Record<string, PatchType>> = {
+  "application/json-patch+json": "json",
+  "application/merge-patch+json": "merge",
+  "application/strategic-merge-patch+json": "strategic",
+  "application/apply-patch+yaml": "apply",
+};
+
+/** Throws UnsupportedMediaType. Custom resources have no strategic merge. */
+export function patchType(contentType: string, custom: boolean): PatchType {
+  const type = types[parseMediaType(contentType)?.type ?? contentType];
+  if (type === undefined || (custom && type === "strategic")) {
+    throw unsupportedBody(Object.keys(types).filter((name) => !custom || !name.includes("strategic")).join(", "));
+  }
+  return type;
+}
+
+export async function patch(writes: Writes, request: WriteRequest, type: PatchType, body: RequestBody): Promise<Written> {
+  const change = type === "apply" ? applyChange(request, body) : patchChange(request, type, body);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await guaranteedUpdate(writes, request, change, { createsWhenAbsent: type === "apply" && request.subresource === "" });
+    } catch (error) {
+      if (!isConflict(error) || attempt === conflictTries || type === "apply") throw error;
+    }
+  }
+}
+
+function patchChange(request: WriteRequest, type: Exclude<PatchType, "apply">, body: RequestBody): Change {
+  const { resource, options } = request;
+  const { schema } = resource.strategy;
+  const apply = reader(type, body, resource);
+  return (live, time) => {
+    if (live === undefined) throw new Error("a patch without an object");
+    const patched = apply.to(live);
+    const object = typed(request, patched, apply.problems);
+    const placed = dedupeOwners(placeInNamespace(object, resource.type.namespaced, request.namespace), request.warn);
+    checkName(placed, request.name, request.namespace);
+    return updateManagedFields({ live, next: placed, manager: managerOf(options, request.userAgent), subresource: request.subresource, apiVersion: apiVersionOf(resource.type), time, schema });
+  };
+}
+
+interface PatchReader {
+  readonly problems: readonly string[];
+  to(live: ApiObject): unknown;
+}
+
+/** Reads the patch once; it may be applied several times. */
+function reader(type: Exclude<PatchType, "apply">, body: RequestBody, resource: ServedResource): PatchReader {
+  const { value, problems } = patchValue(type, body);
+  if (type === "json") {
+    const { operations } = readJsonPatch(value as never);
+    return { problems, to: (live) => applyJsonPatch(live as never, operations) };
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw badRequest(`${type === "merge" ? "error decoding patch: " : ""}json: cannot unmarshal ${Array.isArray(value) ? "array" : typeof value} into Go value of type map[string]interface {}`);
+  }
+  if (type === "merge") return { problems, to: (live) => applyMergePatch(live as never, value as never) };
+  return { problems, to: (live) => applyStrategicMergePatch(live as never, value as never, resource.strategy.schema) };
+}
+
+function patchValue(type: PatchType, body: RequestBody): { readonly value: unknown; readonly problems: readonly string[] } {
+  if (body.bytes === undefined) return { value: body.value, problems: [] };
+  try {
+    return decodeJson(body.bytes);
+  } catch (error) {
+    if (error instanceof DecodeError) throw badRequest(type === "strategic" ? error.message : `error decoding patch: ${error.message}`);
+    throw error;
+  }
+}
+
+/** The patched document as an object of the kind, with its defaults. */
+function typed(request: WriteRequest, patched: unknown, problems: readonly string[]): ApiObject {
+  const { resource, options } = request;
+  const { strategy, type } = resource;
+  const refuse = (why: string): ApiError => invalid({ group: "", kind: "" }, "", [invalidValue("patch", encodeJson(patched).toString("utf8"), why)]);
+  try {
+    const decoded = decodeTyped(strategy.schema, patched as JsonValue);
+    const all = [...problems, ...decoded.problems];
+    if (all.length > 0) {
+      if (options.fieldValidation === "Strict") throw refuse(`strict decoding error: ${all.join(", ")}`);
+      if (options.fieldValidation === "Warn") for (const problem of all) request.warn(problem);
+    }
+    const object = decoded.object as unknown as ApiObject;
+    const whole = { ...object, kind: type.kind, apiVersion: apiVersionOf(type), metadata: object.metadata ?? {} };
+    return strategy.rules.default?.(whole) ?? whole;
+  } catch (error) {
+    if (error instanceof DecodeError) throw refuse(error.message);
+    throw error;
+  }
+}
+
+function applyChange(request: WriteRequest, body: RequestBody): Change {
+  const { resource, options } = request;
+  const { type, strategy } = resource;
+  const applied = appliedObject(request, body);
+  return (live, time) => {
+    const merged = applyPatch({
+      live, applied, manager: options.fieldManager, force: options.force, subresource: request.subresource, apiVersion: apiVersionOf(type), time, schema: strategy.schema,
+    });
+    if (merged === live) return live;
+    const whole = { ...(merged as ApiObject), kind: type.kind, apiVersion: apiVersionOf(type) };
+    const defaulted = strategy.rules.default?.(whole) ?? whole;
+    return placeInNamespace(live === undefined ? withMeta(defaulted, { name: defaulted.metadata.name ?? request.name }) : keepRevision(defaulted, live, applied), type.namespaced, request.namespace);
+  };
+}
+
+/** An apply that names no resourceVersion or uid takes the live ones. */
+const keepRevision = (object: ApiObject, live: Stored<ApiObject>, applied: ApiObject): ApiObject =>
+  withMeta(object, { resourceVersion: applied.metadata.resourceVersion ?? live.metadata.resourceVersion, uid: applied.metadata.uid ?? live.metadata.uid });
+
+function appliedObject(request: WriteRequest, body: RequestBody): ApiObject {
+  const { resource } = request;
+  const { type } = resource;
+  let value: unknown;
+  try {
+    const raw = body.bytes === undefined ? { value: body.value, problems: [] } : decodeYaml(body.bytes);
+    value = raw.value;
+    if (raw.problems.length > 0) {
+      if (request.options.fieldValidation === "Strict") throw badRequest(`error strict decoding YAML: error converting YAML to JSON: ${raw.problems.join(", ")}`);
+      if (request.options.fieldValidation === "Warn") for (const problem of raw.problems) request.warn(problem);
+    }
+  } catch (error) {
+    if (error instanceof DecodeError) throw badRequest(`error decoding YAML: ${error.message}`);
+    throw error;
+  }
+  const object = value as Partial<ApiObject> | null;
+  if (typeof object !== "object" || object === null || Array.isArray(object)) throw badRequest("error decoding YAML: the patch must be an object");
+  const expected = apiVersionOf(type);
+  if ((object.apiVersion ?? "") === "") throw apiError("", `Object 'apiVersion' is missing in '${JSON.stringify(object)}'`);
+  if ((object.kind ?? "") === "") throw apiError("", `Object 'Kind' is missing in '${JSON.stringify(object)}'`);
+  if (object.apiVersion !== expected) throw badRequest(`Incorrect version specified in apply patch. Specified patch version: ${object.apiVersion}, expected: ${expected}`);
+  if (object.kind !== type.kind) throw badRequest(`Incorrect kind specified in apply patch. Specified patch kind: ${object.kind}, expected: ${type.kind}`);
+  const metadata = object.metadata ?? {};
+  if ((metadata as { managedFields?: unknown }).managedFields !== undefined && (metadata as { managedFields?: unknown }).managedFields !== null) throw badRequest("metadata.managedFields must be nil");
+  const whole: ApiObject = { ...object, metadata: { ...metadata, name: metadata.name ?? request.name, ...(type.namespaced && metadata.namespace === undefined ? { namespace: request.namespace } : {}) } };
+  checkName(whole, request.name, request.namespace);
+  return whole;
+}
+

@@ -1,0 +1,126 @@
+// update: read, change, check, compare-and-set; again when somebody else was faster and the caller did not insist on a revision.
+import { type ApiObject, apiError, apiVersionOf, conflict, deepEqual, invalid, invalidValue, notFound, type Stored } from "#api";
+import type { Entry } from "../cache/entry.ts";
+import { updateManagedFields } from "../pending.ts";
+import { createAdmitted } from "./create.ts";
+import { finishDeletion, isReadyToGo } from "./finalize.ts";
+import { checkName, dedupeOwners, keepSystemMeta, placeInNamespace, sameState, withGeneration, withMeta } from "./metadata.ts";
+import { unstoredEntry } from "./object-store.ts";
+import { admissionContext, admit, managerOf, timeText, validateAdmission, type WriteRequest, type Writes } from "./request.ts";
+import { toServed, toStored } from "./resource.ts";
+
+export interface Written {
+  readonly entry: Entry;
+  readonly created: boolean;
+}
+
+/** Makes the new object of the live one (both served version); the managed fields are already those of the result. */
+export type Change = (live: Stored<ApiObject> | undefined, time: string) => ApiObject | Promise<ApiObject>;
+
+export const modified = "the object has been modified; please apply your changes to the latest version and try again";
+
+/** PUT. `object` is decoded and defaulted. */
+export async function update(writes: Writes, request: WriteRequest, object: ApiObject): Promise<Written> {
+  const { resource, options } = request;
+  const placed = dedupeOwners(placeInNamespace(object, resource.type.namespaced, request.namespace), request.warn);
+  checkName(placed, request.name, request.namespace);
+  return await guaranteedUpdate(writes, request, (live, time) =>
+    updateManagedFields({
+      live, next: placed, manager: managerOf(options, request.userAgent), subresource: request.subresource,
+      apiVersion: apiVersionOf(resource.type), time, schema: resource.strategy.schema,
+    }),
+    { createsWhenAbsent: resource.strategy.rules.createOnUpdate && request.subresource === "" },
+  );
+}
+
+export interface UpdateMode {
+  /** PUT of some kinds, and server-side apply. */
+  readonly createsWhenAbsent: boolean;
+}
+
+export async function guaranteedUpdate(writes: Writes, request: WriteRequest, change: Change, mode: UpdateMode): Promise<Written> {
+  const { resource, name, namespace } = request;
+  let existing = writes.objects.current(resource, namespace, name);
+  for (;;) {
+    const time = timeText(writes.clock.now());
+    if (existing === undefined) {
+      const made = await createInstead(writes, request, change, mode, time);
+      return { entry: made, created: true };
+    }
+    const entry = await tryUpdate(writes, request, existing, change, time);
+    if (entry !== undefined) return { entry, created: false };
+    existing = await writes.objects.latest(resource, namespace, name);
+  }
+}
+
+async function createInstead(writes: Writes, request: WriteRequest, change: Change, mode: UpdateMode, time: string): Promise<Entry> {
+  const { resource, name } = request;
+  const wanted = mode.createsWhenAbsent ? await change(undefined, time) : undefined;
+  if (wanted === undefined) throw notFound(resource.type, name);
+  const { uid } = wanted.metadata;
+  if (uid !== undefined && uid !== "") throw conflict(resource.type, name, `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`);
+  const admitted = await admit(writes, wanted, admissionContext(request, "CREATE", name));
+  return await createAdmitted(writes, request, withMeta(admitted, { resourceVersion: undefined }), time);
+}
+
+/** Undefined: somebody else was faster. */
+async function tryUpdate(writes: Writes, request: WriteRequest, existing: Entry, change: Change, time: string): Promise<Entry | undefined> {
+  const { resource, name, options, subresource } = request;
+  const { type, strategy } = resource;
+  const { rules } = strategy;
+  const old = toServed(resource, existing.parse());
+  const changed = await change(old, time);
+  if (changed === old) return existing;
+  const context = admissionContext(request, "UPDATE", name, old);
+  const admitted = dedupeOwners(await admit(writes, changed, context), request.warn);
+  const { uid, resourceVersion = "" } = admitted.metadata;
+  if (uid !== undefined && uid !== "" && uid !== old.metadata.uid) {
+    throw conflict(type, name, `StorageError: invalid object, Code: 4, Key: ${existing.key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`);
+  }
+  if (resourceVersion === "" || resourceVersion === "0") {
+    if (!rules.unconditionalUpdate) throw invalid(type, name, [invalidValue("metadata.resourceVersion", 0, "must be specified for an update")]);
+  } else if (!/^[0-9]+$/.test(resourceVersion)) {
+    throw apiError("", `resourceVersion: Invalid value: ${JSON.stringify(resourceVersion)}: strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`);
+  } else if (resourceVersion !== old.metadata.resourceVersion) throw conflict(type, name, modified);
+
+  const next = prepared(request, admitted, old);
+  const errors = (subresource === "status" ? rules.validateStatusUpdate : rules.validateUpdate)?.(next, old) ?? [];
+  if (errors.length > 0) throw invalid(type, name, errors);
+  for (const warning of rules.warnings?.(next, old) ?? []) request.warn(warning);
+
+  const allocation = type.group === "" && type.kind === "Service" && subresource === "" ? await writes.security()?.allocateService(next, old, options.dryRun) : undefined;
+  try {
+    const final = allocation?.object ?? next;
+    await validateAdmission(writes, final, context);
+    const entry = await store(writes, request, existing, old, final);
+    if (entry === undefined || options.dryRun) await allocation?.release();
+    else await allocation?.commit();
+    return entry;
+  } catch (error) {
+    await allocation?.release();
+    throw error;
+  }
+}
+
+function prepared(request: WriteRequest, admitted: ApiObject, old: Stored<ApiObject>): ApiObject {
+  const { rules } = request.resource.strategy;
+  let next = withGeneration(admitted, old.metadata.generation);
+  next = (request.subresource === "status" ? rules.prepareForStatusUpdate : rules.prepareForUpdate)?.(next, old) ?? next;
+  next = keepSystemMeta(next, old);
+  if (rules.generation && request.subresource !== "status" && !deepEqual(specOf(next), specOf(old))) next = withGeneration(next, (old.metadata.generation ?? 0) + 1);
+  return next;
+}
+
+const specOf = (object: ApiObject): unknown => (object as { readonly spec?: unknown }).spec;
+
+async function store(writes: Writes, request: WriteRequest, existing: Entry, old: Stored<ApiObject>, next: ApiObject): Promise<Entry | undefined> {
+  const { resource, options } = request;
+  if (isReadyToGo(resource, next)) {
+    if (options.dryRun) return unstoredEntry(resource, toStored(resource, next));
+    return await finishDeletion(writes, existing);
+  }
+  if (sameState(next, old)) return existing;
+  const stored = toStored(resource, next);
+  if (options.dryRun) return unstoredEntry(resource, withMeta(stored, { resourceVersion: old.metadata.resourceVersion }));
+  return await writes.objects.replace(resource, existing, stored);
+}

@@ -1,0 +1,125 @@
+// Puts the API server together: caches, registry, security, chain; and the listeners when it is to be reached over the network.
+import { type Clock, type Files, type Log, type Random, type Running, randomInt } from "#base";
+import type { Handle } from "#client";
+import type { Store } from "#store";
+import { CacheHub } from "./cache/hub.ts";
+import { type Chain, serve } from "./chain.ts";
+import type { AuditSink, ObjectReader, ObjectWriter } from "./contract.ts";
+import { replyOf } from "./in-process.ts";
+import { Metrics } from "./metrics.ts";
+import { createPaths } from "./paths.ts";
+import { queryFromRecord } from "./query.ts";
+import { Catalogue } from "./registry/catalogue.ts";
+import { objectReader, objectWriter } from "./registry/internal-access.ts";
+import { ObjectStore } from "./registry/object-store.ts";
+import type { Reads } from "./registry/read.ts";
+import type { Writes } from "./registry/request.ts";
+import { createSecurity, newServiceAccountKey, type Security } from "./security/mod.ts";
+import { createSubresources } from "./subresources/subresources.ts";
+import { versionInfo, versionPath } from "./version.ts";
+
+export interface ApiServerOptions {
+  /** False: only callers in this process; no sockets, no certificates. */
+  readonly listen?: false;
+  /** CIDRs of Service addresses; the first is the default family. */
+  readonly serviceClusterIpRanges?: readonly string[];
+  readonly nodePortRange?: readonly [number, number];
+  /** Upstream's names. */
+  readonly enableAdmission?: readonly string[];
+  readonly disableAdmission?: readonly string[];
+  readonly authorizationModes?: readonly ("Node" | "RBAC" | "AlwaysAllow" | "AlwaysDeny")[];
+  readonly anonymousAuth?: boolean;
+  /** Content of a static token file. */
+  readonly staticTokens?: string;
+  readonly serviceAccountIssuer?: string;
+  readonly serviceAccountKey?: { readonly privateKey: string; readonly publicKey: string };
+  /** PEM: client certificates signed by it are users. */
+  readonly clientCa?: string;
+  /** Version of this package, for /version. */
+  readonly packageVersion?: string;
+  /** Deep-freeze shared objects: finds who changes them, at half the speed. */
+  readonly freezeObjects?: boolean;
+  /** Skip writing bootstrap roles and namespaces (a fork of a cluster that has them). */
+  readonly skipBootstrap?: boolean;
+}
+
+export interface ApiServerDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly files: Files;
+  readonly log: Log;
+  readonly audit?: AuditSink;
+}
+
+export interface RunningApiServer extends Running {
+  /** The door for callers in the same process. */
+  readonly handle: Handle;
+  /** 0 without a listener. */
+  readonly port: number;
+  /** "" without a listener. */
+  readonly url: string;
+  readonly reader: ObjectReader;
+  readonly writer: ObjectWriter;
+}
+
+const minWatchSeconds = 1_800;
+
+export async function startApiServer(options: ApiServerOptions, deps: ApiServerDeps): Promise<RunningApiServer> {
+  const { store, clock, random, log } = deps;
+  const hub = new CacheHub({ store, clock, log, freeze: options.freezeObjects ?? false });
+  const catalogue = new Catalogue();
+  catalogue.addBuiltIns(hub);
+  await hub.start();
+
+  let security: Security | undefined;
+  const objects = new ObjectStore(store, hub);
+  const writes: Writes = { objects, clock, random, security: () => security };
+  const reads: Reads = { store, hub, clock };
+  const reader = objectReader(catalogue, writes);
+  const writer = objectWriter(catalogue, writes);
+  security = createSecurity({
+    reader, writer, clock, random, log, serviceAccountKey: options.serviceAccountKey ?? (await newServiceAccountKey()), serviceRanges: options.serviceClusterIpRanges ?? ["10.96.0.0/16"],
+    ...defined({
+      issuer: options.serviceAccountIssuer, staticTokens: options.staticTokens, anonymous: options.anonymousAuth, authorizationModes: options.authorizationModes,
+      enableAdmission: options.enableAdmission, disableAdmission: options.disableAdmission, nodePorts: options.nodePortRange, clientCa: options.clientCa,
+    }),
+  });
+  const metrics = new Metrics(clock, () => objectCounts(catalogue));
+  const version = versionInfo(options.packageVersion ?? "0.1.0");
+  const chain: Chain = {
+    catalogue, reads, writes, clock, random, log, metrics, security, audit: deps.audit,
+    subresources: createSubresources({ reads, writes }),
+    paths: createPaths([versionPath(version)]),
+    watchSeconds: () => minWatchSeconds + randomInt(random, minWatchSeconds),
+  };
+  if (options.skipBootstrap !== true) await security.bootstrap();
+  const handle: Handle = async (request) => {
+    const outcome = await serve(chain, {
+      method: request.method, path: request.path, uri: request.path, query: queryFromRecord(request.query), user: request.user, userAgent: request.userAgent, sourceIPs: ["127.0.0.1"],
+      body: { contentType: request.contentType ?? "", value: request.body }, ...(request.signal === undefined ? {} : { signal: request.signal }),
+    });
+    if (outcome.answer.kind !== "watch") outcome.finished();
+    return replyOf(outcome.answer, outcome.warnings);
+  };
+  return {
+    handle, reader, writer, port: 0, url: "",
+    ready: () => undefined,
+    [Symbol.asyncDispose]: async () => {
+      security?.[Symbol.dispose]();
+      await hub[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Without the properties that are undefined. */
+function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}
+
+function* objectCounts(catalogue: Catalogue): Iterable<readonly [string, number]> {
+  for (const resource of catalogue.served) {
+    if (resource.convert !== undefined) continue;
+    yield [resource.type.group === "" ? resource.type.plural : `${resource.type.plural}.${resource.type.group}`, resource.cache.size];
+  }
+}

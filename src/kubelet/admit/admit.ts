@@ -1,0 +1,99 @@
+// May this pod run on this node? The kubelet's own check, for pods that no scheduler or an outdated one has placed here.
+import type { Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, Taint, Toleration } from "#api";
+import { initContainers, isStatic } from "../pod/spec.ts";
+import { podRequests, valueOf } from "./requests.ts";
+
+export interface Rejection {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** `others` are the pods of this node that are not finished. Undefined: welcome. */
+export function admit(pod: Pod, others: readonly Pod[], node: Node): Rejection | undefined {
+  return fits(pod, others, node) ?? matches(pod, node) ?? freePorts(pod, others) ?? tolerates(pod, node);
+}
+
+function fits(pod: Pod, others: readonly Pod[], node: Node): Rejection | undefined {
+  const allocatable = node.status?.allocatable ?? {};
+  const most = Number(allocatable["pods"] ?? 110);
+  if (others.length + 1 > most) return outOf("pods", 1, others.length, most);
+  for (const [name, requested] of podRequests(pod)) {
+    if (requested === 0) continue;
+    const capacity = valueOf(name, allocatable[name] ?? 0);
+    const used = others.reduce((sum, other) => sum + (podRequests(other).get(name) ?? 0), 0);
+    if (requested > capacity - used) return outOf(name, requested, used, capacity);
+  }
+  return undefined;
+}
+
+const outOf = (resource: string, requested: number, used: number, capacity: number): Rejection => ({
+  reason: `OutOf${resource}`,
+  message: `Node didn't have enough resource: ${resource}, requested: ${requested}, used: ${used}, capacity: ${capacity}`,
+});
+
+function matches(pod: Pod, node: Node): Rejection | undefined {
+  const labels = node.metadata.labels ?? {};
+  const selected = Object.entries(pod.spec.nodeSelector ?? {}).every(([key, value]) => labels[key] === value);
+  const terms = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
+  if (selected && (terms === undefined || terms.some((term) => termMatches(term, node)))) return undefined;
+  return { reason: "NodeAffinity", message: "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector" };
+}
+
+function termMatches(term: NodeSelectorTerm, node: Node): boolean {
+  const expressions = term.matchExpressions ?? [];
+  const fields = term.matchFields ?? [];
+  if (expressions.length + fields.length === 0) return false;
+  return (
+    expressions.every((requirement) => requirementHolds(requirement, node.metadata.labels?.[requirement.key])) &&
+    fields.every((requirement) => requirementHolds(requirement, requirement.key === "metadata.name" ? node.metadata.name : undefined))
+  );
+}
+
+function requirementHolds({ operator, values = [] }: NodeSelectorRequirement, value: string | undefined): boolean {
+  switch (operator) {
+    case "In":
+      return value !== undefined && values.includes(value);
+    case "NotIn":
+      return value === undefined || !values.includes(value);
+    case "Exists":
+      return value !== undefined;
+    case "DoesNotExist":
+      return value === undefined;
+    case "Gt":
+      return value !== undefined && Number(value) > Number(values[0]);
+    case "Lt":
+      return value !== undefined && Number(value) < Number(values[0]);
+    default:
+      return false;
+  }
+}
+
+function freePorts(pod: Pod, others: readonly Pod[]): Rejection | undefined {
+  const taken = others.flatMap(hostPorts);
+  const clash = hostPorts(pod).some((wanted) =>
+    taken.some((port) => port.port === wanted.port && port.protocol === wanted.protocol && (port.ip === wanted.ip || port.ip === anyIp || wanted.ip === anyIp)),
+  );
+  return clash ? { reason: "NodePorts", message: "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports" } : undefined;
+}
+
+const anyIp = "0.0.0.0";
+
+const hostPorts = (pod: Pod): readonly { readonly port: number; readonly protocol: string; readonly ip: string }[] =>
+  [...initContainers(pod), ...pod.spec.containers].flatMap((container) =>
+    (container.ports ?? [])
+      .filter((port) => (port.hostPort ?? 0) > 0)
+      .map((port) => ({ port: port.hostPort ?? 0, protocol: port.protocol ?? "TCP", ip: port.hostIP === undefined || port.hostIP === "" ? anyIp : port.hostIP })),
+  );
+
+function tolerates(pod: Pod, node: Node): Rejection | undefined {
+  if (isStatic(pod)) return undefined;
+  const taints = (node.spec?.taints ?? []).filter((taint) => taint.effect === "NoExecute");
+  if (taints.every((taint) => (pod.spec.tolerations ?? []).some((toleration) => isTolerated(taint, toleration)))) return undefined;
+  return { reason: "TaintToleration", message: "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate" };
+}
+
+function isTolerated(taint: Taint, toleration: Toleration): boolean {
+  if (toleration.effect !== undefined && toleration.effect !== "" && toleration.effect !== taint.effect) return false;
+  if (toleration.key !== undefined && toleration.key !== "" && toleration.key !== taint.key) return false;
+  return toleration.operator === "Exists" || (toleration.key !== undefined && toleration.key !== "" && (toleration.value ?? "") === (taint.value ?? ""));
+}

@@ -1,0 +1,101 @@
+// The kubelet of one node: the pods' source, the fleet of workers, the Node object.
+import { type Node, type Pod, pods as podResource, runtimeClasses, services as serviceResource } from "#api";
+import { createInformerFactory, type Informer } from "#client";
+import { allocatableOf } from "./node/node-object.ts";
+import { NodeKeeper } from "./node/node-keeper.ts";
+import type { KubeletDeps, KubeletOptions, RunningKubelet } from "./options.ts";
+import { noEvents } from "./pod/events.ts";
+import { PodFleet } from "./pod/fleet.ts";
+import { ImageKeeper } from "./pod/images.ts";
+import { objectsThrough } from "./pod/objects.ts";
+import { pullCredentials } from "./pod/pull-credentials.ts";
+import { runtimeHandlerFrom } from "./pod/runtime-class.ts";
+import { startStaticPods } from "./static/static-pods.ts";
+import { DiskVolumes } from "./volume/disk-volumes.ts";
+import { referencesOnly } from "./volume/references-only.ts";
+
+/** Resolves when the Node is registered and the pods of this node are known; `ready()` says when the node is Ready. */
+export async function startKubelet(options: KubeletOptions, deps: KubeletDeps): Promise<RunningKubelet> {
+  const { client, runtime, clock, random, log } = deps;
+  const events = deps.events ?? noEvents;
+  const objects = objectsThrough(client);
+  const factory = createInformerFactory({ client, clock, random, log });
+  const pods = factory.informer(podResource, { fieldSelector: `spec.nodeName=${options.nodeName}` });
+  const services = deps.services === undefined ? factory.informer(serviceResource) : undefined;
+  const classes = factory.informer(runtimeClasses);
+  const keeper = new NodeKeeper({ client, runtime, clock, random, log, events, options, capacity: deps.capacity, nodeInfo: deps.nodeInfo });
+
+  const info = await runtime.info().catch(() => undefined);
+  const allocatable = (): Record<string, string | number> => ({ ...(keeper.node?.status?.allocatable ?? allocatableOf({ cpu: deps.capacity.cpu, memory: deps.capacity.memoryBytes }, options)) });
+  const volumes = deps.files === undefined
+    ? referencesOnly(objects)
+    : new DiskVolumes({ client, files: deps.files, processes: deps.processes, clock, log, random, options, objects, allocatable });
+  const fleet = new PodFleet({
+    client, runtime, clock, log, events, volumes, options,
+    images: new ImageKeeper({ runtime, clock, events, credentials: pullCredentials(objects) }),
+    probes: deps.probes,
+    environment: { objects, services: deps.services ?? (() => services?.list() ?? []) },
+    memoryCapacityBytes: deps.capacity.memoryBytes,
+    allocatable,
+    runtimeHandler: runtimeHandlerFrom(classes),
+    node: { runtimeName: info?.name ?? "containerd", hostIps: options.nodeIps, keepTerminalSandbox: options.keepTerminalSandbox ?? false },
+    nodeObject: () => keeper.node,
+    relistMs: options.relistMs ?? 300_000,
+  });
+
+  let staticPods: AsyncDisposable | undefined;
+  let isSynced = false;
+  const start = async (): Promise<void> => {
+    await fleet.adopt();
+    fleet.start();
+    if (options.staticPodDirectory !== undefined && deps.files !== undefined) {
+      staticPods = await startStaticPods(options.staticPodDirectory, { client, clock, log, files: deps.files, fleet, nodeName: options.nodeName, node: () => keeper.node });
+    }
+    factory.start();
+    if (options.registerNode !== false) await keeper.start();
+    await factory.synced();
+    feed(pods, fleet);
+    fleet.removeOrphans();
+    if (volumes instanceof DiskVolumes) volumes.start(() => new Set(fleet.workers.keys()));
+    isSynced = true;
+  };
+
+  const running: RunningKubelet = {
+    nodeName: options.nodeName,
+    ready: () => (isSynced ? (options.registerNode === false ? undefined : keeper.missing) : "the pods of this node are not known yet"),
+    pods: () => [...fleet.workers.values()].filter((worker) => worker.pod.spec.containers.length > 0).map((worker) => shown(worker.pod, worker.status)),
+    findPod: (namespace, name) => {
+      const worker = fleet.find(namespace, name);
+      return worker === undefined ? undefined : shown(worker.pod, worker.status);
+    },
+    node: (): Node | undefined => keeper.node,
+    [Symbol.asyncDispose]: async () => {
+      await staticPods?.[Symbol.asyncDispose]();
+      await factory[Symbol.asyncDispose]();
+      await keeper[Symbol.asyncDispose]();
+      if (volumes instanceof DiskVolumes) await volumes[Symbol.asyncDispose]();
+      await fleet[Symbol.asyncDispose]();
+    },
+  };
+  try {
+    await start();
+  } catch (error) {
+    await running[Symbol.asyncDispose]();
+    throw error;
+  }
+  return running;
+}
+
+const shown = (pod: Pod, status: Pod["status"]): Pod => (status === undefined ? pod : { ...pod, status });
+
+/** From an informer to a fleet. A pod that was replaced by one of the same name is two changes. */
+export function feed(pods: Informer<Pod>, fleet: Pick<PodFleet, "set" | "remove">): Disposable {
+  return pods.addHandler({
+    added: (pod) => fleet.set(pod),
+    updated: (pod, before) => {
+      if (pod.metadata.uid !== before.metadata.uid) fleet.remove(before);
+      fleet.set(pod);
+    },
+    deleted: (pod) => fleet.remove(pod),
+  });
+}

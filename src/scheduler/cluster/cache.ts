@@ -1,0 +1,160 @@
+// The nodes and the pods on them, as the last events and our own unconfirmed decisions have it.
+import type { Node, Pod, Selector, Stored } from "#api";
+import { assert } from "#base";
+import { NodeState } from "./node-state.ts";
+import { PodCounts } from "./pod-counts.ts";
+import type { PodInfo } from "./pod-info.ts";
+
+interface Placed {
+  pod: PodInfo;
+  readonly node: NodeState;
+  /** Ours, and not yet seen through the informer. */
+  assumed: boolean;
+}
+
+/**
+ * A decision counts at once (`assume`) and is confirmed by the informer's event of the bound pod; there is no expiry: it ends by that event, by the pod's
+ * deletion, or by `forget` when binding failed.
+ */
+export class ClusterCache {
+  readonly #states = new Map<string, NodeState>();
+  readonly #nodes: NodeState[] = [];
+  readonly #pods = new Map<string, Placed>();
+  readonly #counts = new PodCounts();
+  readonly #imageNodes = new Map<string, number>();
+  readonly #affinityNodes = new Set<NodeState>();
+  readonly #antiAffinityNodes = new Set<NodeState>();
+  #layout = 0;
+
+  /** Nodes that the API has, in the order of their slots. */
+  get nodes(): readonly NodeState[] {
+    return this.#nodes;
+  }
+
+  /** Changes when slots change hands: arrays indexed by slot are void then. */
+  get layout(): number {
+    return this.#layout;
+  }
+
+  get podCount(): number {
+    return this.#pods.size;
+  }
+
+  /** Nodes with a pod that has any (anti-)affinity term. */
+  get nodesWithAffinity(): ReadonlySet<NodeState> {
+    return this.#affinityNodes;
+  }
+
+  get nodesWithRequiredAntiAffinity(): ReadonlySet<NodeState> {
+    return this.#antiAffinityNodes;
+  }
+
+  node(name: string): NodeState | undefined {
+    const state = this.#states.get(name);
+    return state?.node === undefined ? undefined : state;
+  }
+
+  setNode(node: Stored<Node>): void {
+    const name = node.metadata.name;
+    let state = this.#states.get(name);
+    if (state === undefined) this.#states.set(name, (state = new NodeState(name)));
+    this.#countImages(state, -1);
+    state.setNode(node);
+    this.#countImages(state, 1);
+    if (state.slot < 0) {
+      state.slot = this.#nodes.length;
+      this.#nodes.push(state);
+      this.#layout++;
+    }
+  }
+
+  removeNode(name: string): void {
+    const state = this.#states.get(name);
+    if (state === undefined || state.slot < 0) return;
+    this.#countImages(state, -1);
+    this.#nodes.splice(state.slot, 1);
+    for (let slot = state.slot; slot < this.#nodes.length; slot++) (this.#nodes[slot] as NodeState).slot = slot; // slot < length
+    state.slot = -1;
+    state.setNode(undefined);
+    this.#layout++;
+    this.#dropIfEmpty(state);
+  }
+
+  /** Where the pod is counted, if anywhere. */
+  placeOf(uid: string): { readonly nodeName: string; readonly assumed: boolean } | undefined {
+    const placed = this.#pods.get(uid);
+    return placed === undefined ? undefined : { nodeName: placed.node.name, assumed: placed.assumed };
+  }
+
+  assume(pod: PodInfo, nodeName: string): void {
+    assert(!this.#pods.has(pod.uid), `pod "${pod.key}" is placed once`);
+    this.#place(pod, nodeName, true);
+  }
+
+  forget(uid: string): void {
+    if (this.#pods.get(uid)?.assumed === true) this.removePod(uid);
+  }
+
+  /** A pod with a node, as the API has it now: new, changed, or the confirmation of an assumed one. */
+  setPod(pod: PodInfo): void {
+    this.removePod(pod.uid);
+    this.#place(pod, pod.pod.spec?.nodeName ?? "", false);
+  }
+
+  /** News of a pod that is counted already and counts the same as before: nothing that was computed becomes void. */
+  confirm(pod: Stored<Pod>): void {
+    const placed = this.#pods.get(pod.metadata.uid);
+    if (placed === undefined) return;
+    placed.assumed = false;
+    placed.pod = { ...placed.pod, pod };
+    placed.node.replacePod(placed.pod);
+  }
+
+  removePod(uid: string): void {
+    const placed = this.#pods.get(uid);
+    if (placed === undefined) return;
+    this.#pods.delete(uid);
+    placed.node.removePod(uid);
+    this.#counts.changed(placed.pod, placed.node, -1);
+    this.#indexAffinity(placed.node);
+    this.#dropIfEmpty(placed.node);
+  }
+
+  /** Pods of a namespace that match, by slot of the node. Valid until the next change. */
+  matchCounts(namespace: string, selector: Selector): Int32Array {
+    return this.#counts.of(namespace, selector, this.#nodes, this.#layout);
+  }
+
+  /** How many nodes hold the image. */
+  nodesWithImage(name: string): number {
+    return this.#imageNodes.get(name) ?? 0;
+  }
+
+  #place(pod: PodInfo, nodeName: string, assumed: boolean): void {
+    let node = this.#states.get(nodeName);
+    if (node === undefined) this.#states.set(nodeName, (node = new NodeState(nodeName)));
+    node.addPod(pod);
+    this.#pods.set(pod.uid, { pod, node, assumed });
+    this.#counts.changed(pod, node, 1);
+    this.#indexAffinity(node);
+  }
+
+  #indexAffinity(node: NodeState): void {
+    if (node.podsWithAffinity.size > 0) this.#affinityNodes.add(node);
+    else this.#affinityNodes.delete(node);
+    if (node.podsWithRequiredAntiAffinity.size > 0) this.#antiAffinityNodes.add(node);
+    else this.#antiAffinityNodes.delete(node);
+  }
+
+  #dropIfEmpty(node: NodeState): void {
+    if (node.node === undefined && node.pods.size === 0) this.#states.delete(node.name);
+  }
+
+  #countImages(node: NodeState, by: 1 | -1): void {
+    for (const image of node.images.keys()) {
+      const count = this.nodesWithImage(image) + by;
+      if (count > 0) this.#imageNodes.set(image, count);
+      else this.#imageNodes.delete(image);
+    }
+  }
+}

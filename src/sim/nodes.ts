@@ -1,0 +1,236 @@
+// Many simulated nodes in one process: one watch of pods, one timer for all heartbeats, a fleet only where pods are.
+import { isAlreadyExists, isNotFound, type JsonObject, type Lease, leases, type Node, nodes as nodeResource, type Pod, pods as podResource, type Stored } from "#api";
+import { type Clock, every, type Log, type Random, type Running, type Timer } from "#base";
+import { type Client, createInformerFactory, type InformerFactory } from "#client";
+import {
+  type Capacity, type EventSink, feed, ImageKeeper, type KubeletOptions, kubeletVersion, leaseNamespace, newNode, nodeLease, nodeStatus, noEvents, objectsThrough, PodFleet,
+  type ReferencedObjects, referencesOnly,
+} from "#kubelet";
+import { simulatedProbes } from "./probes.ts";
+import { type SimulatedRuntime, simulatedRuntime } from "./runtime.ts";
+import { sharedObjects } from "./shared-objects.ts";
+
+export interface SimNodesOptions {
+  readonly count: number;
+  /** Default "sim-": nodes are sim-0, sim-1, ... */
+  readonly namePrefix?: string;
+  readonly capacity?: Capacity;
+  readonly maxPods?: number;
+  readonly labels?: Readonly<Record<string, string>> | ((index: number) => Readonly<Record<string, string>>);
+  readonly taints?: KubeletOptions["taints"];
+  /** Default: a /24 of 10.128.0.0/9 each. Written to the Node when it is made. */
+  readonly podCidr?: (index: number) => string;
+}
+
+export interface SimNodesDeps {
+  /** May watch pods of all nodes and read config maps and secrets: one for all simulated nodes. */
+  readonly client: Client;
+  /** Speaks as that node; every write of a node goes through its own. */
+  readonly clientFor: (nodeName: string) => Client;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Absent: simulated nodes record no events. */
+  readonly eventsFor?: (nodeName: string) => EventSink;
+  /** One that is there already and watches pods; else the nodes make their own. */
+  readonly informers?: InformerFactory;
+}
+
+export interface RunningSimNodes extends Running {
+  readonly nodeNames: readonly string[];
+  /** For faults: a node that is down renews nothing and does nothing; up again it goes on where it was. */
+  setDown(nodeName: string, isDown: boolean): void;
+  /** The runtime of a node, for faults and logs; undefined while it has no pods. */
+  runtime(nodeName: string): SimulatedRuntime | undefined;
+}
+
+const renewMs = 10_000;
+const reportMs = 300_000;
+const mostSlots = 40;
+const registrationsInFlight = 64;
+const defaultCapacity: Capacity = { cpu: "32", memoryBytes: 256 * 2 ** 30, ephemeralBytes: 2 ** 40 };
+
+interface SimNode {
+  readonly index: number;
+  readonly name: string;
+  readonly client: Client;
+  readonly options: KubeletOptions;
+  readonly podCidr: string;
+  node: Stored<Node> | undefined;
+  lease: Stored<Lease> | undefined;
+  fleet: PodFleet | undefined;
+  runtime: SimulatedRuntime | undefined;
+  isDown: boolean;
+}
+
+/** Resolves when every node is registered and Ready. */
+export async function startSimNodes(options: SimNodesOptions, deps: SimNodesDeps): Promise<RunningSimNodes> {
+  const { clock, random, log } = deps;
+  const all = Array.from({ length: options.count }, (_, index) => describe(index, options, deps));
+  const byName = new Map(all.map((node) => [node.name, node]));
+  const objects = sharedObjects(objectsThrough(deps.client), clock);
+  const capacity = options.capacity ?? defaultCapacity;
+
+  await inParallel(all, registrationsInFlight, (node) => register(node, capacity, clock));
+
+  const factory = deps.informers ?? createInformerFactory({ client: deps.client, clock, random, log });
+  const pods = factory.informer(podResource);
+  const route = (pod: Pod): PodFleet | undefined => {
+    const node = byName.get(pod.spec.nodeName ?? "");
+    if (node === undefined || node.isDown) return undefined;
+    return (node.fleet ??= makeFleet(node, objects, capacity, deps));
+  };
+  const subscription = feed(pods, {
+    set: (pod) => route(pod)?.set(pod),
+    remove: (pod) => byName.get(pod.spec.nodeName ?? "")?.fleet?.remove(pod),
+  });
+  factory.start();
+  await pods.synced;
+  const heartbeats = beat(all, capacity, deps);
+
+  return {
+    nodeNames: all.map(({ name }) => name),
+    ready: () => (pods.hasSynced ? undefined : "the simulated nodes do not know their pods yet"),
+    setDown: (nodeName, isDown) => {
+      const node = byName.get(nodeName);
+      if (node === undefined || node.isDown === isDown) return;
+      node.isDown = isDown;
+      if (isDown) return;
+      const mine = pods.list().filter((pod) => pod.spec.nodeName === nodeName);
+      const uids = new Set(mine.map(({ metadata }) => metadata.uid));
+      for (const worker of node.fleet?.workers.values() ?? []) if (!uids.has(worker.uid)) worker.podRemoved();
+      for (const pod of mine) route(pod)?.set(pod);
+    },
+    runtime: (nodeName) => byName.get(nodeName)?.runtime,
+    [Symbol.asyncDispose]: async () => {
+      heartbeats.cancel();
+      subscription[Symbol.dispose]();
+      if (deps.informers === undefined) await factory[Symbol.asyncDispose]();
+      await Promise.all(all.map((node) => node.fleet?.[Symbol.asyncDispose]()));
+      await Promise.all(all.map((node) => node.runtime?.[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+function describe(index: number, options: SimNodesOptions, deps: SimNodesDeps): SimNode {
+  const name = `${options.namePrefix ?? "sim-"}${index}`;
+  const labels = typeof options.labels === "function" ? options.labels(index) : options.labels;
+  return {
+    index,
+    name,
+    client: deps.clientFor(name),
+    podCidr: options.podCidr?.(index) ?? `10.${128 + (index >> 8)}.${index & 255}.0/24`,
+    options: {
+      nodeName: name,
+      nodeIps: [`172.${16 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}`],
+      maxPods: options.maxPods ?? 110,
+      labels: { "tiphys.dev/simulated": "true", ...labels },
+      ...(options.taints === undefined ? {} : { taints: options.taints }),
+    },
+    node: undefined,
+    lease: undefined,
+    fleet: undefined,
+    runtime: undefined,
+    isDown: false,
+  };
+}
+
+const nodeFacts = (node: SimNode, capacity: Capacity, now: number): Parameters<typeof newNode>[0] => ({
+  options: node.options,
+  capacity,
+  nodeInfo: {
+    kernelVersion: "simulated", osImage: "Tiphys simulated node", architecture: "amd64", bootId: `boot-${node.name}`, machineId: `machine-${node.name}`, systemUuid: `system-${node.name}`,
+  },
+  kubeletVersion,
+  runtimeVersion: "simulated://1.0.0",
+  notReady: undefined,
+  images: [],
+  previous: node.node?.status,
+  now,
+});
+
+async function register(node: SimNode, capacity: Capacity, clock: Clock): Promise<void> {
+  const wanted = newNode(nodeFacts(node, capacity, clock.now()));
+  try {
+    node.node = await node.client.create(nodeResource, { ...wanted, spec: { ...wanted.spec, podCIDR: node.podCidr, podCIDRs: [node.podCidr] } });
+    if (node.node.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True")) return;
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+    node.node = await node.client.get(nodeResource, { name: node.name });
+  }
+  await report(node, capacity, clock);
+}
+
+async function report(node: SimNode, capacity: Capacity, clock: Clock): Promise<void> {
+  const status = nodeStatus(nodeFacts(node, capacity, clock.now()));
+  node.node = await node.client.patch(nodeResource, { name: node.name }, { type: "strategic", body: { status: status as unknown as JsonObject } }, { subresource: "status" });
+}
+
+function makeFleet(node: SimNode, objects: ReferencedObjects, capacity: Capacity, deps: SimNodesDeps): PodFleet {
+  const { clock, random, log } = deps;
+  const runtime = simulatedRuntime({ podCidr: () => node.node?.spec?.podCIDR ?? node.podCidr }, { clock, random });
+  const events = deps.eventsFor?.(node.name) ?? noEvents;
+  node.runtime = runtime;
+  const fleet = new PodFleet({
+    client: node.client, runtime, clock, log, events,
+    options: node.options,
+    images: new ImageKeeper({ runtime, clock, events, credentials: async () => undefined }),
+    volumes: referencesOnly(objects),
+    probes: simulatedProbes(clock),
+    environment: { objects, services: () => [] },
+    memoryCapacityBytes: capacity.memoryBytes,
+    allocatable: () => node.node?.status?.allocatable ?? {},
+    runtimeHandler: async () => "",
+    node: { runtimeName: "simulated", hostIps: node.options.nodeIps, keepTerminalSandbox: false },
+    nodeObject: () => node.node,
+    relistMs: 0,
+  });
+  fleet.start();
+  return fleet;
+}
+
+/** Every node renews its lease every ten seconds and its status every five minutes, spread evenly; one timer drives them all. */
+function beat(all: readonly SimNode[], capacity: Capacity, deps: SimNodesDeps): Timer {
+  const { clock, log } = deps;
+  const slots = Math.max(1, Math.min(mostSlots, all.length));
+  const roundsPerReport = reportMs / renewMs;
+  let tick = 0;
+  return every(clock, renewMs / slots, async () => {
+    const slot = tick % slots;
+    const round = Math.floor(tick / slots);
+    tick++;
+    const due: Promise<void>[] = [];
+    for (let index = slot; index < all.length; index += slots) {
+      const node = all[index] as SimNode; // index < length
+      if (node.isDown) continue;
+      due.push(renew(node, clock));
+      if ((round + index) % roundsPerReport === 0 && round > 0) due.push(report(node, capacity, clock));
+    }
+    for (const result of await Promise.allSettled(due)) {
+      if (result.status === "rejected") log.warn("a simulated node cannot report", { error: (result.reason as Error).message });
+    }
+  });
+}
+
+async function renew(node: SimNode, clock: Clock): Promise<void> {
+  if (node.node === undefined) return;
+  const wanted = nodeLease(node.name, node.node, clock.now());
+  const before = node.lease;
+  node.lease = undefined;
+  try {
+    node.lease = before === undefined ? await node.client.create(leases, wanted) : await node.client.update(leases, { ...before, spec: wanted.spec });
+  } catch (error) {
+    if (isNotFound(error)) return; // made anew at the next beat
+    if (!isAlreadyExists(error)) throw error;
+    const found = await node.client.get(leases, { namespace: leaseNamespace, name: node.name });
+    node.lease = await node.client.update(leases, { ...found, spec: wanted.spec });
+  }
+}
+
+async function inParallel<T>(items: readonly T[], width: number, work: (item: T) => Promise<void>): Promise<void> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
+}

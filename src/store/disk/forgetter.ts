@@ -1,0 +1,114 @@
+// Compaction after it has been decided: trims the log and removes rows in small steps between other people's commits.
+import type { Clock, Timer } from "#base";
+import type { LogEntry, State } from "../engine/state.ts";
+import type { Revision } from "../store.ts";
+import type { Thread } from "./thread.ts";
+
+const entriesAStep = 500;
+const vacuumPagesAStep = 64;
+const pauseMs = 1;
+
+interface ForgetterOptions {
+  readonly clock: Clock;
+  readonly thread: Thread;
+  /** The state that is written to. */
+  readonly state: () => State;
+  /** Called when the log in that state has become shorter. */
+  readonly trimmed: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
+export class Forgetter {
+  readonly #options: ForgetterOptions;
+  #rows: number[] = [];
+  #trimTo: Revision = 0;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+  #timer: Timer | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(options: ForgetterOptions) {
+    this.#options = options;
+  }
+
+  forgetRows(rows: readonly number[]): void {
+    for (const row of rows) this.#rows.push(row);
+    this.#start();
+  }
+
+  /** Forgets what a durable compaction to `revision` allows. */
+  compact(revision: Revision): void {
+    this.#trimTo = revision;
+    this.#start();
+  }
+
+  /** Leaves the rest for the next start, which finds it. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#wake?.();
+    await this.#running;
+  }
+
+  #start(): void {
+    if (this.#stopped) return;
+    this.#running ??= this.#run()
+      .catch((error) => this.#options.failed(error))
+      .finally(() => {
+        this.#running = undefined;
+      });
+  }
+
+  async #run(): Promise<void> {
+    let removed = 0;
+    while (!this.#stopped) {
+      const more = this.#trim();
+      if (this.#rows.length === 0 && !more) break;
+      if (this.#rows.length > 0) {
+        const rows = Float64Array.from(this.#rows.splice(0, entriesAStep));
+        removed += rows.length;
+        await this.#options.thread.request({ kind: "forget", rows });
+      }
+      await this.#pause();
+    }
+    for (let pages = 0; pages < removed && !this.#stopped; pages += vacuumPagesAStep) {
+      await this.#options.thread.request({ kind: "vacuum", pages: vacuumPagesAStep });
+      await this.#pause();
+    }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+      this.#timer = this.#options.clock.after(pauseMs, resolve);
+    });
+  }
+
+  /** Cuts some entries off the log and condemns their rows; says whether there are more. */
+  #trim(): boolean {
+    const state = this.#options.state();
+    const entries: LogEntry[] = [];
+    let more = false;
+    state.log.scan(0, this.#trimTo + 1, (entry) => {
+      more = entries.length === entriesAStep;
+      if (!more) entries.push(entry);
+      return !more;
+    });
+    for (const entry of entries) {
+      const last = entry.revision === this.#trimTo;
+      for (const { version, previous } of entry.changes) {
+        if (previous !== undefined) this.#rows.push(previous.row);
+        if (version.version === 0 && !last) this.#rows.push(version.row);
+      }
+      if (last)
+        state.log.set(entry.revision, {
+          revision: entry.revision,
+          changes: entry.changes.map(({ version }) => ({ version, previous: undefined })),
+        });
+      else state.log.delete(entry.revision);
+    }
+    if (!more) this.#trimTo = 0;
+    if (entries.length > 0) this.#options.trimmed();
+    return more;
+  }
+}

@@ -1,0 +1,54 @@
+// The messages between the store and its two workers.
+
+export interface LeaseChange {
+  readonly id: bigint;
+  /** Undefined: revoked. */
+  readonly ttlSeconds: number | undefined;
+}
+
+export type Request =
+  | {
+      readonly kind: "commit";
+      /** Packed records (wire.ts), transferred. */
+      readonly buffer: ArrayBuffer;
+      readonly length: number;
+      readonly leases: readonly LeaseChange[];
+      readonly compactedRevision: number | undefined;
+      /** The store's revision after this batch. */
+      readonly revision: number;
+    }
+  | { readonly kind: "forget"; readonly rows: Float64Array }
+  | { readonly kind: "read"; readonly rows: Float64Array }
+  | { readonly kind: "checkpoint"; readonly mode: "PASSIVE" | "TRUNCATE" }
+  | { readonly kind: "vacuum"; readonly pages: number }
+  | { readonly kind: "sizes" }
+  | { readonly kind: "freeReserve" }
+  | { readonly kind: "renewReserve" }
+  | { readonly kind: "close" };
+
+export interface Sizes {
+  readonly bytes: number;
+  readonly bytesInUse: number;
+  readonly walBytes: number;
+}
+
+export interface Loaded {
+  readonly revision: number;
+  readonly row: number;
+  readonly compactedRevision: number;
+  readonly leases: readonly { readonly id: bigint; readonly ttlSeconds: number }[];
+}
+
+export type Failure = {
+  readonly code: "noSpace" | "corrupt" | "io" | "locked" | "newer";
+  readonly message: string;
+  /** The transaction is surely not in the file. */
+  readonly definite: boolean;
+};
+
+export type Reply =
+  | { readonly kind: "loading"; readonly buffer: ArrayBuffer; readonly length: number }
+  | { readonly kind: "loaded"; readonly loaded: Loaded }
+  | { readonly kind: "refused"; readonly failure: Failure }
+  | { readonly kind: "done"; readonly id: number; readonly value?: unknown }
+  | { readonly kind: "failed"; readonly id: number; readonly failure: Failure };

@@ -1,0 +1,70 @@
+// The second thread: reads older versions and copies the write-ahead log into the file, so that commits wait for neither.
+import { DatabaseSync } from "node:sqlite";
+import { parentPort, workerData } from "node:worker_threads";
+import { crc32 } from "node:zlib";
+import { databaseFile } from "./directory.ts";
+import { failureOf } from "./failure.ts";
+import type { Reply, Request } from "./protocol.ts";
+import { writerSettings } from "./schema.ts";
+import { sizeOfRecord, WireWriter } from "./wire.ts";
+
+const { directory } = workerData as { readonly directory: string };
+const port = parentPort as NonNullable<typeof parentPort>; // this file runs as a worker only
+
+const database = new DatabaseSync(databaseFile(directory), { timeout: 5000 });
+database.exec(writerSettings);
+const select = database.prepare(
+  "SELECT revision, key, created, version, CAST(lease AS TEXT), crc, value FROM changes WHERE row=?",
+);
+select.setReturnArrays(true);
+
+type Row = readonly [
+  revision: number,
+  key: Uint8Array,
+  created: number,
+  version: number,
+  lease: string,
+  crc: number,
+  value: Uint8Array,
+];
+
+/** Packed records of those rows that are still there. */
+function read(rows: Float64Array): { readonly buffer: ArrayBuffer; readonly length: number } {
+  const found: { readonly row: number; readonly key: string; readonly data: Row }[] = [];
+  let size = 0;
+  for (const row of rows) {
+    const data = select.get(row) as unknown as Row | undefined;
+    if (data === undefined) continue;
+    const key = Buffer.from(data[1]).latin1Slice();
+    size += sizeOfRecord(key, data[6].length);
+    found.push({ row, key, data });
+  }
+  const writer = new WireWriter(size);
+  for (const { row, key, data } of found) {
+    const [revision, , created, version, lease, crc, value] = data;
+    const bytes = writer.write(row, revision, key, created, version, BigInt(lease), value);
+    if (crc32(bytes) !== crc) {
+      throw Object.assign(new Error(`row ${row} (key "${key}", revision ${revision}) does not match its checksum`), {
+        errcode: 11,
+      });
+    }
+  }
+  return { buffer: writer.buffer, length: writer.length };
+}
+
+port.on("message", ({ id, request }: { readonly id: number; readonly request: Request }) => {
+  try {
+    if (request.kind === "read") {
+      const value = read(request.rows);
+      port.postMessage({ kind: "done", id, value } satisfies Reply, [value.buffer]);
+      return;
+    }
+    let value: unknown;
+    if (request.kind === "checkpoint") value = database.prepare(`PRAGMA wal_checkpoint(${request.mode})`).get();
+    if (request.kind === "close") database.close();
+    port.postMessage({ kind: "done", id, value } satisfies Reply);
+    if (request.kind === "close") port.close();
+  } catch (error) {
+    port.postMessage({ kind: "failed", id, failure: failureOf(error) } satisfies Reply);
+  }
+});

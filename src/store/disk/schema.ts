@@ -1,0 +1,63 @@
+// The SQLite file: its tables, its settings, and how files of older schemas are brought up to date.
+import type { DatabaseSync } from "node:sqlite";
+
+/** Says in the file's header that it is ours ("Tphs"). */
+const applicationId = 0x54706873;
+
+/** Seven objects of 2 KiB fit a page; a larger page costs the lonely writer, a smaller one the crowd (docs: bench/store.ts). */
+const pageBytes = 16384;
+
+/** Upgrades by the version they start from; version 0 is an empty file. */
+const upgrades: readonly string[] = [
+  `CREATE TABLE changes(
+     row INTEGER PRIMARY KEY,   -- counts every change of a key, ever
+     revision INTEGER NOT NULL,
+     key BLOB NOT NULL,
+     created INTEGER NOT NULL,
+     version INTEGER NOT NULL,  -- 0: deleted
+     lease INTEGER NOT NULL,
+     crc INTEGER NOT NULL,      -- of the record as it travels (wire.ts)
+     count INTEGER NOT NULL,    -- rows in the table after this one was added
+     digest INTEGER NOT NULL,   -- exclusive or of their crc
+     value BLOB NOT NULL
+   );
+   CREATE TABLE leases(id INTEGER PRIMARY KEY, ttl INTEGER NOT NULL);
+   CREATE TABLE facts(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;`,
+];
+
+export const schemaVersion = upgrades.length;
+
+/** Settings of every connection that writes. The automatic checkpoint is off: it would run inside somebody's commit. */
+export const writerSettings = `PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864; PRAGMA cell_size_check=ON; PRAGMA cache_size=-8192;`;
+
+export type Preparation =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly code: "newer" | "corrupt"; readonly message: string };
+
+/** Creates or upgrades the tables. */
+export function prepare(database: DatabaseSync): Preparation {
+  const found = pragma(database, "user_version");
+  const owner = pragma(database, "application_id");
+  if (owner !== 0 && owner !== applicationId)
+    return { ok: false, code: "corrupt", message: "the file belongs to another program" };
+  if (found > schemaVersion) {
+    return {
+      ok: false,
+      code: "newer",
+      message: `the file has schema ${found}, this version of Tiphys knows ${schemaVersion}; use the newer version`,
+    };
+  }
+  if (found === 0) database.exec(`PRAGMA page_size=${pageBytes}; PRAGMA auto_vacuum=INCREMENTAL;`);
+  database.exec("PRAGMA journal_mode=WAL");
+  database.exec(writerSettings);
+  if (found < schemaVersion) {
+    database.exec("BEGIN IMMEDIATE");
+    for (const upgrade of upgrades.slice(found)) database.exec(upgrade);
+    database.exec(`PRAGMA application_id=${applicationId}; PRAGMA user_version=${schemaVersion}; COMMIT`);
+  }
+  return { ok: true };
+}
+
+export function pragma(database: DatabaseSync, name: string): number {
+  return Number(Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0] ?? 0);
+}

@@ -1,0 +1,205 @@
+// The whole way on a real node: containers from our own images answer through a Service; afterwards nothing of ours is left on the machine.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { get } from "node:http";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { kubectl, needsRoot, run, startTiphys, type Tiphys } from "../support/tiphys.ts";
+import { leftovers } from "../support/leftovers.ts";
+
+const skip = needsRoot("kubectl", "containerd", "runc", "nft", "ip", "conntrack", "busybox");
+const example = join(import.meta.dirname, "../../examples/hello.yaml");
+
+describe("one real node", { skip, concurrency: false }, () => {
+  let cluster: Tiphys;
+  let directory: string;
+  let before_: readonly string[];
+  const k = async (...args: string[]): Promise<string> => {
+    const result = await cluster.kubectl(...args);
+    assert.equal(result.code, 0, `kubectl ${args.join(" ")}\n${result.stdout}${result.stderr}`);
+    return result.stdout;
+  };
+  const podNames = async (): Promise<string[]> => (await k("get", "pods", "-l", "app=hello", "-o", "jsonpath={.items[*].metadata.name}")).trim().split(" ");
+  const nodePort = async (): Promise<string> => {
+    const address = await k("get", "nodes", "-o", 'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}');
+    return `http://${address}:${await k("get", "svc", "hello", "-o", "jsonpath={.spec.ports[0].nodePort}")}/`;
+  };
+
+  before(async () => {
+    directory = mkdtempSync(join(tmpdir(), "hello-"));
+    before_ = await leftovers();
+    cluster = await startTiphys(["--nodes", "1", "--log-level", "info"], { timeoutMs: 90_000 });
+    await k("apply", "-f", example);
+    await k("rollout", "status", "deployment/hello", "--timeout=90s");
+  });
+  after(async () => {
+    await cluster?.[Symbol.asyncDispose]();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  test("the pods run, with addresses of the node's range", async () => {
+    const names = await podNames();
+    assert.equal(names.length, 3);
+    const addresses = (await k("get", "pods", "-l", "app=hello", "-o", "jsonpath={.items[*].status.podIP}")).trim().split(" ");
+    assert.equal(new Set(addresses).size, 3);
+    for (const address of addresses) assert.match(address, /^10\.244\.0\./);
+  });
+
+  test("logs -f follows what the container writes", async () => {
+    const [name = ""] = await podNames();
+    assert.match(await k("logs", name), /serving on 8080/);
+    const following = spawn("kubectl", ["--kubeconfig", cluster.info.kubeconfig, "logs", "-f", "--tail=0", name]);
+    const line = new Promise<string>((resolve) => following.stdout.on("data", (data: Buffer) => resolve(data.toString())));
+    await k("exec", name, "--", "sh", "-c", "echo spoken > /proc/1/fd/1");
+    assert.match(await line, /spoken/);
+    following.kill();
+  });
+
+  test("exec gives output and exit codes, over WebSocket and over SPDY", async () => {
+    const [name = ""] = await podNames();
+    for (const webSockets of ["true", "false"]) {
+      const result = await kubectl(cluster.info.kubeconfig, ["exec", name, "--", "sh", "-c", "echo out; echo err >&2; exit 7"], { env: { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: webSockets } });
+      assert.deepEqual([result.code, result.stdout], [7, "out\n"], result.stderr);
+      assert.match(result.stderr, /^err\n/);
+      const piped = await kubectl(cluster.info.kubeconfig, ["exec", "-i", name, "--", "cat"], { input: "through stdin", env: { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: webSockets } });
+      assert.equal(piped.stdout, "through stdin", piped.stderr);
+    }
+  });
+
+  test("exec -it has a terminal of the right size", async () => {
+    const [name = ""] = await podNames();
+    const result = await run("script", ["-qec", `stty rows 31 cols 97; kubectl --kubeconfig ${cluster.info.kubeconfig} exec -it ${name} -- sh -c "stty size; exit 7"`, "/dev/null"]);
+    assert.match(result.stdout, /31 97/);
+    assert.equal(result.code, 7);
+  });
+
+  test("port-forward carries several connections, both ways of tunnelling", async () => {
+    const [name = ""] = await podNames();
+    for (const webSockets of ["true", "false"]) {
+      const forwarding = spawn("kubectl", ["--kubeconfig", cluster.info.kubeconfig, "port-forward", `pod/${name}`, ":8080"], { env: { ...process.env, KUBECTL_PORT_FORWARD_WEBSOCKETS: webSockets } });
+      try {
+        const text = await new Promise<string>((resolve, reject) => {
+          forwarding.stdout.on("data", (data: Buffer) => resolve(data.toString()));
+          forwarding.stderr.on("data", (data: Buffer) => reject(new Error(data.toString())));
+        });
+        const port = /127\.0\.0\.1:(\d+)/.exec(text)?.[1];
+        const answers = await Promise.all([1, 2, 3].map(() => fetchText(`http://127.0.0.1:${port}/`)));
+        for (const answer of answers) assert.match(answer, new RegExp(`hello from ${name}, greeting good day`));
+      } finally {
+        forwarding.kill();
+      }
+    }
+  });
+
+  test("attach joins the running process", async () => {
+    await k("run", "echo", "--image=tiphys.local/busybox:1", "--image-pull-policy=IfNotPresent", "--restart=Never", "-i", "--stdin", "--command", "--overrides", '{"spec":{"terminationGracePeriodSeconds":1}}', "--attach=false", "--", "cat");
+    await k("wait", "--for=condition=Ready", "pod/echo", "--timeout=30s");
+    const attached = await kubectl(cluster.info.kubeconfig, ["attach", "-i", "echo"], { input: "across\n", timeoutMs: 15_000 });
+    assert.match(attached.stdout, /across/);
+    await k("delete", "pod", "echo", "--wait=false");
+  });
+
+  test("cp copies a file in and out", async () => {
+    const [name = ""] = await podNames();
+    const source = join(directory, "in.txt");
+    writeFileSync(source, "carried\n");
+    await k("cp", source, `${name}:/tmp/in.txt`);
+    await k("cp", `${name}:/tmp/in.txt`, join(directory, "out.txt"));
+    assert.equal(readFileSync(join(directory, "out.txt"), "utf8"), "carried\n");
+  });
+
+  test("a pod reaches the Service by its name", async () => {
+    const [name = ""] = await podNames();
+    assert.match(await k("exec", name, "--", "wget", "-qO-", "-T", "5", "http://hello.default.svc.cluster.local"), /hello from hello-/);
+    assert.match(await k("exec", name, "--", "wget", "-qO-", "-T", "5", "http://hello"), /hello from hello-/);
+  });
+
+  test("a pod reaches the API server with its token", async () => {
+    const [name = ""] = await podNames();
+    const script = 'T=$(cat /var/run/secrets/kubernetes.io/serviceaccount/token); wget -qO- -T 5 --no-check-certificate --header "Authorization: Bearer $T" https://kubernetes.default.svc/version';
+    const result = await cluster.kubectl("exec", name, "--", "sh", "-c", script);
+    assert.match(result.stdout, /"gitVersion": ?"v1\.36\.2/, result.stderr);
+  });
+
+  test("the NodePort answers from the host, from every pod in turn", async () => {
+    const url = await nodePort();
+    const answers = new Set<string>();
+    for (let i = 0; i < 40; i++) answers.add(/from (\S+),/.exec(await fetchText(url))?.[1] ?? "");
+    assert.equal(answers.size, 3);
+  });
+
+  test("scale to 10, roll to a new environment variable and back without a failed request at 50 a second", async () => {
+    await k("scale", "deployment/hello", "--replicas=10");
+    await k("rollout", "status", "deployment/hello", "--timeout=120s");
+    const url = await nodePort();
+    const client = ask(url, 50);
+    await k("set", "env", "deployment/hello", "GREETING=good evening");
+    await k("rollout", "status", "deployment/hello", "--timeout=180s");
+    await k("rollout", "undo", "deployment/hello");
+    await k("rollout", "status", "deployment/hello", "--timeout=180s");
+    const { answered, failures } = await client.stop();
+    assert.deepEqual(failures, []);
+    assert.ok(answered > 100, `${answered} answers`);
+    assert.match(await fetchText(url), /good day/);
+  });
+
+  test("a container that ends is restarted, with its previous log", async () => {
+    const [name = ""] = await podNames();
+    await k("exec", name, "--", "sh", "-c", "kill 1");
+    await k("wait", `pod/${name}`, "--for=jsonpath={.status.containerStatuses[0].restartCount}=1", "--timeout=30s");
+    assert.match(await k("logs", "--previous", name), /serving on 8080/);
+  });
+
+  test("an image that cannot be had says so in the pod's status and events", async () => {
+    await k("run", "missing", "--image=tiphys.local/none:1", "--restart=Never");
+    await k("wait", "--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=ErrImagePull", "pod/missing", "--timeout=60s");
+    assert.match(await k("describe", "pod", "missing"), /Failed to pull image "tiphys.local\/none:1"/);
+    await k("delete", "pod", "missing");
+  });
+
+  test("deleting the namespace removes its pods, stopping leaves nothing behind", async () => {
+    await k("create", "namespace", "short");
+    await k("-n", "short", "apply", "-f", example);
+    await k("-n", "short", "rollout", "status", "deployment/hello", "--timeout=90s");
+    await k("delete", "namespace", "short", "--timeout=90s");
+    assert.equal(await cluster.stop("SIGTERM"), 0, cluster.output());
+    assert.deepEqual(await leftovers(), before_);
+  });
+});
+
+function fetchText(url: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { agent: false, timeout: 5000 }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+      response.on("end", () => (response.statusCode === 200 ? resolve(text) : reject(new Error(`${response.statusCode}`))));
+      response.on("error", reject);
+    });
+    request.on("timeout", () => request.destroy(new Error("timed out")));
+    request.on("error", reject);
+  });
+}
+
+/** A client that asks on a new connection each time, `perSecond` times a second, until stopped. */
+function ask(url: string, perSecond: number): { stop(): Promise<{ answered: number; failures: string[] }> } {
+  const failures: string[] = [];
+  let answered = 0;
+  const running = new Set<Promise<void>>();
+  const timer = setInterval(() => {
+    const one = fetchText(url).then(
+      () => void answered++,
+      (error: Error) => void failures.push(error.message),
+    );
+    running.add(one);
+    void one.finally(() => running.delete(one));
+  }, 1000 / perSecond);
+  return {
+    stop: async () => {
+      clearInterval(timer);
+      await Promise.all(running);
+      return { answered, failures };
+    },
+  };
+}
