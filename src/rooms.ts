@@ -32,6 +32,7 @@ export const borders: readonly string[] = [
   "src/base/system/",
   "src/store/disk/",
   "src/cli/",
+  "src/apiserver/http/listener.ts",
   "src/kubelet/server/",
   "src/dns/server.ts",
   "src/kubelet/probe/network.ts",

@@ -23,7 +23,9 @@ function main(argv: readonly string[]): number {
   files.set("src/api/resources.ts", generateResources(swagger));
 
   const check = argv.includes("--check");
-  const changed = [...files].filter(([path, text]) => !existsSync(join(root, path)) || readFileSync(join(root, path), "utf8") !== text);
+  const changed = [...files].filter(
+    ([path, text]) => !existsSync(join(root, path)) || readFileSync(join(root, path), "utf8") !== text,
+  );
   if (!check) {
     for (const [path, text] of changed) {
       mkdirSync(join(root, path, ".."), { recursive: true });

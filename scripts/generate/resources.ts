@@ -14,8 +14,16 @@ interface Found {
 }
 
 const verbOf: Readonly<Record<string, string>> = {
-  get: "get", list: "list", post: "create", put: "update", patch: "patch", delete: "delete",
-  deletecollection: "deletecollection", watch: "watch", watchlist: "watch", connect: "connect",
+  get: "get",
+  list: "list",
+  post: "create",
+  put: "update",
+  patch: "patch",
+  delete: "delete",
+  deletecollection: "deletecollection",
+  watch: "watch",
+  watchlist: "watch",
+  connect: "connect",
 };
 
 export function generateResources(swagger: Swagger): string {
@@ -53,9 +61,14 @@ ${names.map((name) => `  ${name},`).join("\n")}
 function collect(swagger: Swagger): Map<string, Found> {
   const served = new Set(servedGroupVersions.map(([group, version]) => `${group}/${version}`));
   const found = new Map<string, Found>();
-  const paths = Object.entries(swagger.paths).filter(([path]) => !path.includes("/watch/")).sort(([a], [b]) => a.length - b.length);
+  const paths = Object.entries(swagger.paths)
+    .filter(([path]) => !path.includes("/watch/"))
+    .sort(([a], [b]) => a.length - b.length);
   for (const [path, item] of paths) {
-    const match = /^(?:\/api\/(v1)|\/apis\/([^/]+)\/([^/]+))(\/namespaces\/\{namespace\})?\/([a-z]+)(?:\/\{name\})?(?:\/([a-z]+))?(?:\/\{path\})?$/.exec(path);
+    const match =
+      /^(?:\/api\/(v1)|\/apis\/([^/]+)\/([^/]+))(\/namespaces\/\{namespace\})?\/([a-z]+)(?:\/\{name\})?(?:\/([a-z]+))?(?:\/\{path\})?$/.exec(
+        path,
+      );
     if (match === null) continue;
     const [, core, group = "", groupVersion, namespaced, plural = "", subresource] = match;
     const version = core ?? groupVersion ?? "";
@@ -66,7 +79,15 @@ function collect(swagger: Swagger): Map<string, Found> {
       const verb = verbOf[operation["x-kubernetes-action"] ?? ""] ?? "";
       const key = `${group}/${version}/${plural}`;
       if (subresource === undefined) {
-        const entry = found.get(key) ?? { group, version, kind: gvk.kind, plural, namespaced: false, verbs: new Set<string>(), subresources: new Map() };
+        const entry = found.get(key) ?? {
+          group,
+          version,
+          kind: gvk.kind,
+          plural,
+          namespaced: false,
+          verbs: new Set<string>(),
+          subresources: new Map(),
+        };
         if (namespaced !== undefined) entry.namespaced = true;
         entry.verbs.add(verb);
         if (verb === "list" && plural !== "componentstatuses") entry.verbs.add("watch");
@@ -76,7 +97,17 @@ function collect(swagger: Swagger): Map<string, Found> {
         if (entry === undefined) continue;
         const sub = entry.subresources.get(subresource) ?? { ...gvk, verbs: new Set<string>() };
         // connect resources (exec, proxy, ...) answer get and create, whatever HTTP method carries them
-        sub.verbs.add(verb === "connect" ? (method === "get" ? "get" : method === "post" ? "create" : method === "put" ? "update" : method) : verb);
+        sub.verbs.add(
+          verb === "connect"
+            ? method === "get"
+              ? "get"
+              : method === "post"
+                ? "create"
+                : method === "put"
+                  ? "update"
+                  : method
+            : verb,
+        );
         entry.subresources.set(subresource, sub);
       }
     }
@@ -88,8 +119,12 @@ function render(name: string, type: string, resource: Found): string {
   const key = `${resource.plural}.${resource.group}`;
   const order = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
   const sorted = (verbs: ReadonlySet<string>): string[] => order.filter((verb) => verbs.has(verb));
-  const subresources = [...resource.subresources].sort(([a], [b]) => a.localeCompare(b)).map(([sub, facts]) =>
-    `    ${sub}: { group: ${JSON.stringify(facts.group)}, version: ${JSON.stringify(facts.version)}, kind: ${JSON.stringify(facts.kind)}, verbs: ${JSON.stringify(sorted(facts.verbs))} },`);
+  const subresources = [...resource.subresources]
+    .sort(([a], [b]) => a.localeCompare(b))
+    .map(
+      ([sub, facts]) =>
+        `    ${sub}: { group: ${JSON.stringify(facts.group)}, version: ${JSON.stringify(facts.version)}, kind: ${JSON.stringify(facts.kind)}, verbs: ${JSON.stringify(sorted(facts.verbs))} },`,
+    );
   const singular = resource.kind.toLowerCase();
   return `export const ${name}: ResourceType<${type}> = {
   group: ${JSON.stringify(resource.group)}, version: ${JSON.stringify(resource.version)}, kind: ${JSON.stringify(resource.kind)}, plural: ${JSON.stringify(resource.plural)}, singular: ${JSON.stringify(singular)},

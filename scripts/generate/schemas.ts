@@ -4,20 +4,44 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { servedGroupVersions } from "./curated.ts";
-import { refName, splitName, type Swagger, type SwaggerDefinition, type SwaggerProperty } from "./swagger.ts";
+import { refName, type Swagger, type SwaggerDefinition, type SwaggerProperty, splitName } from "./swagger.ts";
 
 const meta = "io.k8s.apimachinery.pkg.apis.meta.v1.";
 const core = "io.k8s.api.core.v1.";
 
 // types that travel but are not reachable from a served kind
 const alsoServed = [
-  ...["Status", "DeleteOptions", "WatchEvent", "APIResourceList", "APIGroupList", "APIGroup", "APIVersions"].map((type) => meta + type),
-  ...["io.k8s.api.authentication.v1.TokenRequest", "io.k8s.api.policy.v1.Eviction", "io.k8s.api.autoscaling.v1.Scale", `${core}Binding`],
+  ...["Status", "DeleteOptions", "WatchEvent", "APIResourceList", "APIGroupList", "APIGroup", "APIVersions"].map(
+    (type) => meta + type,
+  ),
+  "io.k8s.api.authentication.v1.TokenRequest",
+  "io.k8s.api.policy.v1.Eviction",
+  "io.k8s.api.autoscaling.v1.Scale",
+  `${core}Binding`,
 ];
 // types that travel but are not in the OpenAPI document: their fields come from the Go facts
 const notInSwagger = [
-  ...["CreateOptions", "UpdateOptions", "PatchOptions", "ListOptions", "GetOptions", "PartialObjectMetadata", "PartialObjectMetadataList"].map((type) => meta + type),
-  ...["PodLogOptions", "PodExecOptions", "PodAttachOptions", "PodPortForwardOptions", "PodProxyOptions", "NodeProxyOptions", "ServiceProxyOptions", "SerializedReference", "RangeAllocation", "PodStatusResult"].map((type) => core + type),
+  ...[
+    "CreateOptions",
+    "UpdateOptions",
+    "PatchOptions",
+    "ListOptions",
+    "GetOptions",
+    "PartialObjectMetadata",
+    "PartialObjectMetadataList",
+  ].map((type) => meta + type),
+  ...[
+    "PodLogOptions",
+    "PodExecOptions",
+    "PodAttachOptions",
+    "PodPortForwardOptions",
+    "PodProxyOptions",
+    "NodeProxyOptions",
+    "ServiceProxyOptions",
+    "SerializedReference",
+    "RangeAllocation",
+    "PodStatusResult",
+  ].map((type) => core + type),
 ];
 
 const leaf: Readonly<Record<string, string>> = {
@@ -36,12 +60,24 @@ const leaf: Readonly<Record<string, string>> = {
 
 // protobuf and Go names of the leaf types
 const leafMessage: Readonly<Record<string, string>> = {
-  quantity: "k8s.io.apimachinery.pkg.api.resource.Quantity", intOrString: "k8s.io.apimachinery.pkg.util.intstr.IntOrString",
-  time: "k8s.io.apimachinery.pkg.apis.meta.v1.Time", microTime: "k8s.io.apimachinery.pkg.apis.meta.v1.MicroTime",
-  boolean: "bool", anyObject: "k8s.io.apimachinery.pkg.runtime.RawExtension", any: "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.v1.JSON",
+  quantity: "k8s.io.apimachinery.pkg.api.resource.Quantity",
+  intOrString: "k8s.io.apimachinery.pkg.util.intstr.IntOrString",
+  time: "k8s.io.apimachinery.pkg.apis.meta.v1.Time",
+  microTime: "k8s.io.apimachinery.pkg.apis.meta.v1.MicroTime",
+  boolean: "bool",
+  anyObject: "k8s.io.apimachinery.pkg.runtime.RawExtension",
+  any: "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.v1.JSON",
 };
 const leafGo: Readonly<Record<string, string>> = {
-  quantity: "resource.Quantity", intOrString: "intstr.IntOrString", time: "v1.Time", microTime: "v1.MicroTime", boolean: "bool", bytes: "[]uint8", double: "float64", anyObject: "runtime.RawExtension", any: "v1.JSON",
+  quantity: "resource.Quantity",
+  intOrString: "intstr.IntOrString",
+  time: "v1.Time",
+  microTime: "v1.MicroTime",
+  boolean: "bool",
+  bytes: "[]uint8",
+  double: "float64",
+  anyObject: "runtime.RawExtension",
+  any: "v1.JSON",
 };
 
 interface GoFacts {
@@ -60,14 +96,15 @@ interface GoField {
 
 /** Returns file path -> text. */
 export function generateSchemas(swagger: Swagger, factsDirectory: string): Map<string, string> {
-  const go = JSON.parse(readFileSync(join(import.meta.dirname, "go-facts.json"), "utf8")) as GoFacts;
+  const go = JSON.parse(readFileSync(join(import.meta.dirname, "gen/go-facts.json"), "utf8")) as GoFacts;
   const definitions = { ...swagger.definitions, ...Object.fromEntries(notInSwagger.map((name) => [name, fromGo(name, go)])) };
   const numbers = readNumbers(join(factsDirectory, "protobuf-fields-v1.36.tsv"));
   const names = reachable(definitions);
   const usedEnums = new Map<string, readonly string[]>();
   const types = names.map((name) => [name, typeLines(name, definitions, numbers, go, usedEnums)] as const);
   const kinds = names.flatMap((name) => kindsOf(name, definitions[name]).map((kind) => [kind, name] as const)).sort(byKey);
-  const table = (rows: readonly (readonly [string, unknown])[]): string => `{\n${rows.map(([key, value]) => `${JSON.stringify(key)}: ${JSON.stringify(value)}`).join(",\n")}\n}`;
+  const table = (rows: readonly (readonly [string, unknown])[]): string =>
+    `{\n${rows.map(([key, value]) => `${JSON.stringify(key)}: ${JSON.stringify(value)}`).join(",\n")}\n}`;
   const descriptionsText = `${table(names.map((name) => [name, describe(definitions[name])] as const))}\n`;
   const body = `"types": ${table(types)},\n"kinds": ${table(kinds)},\n"enums": ${table([...usedEnums].sort(byKey))}\n`;
   const hash = createHash("sha256").update(body).update(descriptionsText).digest("hex").toUpperCase().slice(0, 32);
@@ -95,7 +132,8 @@ function reachable(definitions: Readonly<Record<string, SwaggerDefinition>>): st
   };
   for (const [name, definition] of Object.entries(definitions)) {
     const kinds = definition["x-kubernetes-group-version-kind"] ?? [];
-    if (kinds.length > 0 && kinds.length < 4 && kinds.some((kind) => served.has(`${kind.group}/${kind.version}`))) visitName(name);
+    if (kinds.length > 0 && kinds.length < 4 && kinds.some((kind) => served.has(`${kind.group}/${kind.version}`)))
+      visitName(name);
   }
   // an "any" of a custom resource definition carries schemas inside
   visitName("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps");
@@ -114,12 +152,18 @@ function kindsOf(name: string, definition: SwaggerDefinition | undefined): strin
   return kinds.map((kind) => `${kind.group}/${kind.version}/${kind.kind}`);
 }
 
-function typeLines(name: string, definitions: Readonly<Record<string, SwaggerDefinition>>, numbers: ReadonlyMap<string, readonly [string, string]>, go: GoFacts, usedEnums: Map<string, readonly string[]>): string[] {
+function typeLines(
+  name: string,
+  definitions: Readonly<Record<string, SwaggerDefinition>>,
+  numbers: ReadonlyMap<string, readonly [string, string]>,
+  go: GoFacts,
+  usedEnums: Map<string, readonly string[]>,
+): string[] {
   const definition = definitions[name] ?? {};
   const required = new Set(definition.required ?? []);
   const goFields = parseGo(go.structs[name] ?? []);
   const lines = Object.entries(definition.properties ?? {}).map(([field, property]) => {
-    const type = typeOf(property, definitions);
+    const type = typeOf(property);
     const parts = [field, type];
     const goField = goFields.get(field);
     const proto = protobufOf(messageName(name), field, goField?.embedded ?? "", numbers);
@@ -131,8 +175,10 @@ function typeLines(name: string, definitions: Readonly<Record<string, SwaggerDef
     if (goField !== undefined) {
       const bare = goField.type.replace(/^\*/, "");
       if (bare !== goType(type)) parts.push(`go=${bare}`);
-      if (goField.type.startsWith("*")) parts.push("pointer");
-      else if (!goField.omitZero && (!goField.omitEmpty || isStruct(type))) parts.push("always");
+      const pointer = goField.type.startsWith("*");
+      if (pointer) parts.push("pointer");
+      if (pointer ? !goField.omitEmpty && !goField.omitZero : !goField.omitZero && (!goField.omitEmpty || isStruct(type)))
+        parts.push("always");
       if (goField.embedded !== "") parts.push(`in=${goField.embedded}`);
       const enumName = enumOf(name, bare, go);
       if (enumName !== undefined) {
@@ -150,36 +196,46 @@ function typeLines(name: string, definitions: Readonly<Record<string, SwaggerDef
     if (strategy !== undefined) parts.push(`patch=${strategy}`);
     if (property["x-kubernetes-patch-merge-key"] !== undefined) parts.push(`key=${property["x-kubernetes-patch-merge-key"]}`);
     // a reference to a constant ("ref(AzureSharedBlobDisk)") is a default that the server sets itself
-    if (goField !== undefined && goField.default !== "" && !goField.default.startsWith("ref(")) parts.push(`default=${goField.default}`);
+    if (goField !== undefined && goField.default !== "" && !goField.default.startsWith("ref("))
+      parts.push(`default=${goField.default}`);
     return parts.join(" ");
   });
   return definition["x-kubernetes-map-type"] === "atomic" ? ["~atomic", ...lines] : lines;
 }
 
 /** ["5", type] of a field; ["1/2", type] where Go embeds a struct: field 2 of the message in field 1. */
-function protobufOf(message: string, field: string, embedded: string, numbers: ReadonlyMap<string, readonly [string, string]>): readonly [string, string] | undefined {
+function protobufOf(
+  message: string,
+  field: string,
+  embedded: string,
+  numbers: ReadonlyMap<string, readonly [string, string]>,
+): readonly [string, string] | undefined {
   if (embedded === "" || embedded === "TypeMeta") return numbers.get(`${message}.${field.replace(/[$-]/g, "")}`.toLowerCase());
   const [outer = "", ...rest] = embedded.split(".");
   const scope = message.slice(0, message.lastIndexOf("."));
-  const holder = [...numbers].find(([key, [, type]]) => type === `${scope}.${outer}` && key.slice(0, key.lastIndexOf(".")) === message.toLowerCase());
+  const holder = [...numbers].find(
+    ([key, [, type]]) => type === `${scope}.${outer}` && key.slice(0, key.lastIndexOf(".")) === message.toLowerCase(),
+  );
   const inner = protobufOf(`${scope}.${outer}`, field, rest.join("."), numbers);
   return holder === undefined || inner === undefined ? undefined : [`${holder[1][0]}/${inner[0]}`, inner[1]];
 }
 
-function typeOf(property: SwaggerProperty, definitions: Readonly<Record<string, SwaggerDefinition>>): string {
+function typeOf(property: SwaggerProperty): string {
   if (property.$ref !== undefined) {
     const name = refName(property.$ref);
     return leaf[name] ?? name;
   }
-  if (property.type === "array") return `[]${typeOf(property.items ?? {}, definitions)}`;
-  if (property.type === "object") return property.additionalProperties === undefined ? "anyObject" : `{}${typeOf(property.additionalProperties, definitions)}`;
+  if (property.type === "array") return `[]${typeOf(property.items ?? {})}`;
+  if (property.type === "object")
+    return property.additionalProperties === undefined ? "anyObject" : `{}${typeOf(property.additionalProperties)}`;
   if (property.type === "integer") return property.format === "int32" ? "int32" : "int64";
   if (property.type === "number") return "double";
   if (property.type === "string" && property.format === "byte") return "bytes";
   return property.type ?? "any";
 }
 
-const isStruct = (type: string): boolean => type.startsWith("io.k8s.") || ["quantity", "intOrString", "time", "microTime", "any", "anyObject"].includes(type);
+const isStruct = (type: string): boolean =>
+  type.startsWith("io.k8s.") || ["quantity", "intOrString", "time", "microTime", "any", "anyObject"].includes(type);
 
 const messageName = (name: string): string => name.replace(/^io\.k8s\./, "k8s.io.").replaceAll("-", "_");
 
@@ -201,7 +257,13 @@ function parseGo(rows: readonly string[]): Map<string, GoField> {
   for (const row of rows) {
     const at = row.indexOf(" default=");
     const [name = "", type = "", flags = "", embedded] = (at === -1 ? row : row.slice(0, at)).split(" ");
-    result.set(name, { type, omitEmpty: flags.includes("o"), omitZero: flags.includes("z"), embedded: embedded?.slice("in=".length) ?? "", default: at === -1 ? "" : row.slice(at + " default=".length) });
+    result.set(name, {
+      type,
+      omitEmpty: flags.includes("o"),
+      omitZero: flags.includes("z"),
+      embedded: embedded?.slice("in=".length) ?? "",
+      default: at === -1 ? "" : row.slice(at + " default=".length),
+    });
   }
   return result;
 }
@@ -226,11 +288,17 @@ function fromGo(name: string, go: GoFacts): SwaggerDefinition {
     if (bare === "int32" || bare === "int64") return { type: "integer", format: bare };
     if (bare === "string") return { type: "string" };
     const typeName = bare.split(".")[1] ?? "";
-    if ([`${packageName}.${typeName}`, `${meta}${typeName}`].some((full) => go.named[full] === "string")) return { type: "string" };
-    const full = bare in go.structs ? bare : [`${packageName}.${typeName}`, `${meta}${typeName}`].find((candidate) => candidate in go.structs || candidate in leaf);
+    if ([`${packageName}.${typeName}`, `${meta}${typeName}`].some((full) => go.named[full] === "string"))
+      return { type: "string" };
+    const full =
+      bare in go.structs
+        ? bare
+        : [`${packageName}.${typeName}`, `${meta}${typeName}`].find((candidate) => candidate in go.structs || candidate in leaf);
     return { $ref: `#/definitions/${full ?? `${meta}${typeName}`}` };
   };
-  return { properties: Object.fromEntries([...parseGo(go.structs[name] ?? [])].map(([field, facts]) => [field, property(facts.type)])) };
+  return {
+    properties: Object.fromEntries([...parseGo(go.structs[name] ?? [])].map(([field, facts]) => [field, property(facts.type)])),
+  };
 }
 
 function readNumbers(file: string): Map<string, readonly [string, string]> {
@@ -245,5 +313,10 @@ function readNumbers(file: string): Map<string, readonly [string, string]> {
 
 /** [description of the type, { field: description }] */
 function describe(definition: SwaggerDefinition | undefined): [string, Record<string, string>] {
-  return [definition?.description ?? "", Object.fromEntries(Object.entries(definition?.properties ?? {}).map(([field, property]) => [field, property.description ?? ""]))];
+  return [
+    definition?.description ?? "",
+    Object.fromEntries(
+      Object.entries(definition?.properties ?? {}).map(([field, property]) => [field, property.description ?? ""]),
+    ),
+  ];
 }

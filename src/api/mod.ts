@@ -1,4 +1,5 @@
 // The front door of `api`: object types and facts, and what can be computed from them without I/O.
+export { applyPatch, updateManagedFields, type WriteContext } from "./apply/apply.ts";
 export { deepEqual, semanticEqual } from "./deep-equal.ts";
 export * from "./errors.ts";
 export { type FieldRequirement, type FieldSelector, fieldSelectorMatches, fieldSelectorText, parseFieldSelector } from "./field-selectors.ts";

@@ -24,6 +24,8 @@ export interface IncomingRequest {
   readonly userAgent: string;
   readonly sourceIPs: readonly string[];
   readonly signal?: AbortSignal;
+  /** What the router says of the Accept header: thrown once the request is authorized. */
+  readonly refused?: ApiError;
 }
 
 export interface Outcome {
@@ -63,6 +65,7 @@ export async function serve(chain: Chain, incoming: IncomingRequest): Promise<Ou
     const decision = decided instanceof Promise ? await decided : decided;
     trail.decided(decision);
     if (!decision.allowed) throw chain.security.refusal(user, info, decision);
+    if (incoming.refused !== undefined) throw incoming.refused;
     const request: ServerRequest = {
       method: incoming.method, info, query: incoming.query, body: incoming.body, user, userAgent: incoming.userAgent,
       ...(incoming.signal === undefined ? {} : { signal: incoming.signal }), warn: (message) => void (warnings.includes(message) || warnings.push(message)),

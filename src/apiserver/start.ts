@@ -5,6 +5,8 @@ import type { Store } from "#store";
 import { CacheHub } from "./cache/hub.ts";
 import { type Chain, serve } from "./chain.ts";
 import type { AuditSink, ObjectReader, ObjectWriter } from "./contract.ts";
+import { type HttpDeps, handleExchange } from "./http/handler.ts";
+import { type Listener, listen } from "./http/listener.ts";
 import { replyOf } from "./in-process.ts";
 import { Metrics } from "./metrics.ts";
 import { createPaths } from "./paths.ts";
@@ -18,9 +20,18 @@ import { createSecurity, newServiceAccountKey, type Security } from "./security/
 import { createSubresources } from "./subresources/subresources.ts";
 import { versionInfo, versionPath } from "./version.ts";
 
+export interface ListenOptions {
+  readonly address: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Serving certificate and key, PEM. */
+  readonly cert: string;
+  readonly key: string;
+}
+
 export interface ApiServerOptions {
   /** False: only callers in this process; no sockets, no certificates. */
-  readonly listen?: false;
+  readonly listen?: false | ListenOptions;
   /** CIDRs of Service addresses; the first is the default family. */
   readonly serviceClusterIpRanges?: readonly string[];
   readonly nodePortRange?: readonly [number, number];
@@ -61,9 +72,12 @@ export interface RunningApiServer extends Running {
   readonly url: string;
   readonly reader: ObjectReader;
   readonly writer: ObjectWriter;
+  /** Opens one more listener with the same handler (needs `listen` options for the certificate, or its own). Throws the listen error. */
+  listen(options: ListenOptions): Promise<{ readonly port: number }>;
 }
 
 const minWatchSeconds = 1_800;
+const shutdownGraceMs = 5_000;
 
 export async function startApiServer(options: ApiServerOptions, deps: ApiServerDeps): Promise<RunningApiServer> {
   const { store, clock, random, log } = deps;
@@ -102,10 +116,28 @@ export async function startApiServer(options: ApiServerOptions, deps: ApiServerD
     if (outcome.answer.kind !== "watch") outcome.finished();
     return replyOf(outcome.answer, outcome.warnings);
   };
+  const listeners: Listener[] = [];
+  const http: HttpDeps = { chain, security, random };
+  const open = async (where: ListenOptions): Promise<Listener> => {
+    const listener = await listen({
+      ...where, ...(options.clientCa === undefined ? {} : { clientCa: options.clientCa }),
+      handle: (exchange) => void handleExchange(http, exchange),
+      upgrade: (_request, socket) => socket.destroy(),
+    });
+    listeners.push(listener);
+    return listener;
+  };
+  const first = options.listen === undefined || options.listen === false ? undefined : await open(options.listen);
+  let stopping = false;
   return {
-    handle, reader, writer, port: 0, url: "",
-    ready: () => undefined,
+    handle, reader, writer, listen: open,
+    port: first?.port ?? 0,
+    url: first === undefined || !options.listen ? "" : `https://${options.listen.address.includes(":") ? `[${options.listen.address}]` : options.listen.address}:${first.port}`,
+    ready: () => (stopping ? "the API server is stopping" : undefined),
     [Symbol.asyncDispose]: async () => {
+      stopping = true;
+      for (const cache of hub.caches) cache.endWatches();
+      await Promise.all(listeners.map((listener) => listener.close(shutdownGraceMs)));
       security?.[Symbol.dispose]();
       await hub[Symbol.asyncDispose]();
     },

@@ -1,18 +1,44 @@
 // The front door of `base`: what every room may lean on. Nothing here knows of Kubernetes.
 export { assert } from "./assert.ts";
 export { type Clock, every, sleep, type Timer } from "./clock.ts";
-export type { Files, FileStat } from "./files.ts";
+export type { FileStat, Files } from "./files.ts";
 export { type Log, type LogFields, silentLog } from "./log.ts";
-export { defineOptions, flagName, OptionError, type OptionSpec, type OptionSpecs, type OptionValues, parseDuration, readOptions } from "./options.ts";
-export { defineMessages, type MessageConverter, type MessageOptions, type Messages, ProtobufError } from "./protobuf.ts";
-export { type EnumTable, type FieldTables, type Lookup, type MessageField, type MethodTable, type ParsedTables, parseFieldTable } from "./protobuf-table.ts";
+export {
+  defineOptions,
+  flagName,
+  OptionError,
+  type OptionSpec,
+  type OptionSpecs,
+  type OptionValues,
+  parseDuration,
+  readOptions,
+} from "./options.ts";
 export type { ChildProcess, CommandResult, Processes } from "./processes.ts";
+export { defineMessages, type MessageConverter, type MessageOptions, type Messages } from "./protobuf.ts";
+export { ProtobufError } from "./protobuf-scalars.ts";
+export {
+  type EnumTable,
+  type FieldTables,
+  type Lookup,
+  type MessageField,
+  type MethodTable,
+  type ParsedTables,
+  parseFieldTable,
+} from "./protobuf-table.ts";
 export { type Random, randomInt, randomSuffix, seededRandom, uuid } from "./random.ts";
 export type { Running } from "./running.ts";
-export { VirtualClock } from "./virtual-clock.ts";
 export { systemClock } from "./system/clock.ts";
 export { systemFiles } from "./system/files.ts";
-export { type GrpcCall, type GrpcChannel, type GrpcChannelOptions, type GrpcDuplex, GrpcError, type GrpcMethod, openGrpcChannel } from "./system/grpc.ts";
+export {
+  type GrpcCall,
+  type GrpcChannel,
+  type GrpcChannelOptions,
+  type GrpcDuplex,
+  GrpcError,
+  type GrpcMethod,
+  openGrpcChannel,
+} from "./system/grpc.ts";
 export { createLog, type LogOptions } from "./system/log.ts";
 export { systemProcesses } from "./system/processes.ts";
 export { systemRandom } from "./system/random.ts";
+export { VirtualClock } from "./virtual-clock.ts";

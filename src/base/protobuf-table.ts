@@ -45,7 +45,23 @@ export interface FieldTables {
   readonly services: ReadonlyMap<string, readonly MethodTable[]>;
 }
 
-const scalarTypes = new Set(["string", "bytes", "bool", "double", "float", "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32", "sfixed64"]);
+const scalarTypes = new Set([
+  "string",
+  "bytes",
+  "bool",
+  "double",
+  "float",
+  "int32",
+  "int64",
+  "uint32",
+  "uint64",
+  "sint32",
+  "sint64",
+  "fixed32",
+  "fixed64",
+  "sfixed32",
+  "sfixed64",
+]);
 
 // messages of protobuf itself that tables refer to without describing them
 const wellKnown = `field	google.protobuf.Timestamp	seconds	1	int64
@@ -69,17 +85,34 @@ export function parseFieldTable(tsv: string): ParsedTables {
   const resolve = (scope: string, type: string): string => resolveType(scope, type, rows);
   const services = new Map<string, readonly MethodTable[]>();
   for (const [service, methods] of rows.methods) {
-    services.set(service, methods.map(([name, signature]) => {
-      const [request = "", response = ""] = signature.split(" -> ");
-      const bare = (type: string): string => resolve(service, type.replace(/^stream /, ""));
-      return { name, request: bare(request), response: bare(response), requestStream: request.startsWith("stream "), responseStream: response.startsWith("stream ") };
-    }));
+    services.set(
+      service,
+      methods.map(([name, signature]) => {
+        const [request = "", response = ""] = signature.split(" -> ");
+        const bare = (type: string): string => resolve(service, type.replace(/^stream /, ""));
+        return {
+          name,
+          request: bare(request),
+          response: bare(response),
+          requestStream: request.startsWith("stream "),
+          responseStream: response.startsWith("stream "),
+        };
+      }),
+    );
   }
   const messages = new Map<string, readonly MessageField[]>();
   // resolving declares messages without fields on the way, and the loop reaches them too
-  for (const [message, fields] of rows.fields) messages.set(message, fields.map((field) => toField(message, field, resolve)));
+  for (const [message, fields] of rows.fields)
+    messages.set(
+      message,
+      fields.map((field) => toField(message, field, resolve)),
+    );
   const enums = new Map<string, EnumTable>();
-  for (const [name, values] of rows.enums) enums.set(name, { numbers: new Map(values), names: new Map([...values].reverse().map(([value, number]) => [number, value])) });
+  for (const [name, values] of rows.enums)
+    enums.set(name, {
+      numbers: new Map(values),
+      names: new Map([...values].reverse().map(([value, number]) => [number, value])),
+    });
   return { messages, enums, services };
 }
 
@@ -100,11 +133,16 @@ function push<T>(map: Map<string, T[]>, key: string, value: T): void {
   else list.push(value);
 }
 
-function toField(message: string, row: { name: string; number: number; type: string; oneof: string }, resolve: (scope: string, type: string) => string): MessageField {
+function toField(
+  message: string,
+  row: { name: string; number: number; type: string; oneof: string },
+  resolve: (scope: string, type: string) => string,
+): MessageField {
   const base = { number: row.number, name: row.name, ...(row.oneof === "" ? {} : { oneof: row.oneof }) };
   const map = /^map<\s*([^,\s]+)\s*,\s*([^>\s]+)\s*>$/.exec(row.type);
   if (map !== null) return { ...base, repeated: false, mapKey: map[1] ?? "string", type: resolve(message, map[2] ?? "") };
-  if (row.type.startsWith("repeated ")) return { ...base, repeated: true, type: resolve(message, row.type.slice("repeated ".length)) };
+  if (row.type.startsWith("repeated "))
+    return { ...base, repeated: true, type: resolve(message, row.type.slice("repeated ".length)) };
   return { ...base, repeated: false, type: resolve(message, row.type) };
 }
 

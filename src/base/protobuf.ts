@@ -1,5 +1,6 @@
-// A table-driven protobuf codec: plain objects to bytes and back, by field tables that are data (docs/adr: no generated code).
+// A table-driven protobuf codec: plain objects to bytes and back, by field tables that are data.
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { describe, ProtobufError, type Scalar, scalarOf } from "./protobuf-scalars.ts";
 import type { EnumTable, FieldTables, MessageField } from "./protobuf-table.ts";
 
 export interface MessageOptions {
@@ -42,27 +43,11 @@ export interface Messages {
   has(message: string): boolean;
 }
 
-/** A message that cannot be read or written; the text says which field of which message. */
-export class ProtobufError extends Error {
-  override readonly name = "ProtobufError";
-}
-
-type Scalar =
-  | "string" | "bytes" | "bool" | "double" | "float"
-  | "int32" | "int64" | "uint32" | "uint64" | "sint32" | "sint64" | "fixed32" | "fixed64" | "sfixed32" | "sfixed64";
-
-const wireTypes: Readonly<Record<string, WireType>> = {
-  string: WireType.LengthDelimited, bytes: WireType.LengthDelimited, bool: WireType.Varint, double: WireType.Bit64, float: WireType.Bit32,
-  int32: WireType.Varint, int64: WireType.Varint, uint32: WireType.Varint, uint64: WireType.Varint, sint32: WireType.Varint, sint64: WireType.Varint,
-  fixed32: WireType.Bit32, fixed64: WireType.Bit64, sfixed32: WireType.Bit32, sfixed64: WireType.Bit64,
-};
-
-const isScalar = (type: string): type is Scalar => Object.hasOwn(wireTypes, type);
-
 interface Value {
   readonly kind: "scalar" | "enum" | "message";
   readonly type: string;
   readonly wire: WireType;
+  readonly scalar: Scalar | undefined;
   readonly enum: EnumTable | undefined;
   readonly converter: MessageConverter | undefined;
 }
@@ -128,13 +113,16 @@ class TableCodec implements Messages {
   }
 
   decode(message: string, bytes: Uint8Array): Record<string, unknown> {
-    if (bytes.byteLength > this.#maxBytes) throw new ProtobufError(`Cannot decode "${message}": ${bytes.byteLength} bytes exceed the limit of ${this.#maxBytes}`);
+    if (bytes.byteLength > this.#maxBytes)
+      throw new ProtobufError(`Cannot decode "${message}": ${bytes.byteLength} bytes exceed the limit of ${this.#maxBytes}`);
     const reader = new BinaryReader(bytes);
     try {
       return this.#read(reader, message, reader.len, 0);
     } catch (error) {
       if (error instanceof ProtobufError) throw error;
-      throw new ProtobufError(`Cannot decode "${message}": ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      throw new ProtobufError(`Cannot decode "${message}": ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
     }
   }
 
@@ -143,25 +131,43 @@ class TableCodec implements Messages {
     if (known !== undefined) return known;
     const fields = this.#tables.messages.get(message);
     if (fields === undefined) throw new ProtobufError(`Cannot find message "${message}": the field tables do not have it`);
-    const name = (field: MessageField): string => (this.#camelCase ? field.name.replace(/_([a-z0-9])/g, (_all, letter: string) => letter.toUpperCase()) : field.name);
-    const inOrder = fields.map((field): Compiled => ({
-      field,
-      key: name(field),
-      value: this.#valueOf(message, field.type),
-      mapKey: field.mapKey === undefined ? undefined : this.#valueOf(message, field.mapKey),
-      siblings: field.oneof === undefined ? [] : fields.filter((other) => other.oneof === field.oneof && other !== field).map(name),
-    })).sort((a, b) => a.field.number - b.field.number);
+    const name = (field: MessageField): string =>
+      this.#camelCase ? field.name.replace(/_([a-z0-9])/g, (_all, letter: string) => letter.toUpperCase()) : field.name;
+    const inOrder = fields
+      .map(
+        (field): Compiled => ({
+          field,
+          key: name(field),
+          value: this.#valueOf(message, field.type),
+          mapKey: field.mapKey === undefined ? undefined : this.#valueOf(message, field.mapKey),
+          siblings:
+            field.oneof === undefined ? [] : fields.filter((other) => other.oneof === field.oneof && other !== field).map(name),
+        }),
+      )
+      .sort((a, b) => a.field.number - b.field.number);
     const compiled = { inOrder, byNumber: new Map(inOrder.map((entry) => [entry.field.number, entry])) };
     this.#compiled.set(message, compiled);
     return compiled;
   }
 
   #valueOf(message: string, type: string): Value {
-    if (isScalar(type)) return { kind: "scalar", type, wire: wireTypes[type] ?? WireType.Varint, enum: undefined, converter: undefined };
+    const scalar = scalarOf(type);
+    if (scalar !== undefined) return { kind: "scalar", type, wire: scalar.wire, scalar, enum: undefined, converter: undefined };
     const enumTable = this.#tables.enums.get(type);
-    if (enumTable !== undefined) return { kind: "enum", type, wire: WireType.Varint, enum: enumTable, converter: undefined };
-    if (!this.#tables.messages.has(type)) throw new ProtobufError(`Cannot use type "${type}" of message "${message}": the field tables do not have it`);
-    return { kind: "message", type, wire: WireType.LengthDelimited, enum: undefined, converter: this.#converters[type] };
+    if (enumTable !== undefined) {
+      return { kind: "enum", type, wire: WireType.Varint, scalar: undefined, enum: enumTable, converter: undefined };
+    }
+    if (!this.#tables.messages.has(type)) {
+      throw new ProtobufError(`Cannot use type "${type}" of message "${message}": the field tables do not have it`);
+    }
+    return {
+      kind: "message",
+      type,
+      wire: WireType.LengthDelimited,
+      scalar: undefined,
+      enum: undefined,
+      converter: this.#converters[type],
+    };
   }
 
   #write(writer: BinaryWriter, message: string, object: Record<string, unknown>, depth: number): void {
@@ -179,7 +185,8 @@ class TableCodec implements Messages {
       try {
         if (entry.mapKey !== undefined) this.#writeMap(writer, entry, entry.mapKey, value, depth);
         else if (!field.repeated) {
-          if (this.#writeZeros || field.oneof !== undefined || !isZero(type, value)) this.#writeField(writer, field.number, type, value, depth);
+          if (this.#writeZeros || field.oneof !== undefined || !isZero(type, value))
+            this.#writeField(writer, field.number, type, value, depth);
         } else if (!Array.isArray(value)) throw new ProtobufError(`a list is expected, not ${describe(value)}`);
         else if (this.#packed && type.wire !== WireType.LengthDelimited) {
           if (value.length === 0) continue;
@@ -194,7 +201,8 @@ class TableCodec implements Messages {
   }
 
   #writeMap(writer: BinaryWriter, entry: Compiled, mapKey: Value, map: unknown, depth: number): void {
-    if (typeof map !== "object" || map === null || Array.isArray(map)) throw new ProtobufError(`an object is expected, not ${describe(map)}`);
+    if (typeof map !== "object" || map === null || Array.isArray(map))
+      throw new ProtobufError(`an object is expected, not ${describe(map)}`);
     // keys in byte order, as gogo-protobuf writes them, so that equal objects have equal bytes
     const pairs = Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1));
     for (const [key, value] of pairs) {
@@ -219,7 +227,8 @@ class TableCodec implements Messages {
       this.#writeValue(writer, type, value, depth);
       return;
     }
-    if ((typeof value !== "object" && !inList) || Array.isArray(value)) throw new ProtobufError(`an object is expected, not ${describe(value)}`);
+    if ((typeof value !== "object" && !inList) || Array.isArray(value))
+      throw new ProtobufError(`an object is expected, not ${describe(value)}`);
     writer.fork();
     this.#write(writer, type.type, (value ?? {}) as Record<string, unknown>, depth + 1);
     writer.join();
@@ -232,31 +241,7 @@ class TableCodec implements Messages {
       writer.int32(number);
       return;
     }
-    switch (type.type as Scalar) {
-      case "string":
-        if (typeof value !== "string") throw new ProtobufError(`a string is expected, not ${describe(value)}`);
-        writer.string(value);
-        return;
-      case "bytes":
-        writer.bytes(toBytes(value));
-        return;
-      case "bool":
-        if (typeof value !== "boolean") throw new ProtobufError(`a boolean is expected, not ${describe(value)}`);
-        writer.bool(value);
-        return;
-      case "double": writer.double(toNumber(value)); return;
-      case "float": writer.float(toNumber(value)); return;
-      case "int32": writer.int32(toNumber(value)); return;
-      case "sint32": writer.sint32(toNumber(value)); return;
-      case "uint32": writer.uint32(toNumber(value)); return;
-      case "fixed32": writer.fixed32(toNumber(value)); return;
-      case "sfixed32": writer.sfixed32(toNumber(value)); return;
-      case "int64": writer.int64(toInteger(value)); return;
-      case "sint64": writer.sint64(toInteger(value)); return;
-      case "uint64": writer.uint64(toInteger(value)); return;
-      case "fixed64": writer.fixed64(toInteger(value)); return;
-      case "sfixed64": writer.sfixed64(toInteger(value)); return;
-    }
+    type.scalar?.write(writer, value);
   }
 
   #read(reader: BinaryReader, message: string, end: number, depth: number): Record<string, unknown> {
@@ -291,25 +276,30 @@ class TableCodec implements Messages {
 
   #zeroOf(value: Value): unknown {
     if (value.kind === "enum") return this.#enumNumbers ? 0 : (value.enum?.names.get(0) ?? 0);
-    switch (value.type as Scalar) {
-      case "string": return "";
-      case "bool": return false;
-      case "bytes": return this.#base64 ? "" : Buffer.alloc(0);
-      default: return this.#int64 === "bigint" && value.type.endsWith("64") ? 0n : 0;
-    }
+    if (value.type === "bytes") return this.#base64 ? "" : Buffer.alloc(0);
+    return this.#int64 === "bigint" && value.scalar?.wide === true ? 0n : value.scalar?.zero;
   }
 
-  #readField(reader: BinaryReader, message: string, entry: Compiled, wire: WireType, object: Record<string, unknown>, depth: number): void {
+  #readField(
+    reader: BinaryReader,
+    message: string,
+    entry: Compiled,
+    wire: WireType,
+    object: Record<string, unknown>,
+    depth: number,
+  ): void {
     const { field, key, value } = entry;
     if (entry.mapKey !== undefined) {
       if (wire !== WireType.LengthDelimited) throw new ProtobufError(`wire type ${wire} is wrong for a map`);
       const [mapKey, mapValue] = this.#readMapEntry(reader, message, entry, entry.mapKey, depth);
-      const map = (object[key] ??= {}) as Record<string, unknown>;
+      object[key] ??= {};
+      const map = object[key] as Record<string, unknown>;
       setOwn(map, mapKey, mapValue);
       return;
     }
     if (field.repeated) {
-      const list = (object[key] ??= []) as unknown[];
+      object[key] ??= [];
+      const list = object[key] as unknown[];
       if (wire === WireType.LengthDelimited && value.wire !== WireType.LengthDelimited) {
         const end = this.#length(reader);
         while (reader.pos < end) list.push(this.#readScalar(reader, value));
@@ -327,7 +317,8 @@ class TableCodec implements Messages {
       return;
     }
     for (const sibling of entry.siblings) delete object[sibling];
-    if (result === undefined || (this.#dropZero !== undefined && isZero(value, result) && this.#dropZero(message, key))) delete object[key];
+    if (result === undefined || (this.#dropZero !== undefined && isZero(value, result) && this.#dropZero(message, key)))
+      delete object[key];
     else object[key] = result;
   }
 
@@ -342,7 +333,8 @@ class TableCodec implements Messages {
       else reader.skip(wire, number);
     }
     if (reader.pos !== end) throw new ProtobufError(`Cannot decode "${message}": a map entry runs over its end`);
-    if (value === undefined) value = entry.value.kind === "message" ? (entry.value.converter?.fromMessage({}, this) ?? {}) : this.#zeroOf(entry.value);
+    if (value === undefined)
+      value = entry.value.kind === "message" ? (entry.value.converter?.fromMessage({}, this) ?? {}) : this.#zeroOf(entry.value);
     return [key, value];
   }
 
@@ -364,27 +356,13 @@ class TableCodec implements Messages {
       const number = reader.int32();
       return this.#enumNumbers ? number : (value.enum?.names.get(number) ?? number);
     }
-    switch (value.type as Scalar) {
-      case "string": return reader.string();
-      case "bytes": {
-        const bytes = reader.bytes();
-        // a copy: the result must not keep a large message alive
-        return this.#base64 ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64") : Buffer.from(bytes);
-      }
-      case "bool": return reader.bool();
-      case "double": return reader.double();
-      case "float": return reader.float();
-      case "int32": return reader.int32();
-      case "sint32": return reader.sint32();
-      case "uint32": return reader.uint32();
-      case "fixed32": return reader.fixed32();
-      case "sfixed32": return reader.sfixed32();
-      case "int64": return this.#integer(reader.int64());
-      case "sint64": return this.#integer(reader.sint64());
-      case "uint64": return this.#integer(reader.uint64());
-      case "fixed64": return this.#integer(reader.fixed64());
-      case "sfixed64": return this.#integer(reader.sfixed64());
-    }
+    const result = value.scalar?.read(reader);
+    if (value.scalar?.wide === true) return this.#integer(result as bigint | string);
+    if (!(result instanceof Uint8Array)) return result;
+    // a copy: the result must not keep a large message alive
+    return this.#base64
+      ? Buffer.from(result.buffer, result.byteOffset, result.byteLength).toString("base64")
+      : Buffer.from(result);
   }
 
   #integer(value: bigint | string): bigint | number {
@@ -404,29 +382,6 @@ function isZero(type: Value, value: unknown): boolean {
   if (type.type === "double" || type.type === "float") return Object.is(value, 0);
   return value === "" || value === 0 || value === false || value === 0n;
 }
-
-function toBytes(value: unknown): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  if (typeof value === "string") return Buffer.from(value, "base64");
-  throw new ProtobufError(`bytes or base64 text are expected, not ${describe(value)}`);
-}
-
-function toNumber(value: unknown): number {
-  if (typeof value === "number") return value;
-  if (typeof value === "bigint") return Number(value);
-  if (typeof value === "string" && /^-?\d+$/.test(value)) return Number(value);
-  throw new ProtobufError(`a number is expected, not ${describe(value)}`);
-}
-
-function toInteger(value: unknown): bigint {
-  if (typeof value === "bigint") return value;
-  if (typeof value === "number" && Number.isInteger(value)) return BigInt(value);
-  if (typeof value === "string" && /^-?\d+$/.test(value)) return BigInt(value);
-  throw new ProtobufError(`an integer is expected, not ${describe(value)}`);
-}
-
-const describe = (value: unknown): string =>
-  value === null ? "null" : Array.isArray(value) ? "a list" : typeof value === "object" ? "an object" : typeof value === "string" ? `"${value.slice(0, 64)}"` : String(value);
 
 function inField(action: "encode" | "decode", message: string, key: string, error: unknown): ProtobufError {
   const text = error instanceof Error ? error.message : String(error);

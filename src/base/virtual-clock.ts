@@ -59,6 +59,14 @@ export class VirtualClock implements Clock {
     }
   }
 
+  /** Moves to the next timer and fires it, or lets `limitMs` pass where none is due by then. */
+  async next(limitMs: number): Promise<void> {
+    await settle();
+    const next = this.#peek();
+    if (next !== undefined && next.at <= this.#elapsedMs + limitMs) return this.#step(next);
+    this.#elapsedMs += limitMs;
+  }
+
   async #step(next: Pending): Promise<void> {
     pop(this.#heap);
     this.#elapsedMs = Math.max(this.#elapsedMs, next.at);

@@ -1,2 +1,2 @@
-// The front door of `cli`.
-export {};
+// The front door of `cli`: nothing imports it; `main.ts` is the program.
+export { addFlags, normaliseArguments, readFlags } from "./flags.ts";

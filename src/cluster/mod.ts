@@ -1,2 +1,7 @@
-// The front door of `cluster`.
-export {};
+// The front door of `cluster`, and of the package: a cluster as a library, and the wiring of the programs.
+export { type Cluster, type ClusterOptions, createCluster } from "./create-cluster.ts";
+export type { FaultRule, Faults } from "./faults.ts";
+export { type UpOptions, upOptions } from "./options.ts";
+export { runDirectoryOf } from "./real-node.ts";
+export { decideShape, type Machine } from "./shape.ts";
+export { type RunningUp, type Shape, type UpDeps, up } from "./up.ts";

@@ -5,6 +5,7 @@ export const upOptions = defineOptions({
   dataDir: { kind: "string", help: "Directory that holds everything the cluster must remember (default /var/lib/tiphys for root, else ~/.tiphys)", placeholder: "DIR" },
   apiPort: { kind: "integer", default: 6443, help: "Port of the API server; 0 takes any free one" },
   bindAddress: { kind: "string", default: "127.0.0.1", help: "Address on which the API server listens", placeholder: "ADDRESS" },
+  kubeletPort: { kind: "integer", default: 10250, help: "Port of the kubelet's server; 0 takes any free one" },
   nodes: { kind: "integer", help: "Real nodes; more than one are network namespaces of this host (default 1 for root on Linux with containerd, else 0)" },
   simNodes: { kind: "integer", help: "Simulated nodes (default 3 where there is no real one)" },
   nodeName: { kind: "string", help: "Name of the real node (default: the host's name)", placeholder: "NAME" },

@@ -56,7 +56,7 @@ export async function startKubelet(options: KubeletOptions, deps: KubeletDeps): 
     await factory.synced();
     feed(pods, fleet);
     fleet.removeOrphans();
-    if (volumes instanceof DiskVolumes) volumes.start(() => new Set(fleet.workers.keys()));
+    if (volumes instanceof DiskVolumes) volumes.start(() => fleet.workers);
     isSynced = true;
   };
 

@@ -14,3 +14,11 @@ export { objectsThrough } from "./pod/objects.ts";
 export { newNode, nodeStatus } from "./node/node-object.ts";
 export { kubeletVersion, leaseNamespace, nodeLease } from "./node/node-keeper.ts";
 export { referencesOnly } from "./volume/references-only.ts";
+// What a real node is made of besides.
+export { containerdEvents } from "./containerd/events.ts";
+export { type ContainerdInstance, startContainerd } from "./containerd/instance.ts";
+export { openCriRuntime } from "./cri/runtime.ts";
+export { busyboxArchive, busyboxImage, pauseArchive, pauseImage } from "./image/built-in.ts";
+export { systemNetworkProbes } from "./probe/network.ts";
+export { serverBackend } from "./server/backend.ts";
+export { startKubeletServer } from "./server/server.ts";

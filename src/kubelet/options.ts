@@ -15,6 +15,8 @@ export interface KubeletOptions {
   readonly rootDirectory?: string;
   /** The directory of container logs; upstream's is "/var/log/pods". */
   readonly podLogsDirectory?: string;
+  /** A directory in memory (below /run, say) for secrets and tokens; absent: they lie with the other volumes. */
+  readonly memoryDirectory?: string;
   /** Addresses of the cluster's DNS service, for `dnsPolicy: ClusterFirst`. */
   readonly clusterDns?: readonly string[];
   readonly clusterDomain?: string;

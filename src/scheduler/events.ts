@@ -1,5 +1,5 @@
 // What the informers report, turned into cache updates and queue moves.
-import { nodes, type ApiObject, type Node, type Pod, pods, type ResourceType, type Stored } from "#api";
+import { type ApiObject, type Node, nodes, type Pod, pods, type ResourceType, type Stored } from "#api";
 import type { Informer, InformerFactory } from "#client";
 import type { ClusterCache } from "./cluster/cache.ts";
 import { isFinished, parsePod } from "./cluster/pod-info.ts";
@@ -26,7 +26,11 @@ export function watchCluster(deps: EventDeps): Disposable {
 }
 
 /** Events of another resource, for plugins that wait for them. */
-export function watchOther<T extends ApiObject>(informers: InformerFactory, type: ResourceType<T>, move: (event: ClusterEvent) => void): { readonly informer: Informer<T>; readonly stop: Disposable } {
+export function watchOther<T extends ApiObject>(
+  informers: InformerFactory,
+  type: ResourceType<T>,
+  move: (event: ClusterEvent) => void,
+): { readonly informer: Informer<T>; readonly stop: Disposable } {
   const informer = informers.informer(type);
   const resource = type.plural;
   const stop = informer.addHandler({
@@ -77,7 +81,8 @@ function podHandler({ cluster, queue, nominated, isOurs, gone }: EventDeps) {
     if (!isOurs(pod)) return;
     if (cluster.placeOf(uid) !== undefined) return; // assumed: this news is older than our decision
     const info = parsePod(pod);
-    if (before === undefined && (pod.status?.nominatedNodeName ?? "") !== "") nominated.set(info, pod.status?.nominatedNodeName ?? "");
+    if (before === undefined && (pod.status?.nominatedNodeName ?? "") !== "")
+      nominated.set(info, pod.status?.nominatedNodeName ?? "");
     if (pod.metadata.deletionTimestamp !== undefined && queue.get(uid) === undefined) return;
     queue.set(info);
   };
@@ -115,15 +120,23 @@ function nodeHandler({ cluster, queue }: EventDeps) {
 const same = (a: unknown, b: unknown): boolean => a === b || JSON.stringify(a) === JSON.stringify(b);
 
 const sameForPods = (a: Node, b: Node): boolean =>
-  same(a.spec, b.spec) && same(a.metadata.labels, b.metadata.labels) && same(a.status?.allocatable, b.status?.allocatable) && same(a.status?.images, b.status?.images);
+  same(a.spec, b.spec) &&
+  same(a.metadata.labels, b.metadata.labels) &&
+  same(a.status?.allocatable, b.status?.allocatable) &&
+  same(a.status?.images, b.status?.images);
 
 /** Whether a change of a placed pod leaves everything that the cache sums up as it was (most are status updates of its kubelet). */
 const countsTheSame = (a: Pod, b: Pod): boolean =>
   a.metadata.deletionTimestamp === b.metadata.deletionTimestamp &&
   same(a.metadata.labels, b.metadata.labels) &&
-  (a.metadata.generation !== undefined && a.metadata.generation === b.metadata.generation ? true : same(withoutNode(a), withoutNode(b))) &&
+  (a.metadata.generation !== undefined && a.metadata.generation === b.metadata.generation
+    ? true
+    : same(withoutNode(a), withoutNode(b))) &&
   same(resizeOf(a), resizeOf(b));
 
 const withoutNode = (pod: Pod) => ({ ...pod.spec, nodeName: undefined });
 
-const resizeOf = (pod: Pod) => pod.status?.containerStatuses?.map((status) => [status.allocatedResources, status.resources?.requests]).filter((entry) => entry.some((value) => value !== undefined)) ?? [];
+const resizeOf = (pod: Pod) =>
+  pod.status?.containerStatuses
+    ?.map((status) => [status.allocatedResources, status.resources?.requests])
+    .filter((entry) => entry.some((value) => value !== undefined)) ?? [];

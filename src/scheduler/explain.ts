@@ -43,10 +43,11 @@ export class Decisions {
   record(decision: Decision): void {
     this.#kept.delete(decision.pod);
     this.#kept.set(decision.pod, decision);
-    if (this.#kept.size > this.#limit) for (const [oldest] of this.#kept) {
-      this.#kept.delete(oldest);
-      break;
-    }
+    if (this.#kept.size > this.#limit)
+      for (const [oldest] of this.#kept) {
+        this.#kept.delete(oldest);
+        break;
+      }
   }
 
   explain(key: string): Explanation | undefined {
@@ -58,13 +59,17 @@ export class Decisions {
 }
 
 function nodesOf({ fitting, diagnosis, scores, totals }: Considered): readonly NodeExplanation[] {
-  const fit = fitting.map((node, index): NodeExplanation => ({
-    node: node.name,
-    reasons: [],
-    scores: Object.fromEntries(scores.map(({ plugin, weight, scores: own }) => [plugin, { score: own[index] ?? 0, weight }])),
-    total: totals[index] ?? 0,
-  }));
+  const fit = fitting.map(
+    (node, index): NodeExplanation => ({
+      node: node.name,
+      reasons: [],
+      scores: Object.fromEntries(scores.map(({ plugin, weight, scores: own }) => [plugin, { score: own[index] ?? 0, weight }])),
+      total: totals[index] ?? 0,
+    }),
+  );
   fit.sort((a, b) => b.total - a.total);
-  const refused = [...diagnosis.rejections].map(([node, { reasons, plugin }]): NodeExplanation => ({ node, reasons, refusedBy: plugin, scores: {}, total: 0 }));
+  const refused = [...diagnosis.rejections].map(
+    ([node, { reasons, plugin }]): NodeExplanation => ({ node, reasons, refusedBy: plugin, scores: {}, total: 0 }),
+  );
   return [...fit, ...refused];
 }

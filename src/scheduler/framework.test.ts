@@ -8,7 +8,12 @@ import { startHarness } from "./testing/harness.ts";
 
 /** Only these plugins and what is indispensable. */
 const only = (...names: readonly string[]): ProfileConfiguration => ({
-  plugins: { multiPoint: { disabled: [{ name: "*" }], enabled: [{ name: "PrioritySort" }, ...names.map((name) => ({ name })), { name: "DefaultBinder" }] } },
+  plugins: {
+    multiPoint: {
+      disabled: [{ name: "*" }],
+      enabled: [{ name: "PrioritySort" }, ...names.map((name) => ({ name })), { name: "DefaultBinder" }],
+    },
+  },
 });
 
 async function harnessWith(plugins: readonly Plugin[], profile: ProfileConfiguration = only(...plugins.map(({ name }) => name))) {
@@ -46,7 +51,19 @@ test("the extension points of one pod run in upstream's order", async () => {
   });
   h.pod({ name: "p" });
   await h.settle();
-  assert.deepEqual(trace, ["preEnqueue", "preFilter", "filter", "preScore", "score", "normalize", "reserve", "permit", "preBind", "bind", "postBind"]);
+  assert.deepEqual(trace, [
+    "preEnqueue",
+    "preFilter",
+    "filter",
+    "preScore",
+    "score",
+    "normalize",
+    "reserve",
+    "permit",
+    "preBind",
+    "bind",
+    "postBind",
+  ]);
   assert.equal(h.bound.length, 1); // bind said Skip: the default binder took over
 });
 
@@ -109,14 +126,23 @@ test("postFilter runs only when no node fits", async () => {
 });
 
 test("a weight turns the winner round", async () => {
-  const likes = (name: string, liked: string, score: number): Plugin => ({ name, score: (_pod, node) => (node.name === liked ? score : 0) });
+  const likes = (name: string, liked: string, score: number): Plugin => ({
+    name,
+    score: (_pod, node) => (node.name === liked ? score : 0),
+  });
   const plugins = [likes("A", "n1", 50), likes("B", "n2", 20)];
   const weighted = (weight: number): ProfileConfiguration => ({
     plugins: {
-      multiPoint: { disabled: [{ name: "*" }], enabled: [{ name: "PrioritySort" }, { name: "A" }, { name: "B", weight }, { name: "DefaultBinder" }] },
+      multiPoint: {
+        disabled: [{ name: "*" }],
+        enabled: [{ name: "PrioritySort" }, { name: "A" }, { name: "B", weight }, { name: "DefaultBinder" }],
+      },
     },
   });
-  for (const [weight, winner] of [[1, "n1"], [10, "n2"]] as const) {
+  for (const [weight, winner] of [
+    [1, "n1"],
+    [10, "n2"],
+  ] as const) {
     await using h = await harnessWith(plugins, weighted(weight));
     h.pod({ name: "p" });
     await h.settle();
@@ -131,7 +157,10 @@ test("a score out of range breaks the pod's cycle and not the scheduler", async 
   h.pod({ name: "good" });
   await h.settle();
   assert.equal(h.bound.length, 1);
-  assert.match(h.events[0] ?? "", /plugin "Wild" returns an invalid score 101, it should in the range of \[0, 100\] after normalizing/);
+  assert.match(
+    h.events[0] ?? "",
+    /plugin "Wild" returns an invalid score 101, it should in the range of \[0, 100\] after normalizing/,
+  );
 });
 
 test("a failing preBind undoes the reservations in reverse order, and postBind does not run", async () => {

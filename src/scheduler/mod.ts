@@ -3,7 +3,12 @@ export type { ClusterCache } from "./cluster/cache.ts";
 export type { NodeState } from "./cluster/node-state.ts";
 export type { PodInfo } from "./cluster/pod-info.ts";
 export type { Explanation, NodeExplanation } from "./explain.ts";
-export { defaultPlugins, defaultSchedulerName, type ProfileConfiguration, type SchedulerConfiguration } from "./framework/config.ts";
+export {
+  defaultPlugins,
+  defaultSchedulerName,
+  type ProfileConfiguration,
+  type SchedulerConfiguration,
+} from "./framework/config.ts";
 export type { CycleState } from "./framework/cycle-state.ts";
 export type { ClusterEvent, Plugin, PluginEntry, PluginFactory, PluginHandle, Requeue, WaitingPod } from "./framework/plugin.ts";
 export { failed, skip, success, unresolvable, unschedulable, type Verdict, wait } from "./framework/verdict.ts";

@@ -18,10 +18,19 @@ export class PodStatusWriter {
     this.#log = log;
   }
 
-  notScheduled(pod: Stored<Pod>, reason: "Unschedulable" | "SchedulerError", message: string, nominatedNodeName: string | undefined): void {
+  notScheduled(
+    pod: Stored<Pod>,
+    reason: "Unschedulable" | "SchedulerError",
+    message: string,
+    nominatedNodeName: string | undefined,
+  ): void {
     const before = pod.status?.conditions?.find((condition) => condition.type === "PodScheduled");
     const nominationChanges = nominatedNodeName !== undefined && nominatedNodeName !== (pod.status?.nominatedNodeName ?? "");
-    const sameCondition = before?.status === "False" && before.reason === reason && before.message === message && before.observedGeneration === pod.metadata.generation;
+    const sameCondition =
+      before?.status === "False" &&
+      before.reason === reason &&
+      before.message === message &&
+      before.observedGeneration === pod.metadata.generation;
     if (sameCondition && !nominationChanges) return;
     const condition: JsonObject = {
       type: "PodScheduled",
@@ -32,7 +41,10 @@ export class PodStatusWriter {
       lastProbeTime: null,
       lastTransitionTime: before?.status === "False" ? (before.lastTransitionTime ?? null) : rfc3339(this.#clock.now()),
     };
-    this.#patch(pod, { ...(sameCondition ? {} : { conditions: [condition] }), ...(nominationChanges ? { nominatedNodeName } : {}) });
+    this.#patch(pod, {
+      ...(sameCondition ? {} : { conditions: [condition] }),
+      ...(nominationChanges ? { nominatedNodeName } : {}),
+    });
   }
 
   clearNomination(pod: Stored<Pod>): void {
@@ -51,7 +63,8 @@ export class PodStatusWriter {
       try {
         await this.#client.patch(pods, { namespace, name }, patch, { subresource: "status" });
       } catch (error) {
-        if (!isNotFound(error) && !isConflict(error)) this.#log.warn("cannot write the pod's scheduling status", { pod: `${namespace}/${name}`, error: String(error) });
+        if (!isNotFound(error) && !isConflict(error))
+          this.#log.warn("cannot write the pod's scheduling status", { pod: `${namespace}/${name}`, error: String(error) });
       }
     };
     const written = write().finally(() => {

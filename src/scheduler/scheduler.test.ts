@@ -39,7 +39,10 @@ test("a pod that fits nowhere says why, in its condition and in an event", async
     "no new claims to deallocate, preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.";
   assert.deepEqual(h.events, [`Warning FailedScheduling ${message}`]);
   const condition = h.get("p")?.status?.conditions?.find(({ type }) => type === "PodScheduled");
-  assert.deepEqual([condition?.status, condition?.reason, condition?.message, condition?.observedGeneration], ["False", "Unschedulable", message, 1]);
+  assert.deepEqual(
+    [condition?.status, condition?.reason, condition?.message, condition?.observedGeneration],
+    ["False", "Unschedulable", message, 1],
+  );
 });
 
 test("a pod waiting for room is bound when another pod goes, without any time passing", async () => {
@@ -115,7 +118,7 @@ test("a pod of higher priority takes the place of the least important pods that 
     h.events.filter((event) => !event.includes("Scheduled ")),
     [
       "Warning FailedScheduling 0/2 nodes are available: 2 Insufficient cpu.",
-      "Normal Preempted Preempted by pod uid-default-high on node n2",
+      `Normal Preempted Preempted by pod ${h.get("high")?.metadata.uid} on node n2`,
     ],
   );
 });
@@ -153,8 +156,15 @@ test("a missing claim is named, and the pod goes on when the claim is there and 
   await h.settle();
   h.pod({ name: "p", spec: { volumes: [{ name: "data", persistentVolumeClaim: { claimName: "data" } }] } });
   await h.settle();
-  assert.match(h.events[0] ?? "", /^Warning FailedScheduling 0\/1 nodes are available: persistentvolumeclaim "data" not found\. /);
-  h.api.put(persistentVolumeClaims, { metadata: { name: "data", namespace: "default" }, spec: { volumeName: "v" }, status: { phase: "Bound" } });
+  assert.match(
+    h.events[0] ?? "",
+    /^Warning FailedScheduling 0\/1 nodes are available: persistentvolumeclaim "data" not found\. /,
+  );
+  h.api.put(persistentVolumeClaims, {
+    metadata: { name: "data", namespace: "default" },
+    spec: { volumeName: "v" },
+    status: { phase: "Bound" },
+  });
   await h.settle();
   assert.deepEqual(h.bound, ["default/p -> n1"]);
 });
@@ -181,7 +191,11 @@ test("two profiles in one process decide differently and report under their own 
     configuration: {
       profiles: [
         {},
-        { schedulerName: "packer", pluginConfig: [{ name: "NodeResourcesFit", args: { scoringStrategy: { type: "MostAllocated" } } }], plugins: { score: { disabled: [{ name: "NodeResourcesBalancedAllocation" }] } } },
+        {
+          schedulerName: "packer",
+          pluginConfig: [{ name: "NodeResourcesFit", args: { scoringStrategy: { type: "MostAllocated" } } }],
+          plugins: { score: { disabled: [{ name: "NodeResourcesBalancedAllocation" }] } },
+        },
       ],
     },
   });
@@ -199,9 +213,15 @@ test("two profiles in one process decide differently and report under their own 
 
 test("a wrong configuration is refused with a sentence", async () => {
   const start = (configuration: SchedulerConfiguration) => startHarness({ configuration });
-  await assert.rejects(start({ profiles: [{ plugins: { filter: { enabled: [{ name: "Nope" }] } } }] }), /profile "default-scheduler": plugin "Nope" does not exist/);
+  await assert.rejects(
+    start({ profiles: [{ plugins: { filter: { enabled: [{ name: "Nope" }] } } }] }),
+    /profile "default-scheduler": plugin "Nope" does not exist/,
+  );
   await assert.rejects(start({ profiles: [{}, {}] }), /profile "default-scheduler" is there twice/);
   await assert.rejects(start({ profiles: [{ plugins: { bind: { disabled: [{ name: "*" }] } } }] }), /at least one bind plugin/);
-  await assert.rejects(start({ profiles: [{ plugins: { queueSort: { disabled: [{ name: "*" }] } } }] }), /exactly one queueSort plugin is needed, found 0/);
+  await assert.rejects(
+    start({ profiles: [{ plugins: { queueSort: { disabled: [{ name: "*" }] } } }] }),
+    /exactly one queueSort plugin is needed, found 0/,
+  );
   await assert.rejects(start({ extenders: [{}] }), /extenders are not implemented yet/);
 });

@@ -1,7 +1,7 @@
 // The scheduler: takes pods from the queue one by one, decides, and lets bindings run side by side.
 import { type ApiObject, apiVersionOf, nodes, type Pod, pods, type ResourceType } from "#api";
 import type { Clock, Log, Random, Running } from "#base";
-import type { Client, Events, EventRecorder, Informer, InformerFactory } from "#client";
+import type { Client, EventRecorder, Events, Informer, InformerFactory } from "#client";
 import { ClusterCache } from "./cluster/cache.ts";
 import type { PodInfo } from "./cluster/pod-info.ts";
 import { type BindOutcome, bind, permit, reserve, unreserve, WaitingPods } from "./cycle/binding.ts";
@@ -17,7 +17,7 @@ import type { ClusterEvent, Diagnosis, PluginEntry, PluginHandle } from "./frame
 import { buildProfile, type Profile } from "./framework/profile.ts";
 import { verdictText } from "./framework/verdict.ts";
 import { builtInPlugins } from "./plugins/registry.ts";
-import { podReference, PodStatusWriter } from "./pod-status.ts";
+import { PodStatusWriter, podReference } from "./pod-status.ts";
 import { NominatedPods } from "./queue/nominated.ts";
 import { type QueuedPod, type QueuePlace, SchedulingQueue } from "./queue/queue.ts";
 
@@ -88,7 +88,8 @@ class Scheduler implements RunningScheduler {
   constructor(options: SchedulerOptions, deps: SchedulerDeps) {
     const { clock } = deps;
     const configuration = options.configuration ?? {};
-    if ((configuration.extenders ?? []).length > 0) throw new Error("Cannot start the scheduler: extenders are not implemented yet");
+    if ((configuration.extenders ?? []).length > 0)
+      throw new Error("Cannot start the scheduler: extenders are not implemented yet");
     this.#deps = deps;
     this.#log = deps.log.child({ component: "scheduler" });
     this.#decisions = new Decisions(options.explainLimit ?? 256);
@@ -96,8 +97,14 @@ class Scheduler implements RunningScheduler {
     this.#status = new PodStatusWriter(deps.client, clock, this.#log);
     const plugins = [...builtInPlugins, ...(options.plugins ?? [])];
     for (const profileConfig of configuration.profiles ?? [{}]) {
-      const profile = buildProfile(profileConfig, plugins, (name) => this.#handle(name), configuration.percentageOfNodesToScore ?? 0);
-      if (this.#profiles.has(profile.name)) throw new Error(`Cannot start the scheduler: profile "${profile.name}" is there twice`);
+      const profile = buildProfile(
+        profileConfig,
+        plugins,
+        (name) => this.#handle(name),
+        configuration.percentageOfNodesToScore ?? 0,
+      );
+      if (this.#profiles.has(profile.name))
+        throw new Error(`Cannot start the scheduler: profile "${profile.name}" is there twice`);
       this.#profiles.set(profile.name, profile);
       if (options.plainLoop !== true) this.#local.set(profile.name, new LocalResults(profile));
       this.#recorders.set(profile.name, deps.events.recorder({ component: profile.name }));
@@ -105,7 +112,8 @@ class Scheduler implements RunningScheduler {
     const [first] = this.#profiles.values();
     if (first === undefined) throw new Error("Cannot start the scheduler: no profile");
     for (const profile of this.#profiles.values()) {
-      if (profile.queueSort.name !== first.queueSort.name) throw new Error("Cannot start the scheduler: all profiles must share one queueSort plugin, since there is one queue");
+      if (profile.queueSort.name !== first.queueSort.name)
+        throw new Error("Cannot start the scheduler: all profiles must share one queueSort plugin, since there is one queue");
     }
     this.#queue = new SchedulingQueue({
       clock,
@@ -194,7 +202,11 @@ class Scheduler implements RunningScheduler {
   #schedule(queued: QueuedPod): void {
     const { pod } = queued;
     const profile = this.#profileOf(pod.pod);
-    if (profile === undefined || pod.pod.metadata.deletionTimestamp !== undefined || this.#cluster.placeOf(pod.uid) !== undefined) {
+    if (
+      profile === undefined ||
+      pod.pod.metadata.deletionTimestamp !== undefined ||
+      this.#cluster.placeOf(pod.uid) !== undefined
+    ) {
       this.#queue.delete(pod.uid);
       return;
     }
@@ -289,7 +301,14 @@ class Scheduler implements RunningScheduler {
     this.attempts.scheduled++;
     this.#queue.delete(pod.uid);
     this.#nominated.remove(pod.uid);
-    this.#decisions.record({ pod: pod.key, profile: profile.name, at: this.#deps.clock.now(), attempts: queued.attempts, node: nodeName, considered });
+    this.#decisions.record({
+      pod: pod.key,
+      profile: profile.name,
+      at: this.#deps.clock.now(),
+      attempts: queued.attempts,
+      node: nodeName,
+      considered,
+    });
     this.#record(profile.name, pod, "Normal", "Scheduled", "Binding", `Successfully assigned ${pod.key} to ${nodeName}`);
     this.#log.debug("bound pod", { pod: pod.key, node: nodeName });
   }
@@ -301,7 +320,13 @@ class Scheduler implements RunningScheduler {
     this.#queue.move({ resource: "pods", action: "Delete", before: pod.pod });
   }
 
-  #unschedulable(queued: QueuedPod, profile: Profile, considered: Considered | undefined, message: string, rejectedBy: ReadonlySet<string>): void {
+  #unschedulable(
+    queued: QueuedPod,
+    profile: Profile,
+    considered: Considered | undefined,
+    message: string,
+    rejectedBy: ReadonlySet<string>,
+  ): void {
     this.attempts.unschedulable++;
     this.#queue.unschedulable(queued, rejectedBy);
     this.#report(queued, profile, considered, message, "Unschedulable");
@@ -314,11 +339,24 @@ class Scheduler implements RunningScheduler {
     this.#report(queued, profile, undefined, message, "SchedulerError");
   }
 
-  #report(queued: QueuedPod, profile: Profile | undefined, considered: Considered | undefined, message: string, reason: "Unschedulable" | "SchedulerError"): void {
+  #report(
+    queued: QueuedPod,
+    profile: Profile | undefined,
+    considered: Considered | undefined,
+    message: string,
+    reason: "Unschedulable" | "SchedulerError",
+  ): void {
     const { pod } = queued;
     if (queued.deleted || this.#stopped) return;
     const name = profile?.name ?? defaultSchedulerName;
-    this.#decisions.record({ pod: pod.key, profile: name, at: this.#deps.clock.now(), attempts: queued.attempts, message, considered });
+    this.#decisions.record({
+      pod: pod.key,
+      profile: name,
+      at: this.#deps.clock.now(),
+      attempts: queued.attempts,
+      message,
+      considered,
+    });
     this.#record(name, pod, "Warning", "FailedScheduling", "Scheduling", message);
     this.#status.notScheduled(pod.pod, reason, message, this.#nominated.nodeOf(pod.uid));
   }
@@ -371,15 +409,18 @@ class Scheduler implements RunningScheduler {
       waitingPods: () => this.#waiting.list(),
       runFilters: (pod, node, cycle) => runFiltersWithNominated(profile(), this.#nominated, pod, node, cycle),
       podAdded: (pod, other, node, cycle) => {
-        for (const plugin of profile().preFilter) if (!cycle.skipFilter.has(plugin.name)) plugin.podAdded?.(pod, other, node, cycle);
+        for (const plugin of profile().preFilter)
+          if (!cycle.skipFilter.has(plugin.name)) plugin.podAdded?.(pod, other, node, cycle);
       },
       podRemoved: (pod, other, node, cycle) => {
-        for (const plugin of profile().preFilter) if (!cycle.skipFilter.has(plugin.name)) plugin.podRemoved?.(pod, other, node, cycle);
+        for (const plugin of profile().preFilter)
+          if (!cycle.skipFilter.has(plugin.name)) plugin.podRemoved?.(pod, other, node, cycle);
       },
       activate: (keys) => this.#queue.activate(keys),
       nominate: (pod, nodeName) => this.#nominate(pod, nodeName),
       stopping: this.#stop.signal,
-      event: (pod, type, reason, action, message) => this.#recorders.get(profileName)?.event(podReference(pod), { type, reason, action, message }),
+      event: (pod, type, reason, action, message) =>
+        this.#recorders.get(profileName)?.event(podReference(pod), { type, reason, action, message }),
     };
   }
 }

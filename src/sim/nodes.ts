@@ -122,7 +122,7 @@ function describe(index: number, options: SimNodesOptions, deps: SimNodesDeps): 
     podCidr: options.podCidr?.(index) ?? `10.${128 + (index >> 8)}.${index & 255}.0/24`,
     options: {
       nodeName: name,
-      nodeIps: [`172.${16 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}`],
+      nodeIps: [`172.${16 + Math.floor(index / 62_500)}.${Math.floor(index / 250) % 250}.${(index % 250) + 1}`],
       maxPods: options.maxPods ?? 110,
       labels: { "tiphys.dev/simulated": "true", ...labels },
       ...(options.taints === undefined ? {} : { taints: options.taints }),

@@ -1,7 +1,18 @@
 // Upstream's own objects (one of every kind, every field set) and upstream's recorded answers to odd bodies.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { decodeJson, decodeProtobuf, decodeTyped, decodeYaml, encodeJson, encodeProtobuf, encodeYaml, inDocumentOrder, type JsonObject, schemaOfKind } from "../mod.ts";
+import {
+  decodeJson,
+  decodeProtobuf,
+  decodeTyped,
+  decodeYaml,
+  encodeJson,
+  encodeProtobuf,
+  encodeYaml,
+  inDocumentOrder,
+  type JsonObject,
+  schemaOfKind,
+} from "../mod.ts";
 import decoding from "../testdata/decoding.json" with { type: "json" };
 import objects from "../testdata/objects.json" with { type: "json" };
 
@@ -20,9 +31,19 @@ const fromOlderServers: Readonly<Record<string, string>> = {
 const all = Object.entries(objects as unknown as Readonly<Record<string, Golden>>);
 const today = all.filter(([name]) => !(name in fromOlderServers));
 
-const kindOf = ({ apiVersion, kind }: { readonly apiVersion?: unknown; readonly kind?: unknown }): { group: string; version: string; kind: string } => {
+const kindOf = ({
+  apiVersion,
+  kind,
+}: {
+  readonly apiVersion?: unknown;
+  readonly kind?: unknown;
+}): { group: string; version: string; kind: string } => {
   const text = typeof apiVersion === "string" ? apiVersion : "";
-  return { group: text.includes("/") ? (text.split("/")[0] ?? "") : "", version: text.split("/").at(-1) ?? "", kind: String(kind) };
+  return {
+    group: text.includes("/") ? (text.split("/")[0] ?? "") : "",
+    version: text.split("/").at(-1) ?? "",
+    kind: String(kind),
+  };
 };
 
 function schemaFor(object: { readonly apiVersion?: unknown; readonly kind?: unknown }) {
@@ -75,7 +96,8 @@ describe("upstream's recorded answers to odd bodies", () => {
   const rows = decoding as readonly Row[];
 
   // recordings mask times
-  const masked = (text: string): string => text.replace(/2006-01-02T15:04:05(\.0+)?Z/g, "<time>").replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "<time>");
+  const masked = (text: string): string =>
+    text.replace(/2006-01-02T15:04:05(\.0+)?Z/g, "<time>").replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "<time>");
 
   function answer({ yaml, as, body, warnings }: Row): string {
     try {
@@ -85,7 +107,9 @@ describe("upstream's recorded answers to odd bodies", () => {
       assert.ok(schema !== undefined);
       const typed = decodeTyped(schema, decoded.value, { literals: decoded.literals });
       const problems = [...decoded.problems, ...typed.problems].filter((problem) => warnings !== true || !problem.includes("\n"));
-      return (decoded.problems.length > 0 && typed.problems.length > 0 && yaml !== true ? inDocumentOrder(body, problems) : problems).join(", ");
+      return (
+        decoded.problems.length > 0 && typed.problems.length > 0 && yaml !== true ? inDocumentOrder(body, problems) : problems
+      ).join(", ");
     } catch (error) {
       return (error as Error).message;
     }
@@ -94,7 +118,10 @@ describe("upstream's recorded answers to odd bodies", () => {
   it("are here: at least 250", () => assert.ok(rows.length >= 250));
 
   it("are given word for word", () => {
-    const wrong = rows.filter(({ body }) => !readsFurther.has(body)).map((row) => ({ body: row.body, got: masked(answer(row)), expected: masked(row.answer) })).filter(({ got, expected }) => got !== expected);
+    const wrong = rows
+      .filter(({ body }) => !readsFurther.has(body))
+      .map((row) => ({ body: row.body, got: masked(answer(row)), expected: masked(row.answer) }))
+      .filter(({ got, expected }) => got !== expected);
     assert.deepEqual(wrong, []);
   });
 });

@@ -128,15 +128,15 @@ class Checker {
       if (char < " ") return this.#invalid("in string literal");
       if (char !== "\\") continue;
       this.#at++;
-      const escape = this.#text[this.#at];
-      if (escape === undefined) return endOfInput;
-      if (escape === "u") {
+      const escaped = this.#text[this.#at];
+      if (escaped === undefined) return endOfInput;
+      if (escaped === "u") {
         for (let i = 0; i < 4; i++) {
           this.#at++;
           if (this.#text[this.#at] === undefined) return endOfInput;
           if (!/[0-9a-fA-F]/.test(this.#text[this.#at] ?? "")) return this.#invalid("in \\u hexadecimal character escape");
         }
-      } else if (!'bfnrt\\/"'.includes(escape)) return this.#invalid("in string escape code");
+      } else if (!'bfnrt\\/"'.includes(escaped)) return this.#invalid("in string escape code");
     }
   }
 
@@ -148,7 +148,17 @@ class Checker {
   }
 }
 
-const escapes: Readonly<Record<string, string>> = { "\u0007": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", "\\": "\\\\", "'": "\\'" };
+const escapes: Readonly<Record<string, string>> = {
+  "\u0007": "\\a",
+  "\b": "\\b",
+  "\f": "\\f",
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  "\v": "\\v",
+  "\\": "\\\\",
+  "'": "\\'",
+};
 
 /** A character as Go quotes it. */
 function quote(char: string): string {

@@ -1,3 +1,4 @@
+// JSON: exact integers, duplicate keys, and Go's words for what is no JSON.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
@@ -15,12 +16,22 @@ describe("decodeJson()", () => {
     const { value, literals } = decodeJson('{"spec":{"a":1.0,"b":8e1,"c":80.5}}');
     assert.deepEqual(value, { spec: { a: 1, b: 80, c: 80.5 } });
     const { spec } = value as unknown as { spec: object };
-    assert.deepEqual([...(literals.get(spec) ?? [])], [["a", "1.0"], ["b", "8e1"], ["c", "80.5"]]);
+    assert.deepEqual(
+      [...(literals.get(spec) ?? [])],
+      [
+        ["a", "1.0"],
+        ["b", "8e1"],
+        ["c", "80.5"],
+      ],
+    );
   });
 
   it("reports duplicate keys with their path, in order", () => {
     const text = '{"a":{"x":1,"x":2},"l":[{"k":1},{"k":1,"k":{"k":1}}],"a":1,"q":"\\"a\\":1","\\u0071":2}';
-    assert.deepEqual(decodeJson(text).problems, ["a.x", "l[1].k", "a", "q"].map((path) => `duplicate field "${path}"`));
+    assert.deepEqual(
+      decodeJson(text).problems,
+      ["a.x", "l[1].k", "a", "q"].map((path) => `duplicate field "${path}"`),
+    );
   });
 
   it("reports at most 100 duplicates", () => {
@@ -59,36 +70,49 @@ describe("decodeJson()", () => {
     ["é", "invalid character 'Ã' looking for beginning of value"],
     ['{"a":', "unexpected end of JSON input"],
   ] as const) {
-    it(`says of ${JSON.stringify(text)}: ${message}`, () => assert.throws(() => decodeJson(text), { name: "DecodeError", message }));
+    it(`says of ${JSON.stringify(text)}: ${message}`, () =>
+      assert.throws(() => decodeJson(text), { name: "DecodeError", message }));
   }
 
   it("reads any JSON as JSON.parse does, and finds no duplicates in what JSON.stringify wrote", () => {
-    fc.assert(fc.property(fc.json(), (text) => {
-      const once = JSON.stringify(JSON.parse(text));
-      const decoded = decodeJson(once);
-      assert.deepEqual(JSON.parse(encodeJson(decoded.value).toString()), JSON.parse(once));
-      assert.deepEqual(decoded.problems, []);
-    }), { numRuns: 500 });
+    fc.assert(
+      fc.property(fc.json(), (text) => {
+        const once = JSON.stringify(JSON.parse(text));
+        const decoded = decodeJson(once);
+        assert.deepEqual(JSON.parse(encodeJson(decoded.value).toString()), JSON.parse(once));
+        assert.deepEqual(decoded.problems, []);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it("refuses any other text with a DecodeError", () => {
-    fc.assert(fc.property(fc.string({ unit: fc.constantFrom(..."{}[]\",:\\truefalsn0123.e-+ \n") }), (text) => {
-      let valid = true;
-      try {
-        JSON.parse(text);
-      } catch {
-        valid = false;
-      }
-      if (valid) decodeJson(text);
-      else assert.throws(() => decodeJson(text), DecodeError);
-    }), { numRuns: 2000 });
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom(...'{}[]",:\\truefalsn0123.e-+ \n') }), (text) => {
+        let valid = true;
+        try {
+          JSON.parse(text);
+        } catch {
+          valid = false;
+        }
+        if (valid) decodeJson(text);
+        else assert.throws(() => decodeJson(text), DecodeError);
+      }),
+      { numRuns: 2000 },
+    );
   });
 });
 
 describe("inDocumentOrder()", () => {
   it("sorts by where the document has the fields, and leaves out duplicates of and in unknown fields", () => {
     const text = '{"nope":1,"data":{"a":"1","a":"2"},"zz":{"k":1,"k":2},"zz":3}';
-    const problems = ['duplicate field "data.a"', 'duplicate field "zz.k"', 'duplicate field "zz"', 'unknown field "nope"', 'unknown field "zz"'];
+    const problems = [
+      'duplicate field "data.a"',
+      'duplicate field "zz.k"',
+      'duplicate field "zz"',
+      'unknown field "nope"',
+      'unknown field "zz"',
+    ];
     assert.deepEqual(inDocumentOrder(text, problems), ['unknown field "nope"', 'duplicate field "data.a"', 'unknown field "zz"']);
   });
 });

@@ -138,7 +138,9 @@ export function inDocumentOrder(text: string, problems: readonly string[]): stri
     if (count === 2) position.set(`duplicate field "${path}"`, at);
   });
   const at = (problem: string): number => position.get(problem) ?? Number.MAX_SAFE_INTEGER;
-  const unknown = problems.filter((problem) => problem.startsWith("unknown field ")).map((problem) => problem.slice("unknown field ".length + 1, -1));
+  const unknown = problems
+    .filter((problem) => problem.startsWith("unknown field "))
+    .map((problem) => problem.slice("unknown field ".length + 1, -1));
   const skipped = (problem: string): boolean => {
     if (!problem.startsWith("duplicate field ")) return false;
     const path = problem.slice("duplicate field ".length + 1, -1);
@@ -205,7 +207,8 @@ function numberEnd(text: string, start: number): number {
   let end = start + 1;
   for (; end < text.length; end++) {
     const code = text.charCodeAt(end);
-    if (!((code >= 0x30 && code <= 0x39) || code === 0x2e || code === 0x65 || code === 0x45 || code === 0x2b || code === 0x2d)) break;
+    if (!((code >= 0x30 && code <= 0x39) || code === 0x2e || code === 0x65 || code === 0x45 || code === 0x2b || code === 0x2d))
+      break;
   }
   return end;
 }

@@ -20,21 +20,33 @@ export const isProtobuf = (bytes: Uint8Array): boolean => bytes.byteLength >= 4 
 export function encodeProtobuf(object: JsonObject): Buffer {
   const { apiVersion, kind } = object;
   const name = typeNameOfKind(kindName(apiVersion, kind));
-  if (name === undefined) throw new ProtobufError(`Cannot encode "${String(apiVersion)}" "${String(kind)}" as protobuf: the kind is not built in`);
+  if (name === undefined)
+    throw new ProtobufError(`Cannot encode "${String(apiVersion)}" "${String(kind)}" as protobuf: the kind is not built in`);
   const raw = codec().encode(name, object);
   return protobufEnvelope(String(apiVersion), String(kind), raw);
 }
 
 /** The envelope around a message that is already encoded. */
 export function protobufEnvelope(apiVersion: string, kind: string, raw: Uint8Array): Buffer {
-  return Buffer.concat([prefix, codec().encode(unknownMessage, { typeMeta: { apiVersion, kind }, raw, contentEncoding: "", contentType: "" })]);
+  return Buffer.concat([
+    prefix,
+    codec().encode(unknownMessage, { typeMeta: { apiVersion, kind }, raw, contentEncoding: "", contentType: "" }),
+  ]);
 }
 
 /** What the envelope says it holds. Throws `DecodeError` with upstream's text. */
 export function openProtobuf(bytes: Uint8Array): { apiVersion: string; kind: string; raw: Buffer } {
-  if (!isProtobuf(bytes)) throw new DecodeError("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]");
-  const unknown = decodeMessage(unknownMessage, bytes.subarray(4)) as { typeMeta?: { apiVersion?: string; kind?: string }; raw?: string };
-  return { apiVersion: unknown.typeMeta?.apiVersion ?? "", kind: unknown.typeMeta?.kind ?? "", raw: Buffer.from(unknown.raw ?? "", "base64") };
+  if (!isProtobuf(bytes))
+    throw new DecodeError("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]");
+  const unknown = decodeMessage(unknownMessage, bytes.subarray(4)) as {
+    typeMeta?: { apiVersion?: string; kind?: string };
+    raw?: string;
+  };
+  return {
+    apiVersion: unknown.typeMeta?.apiVersion ?? "",
+    kind: unknown.typeMeta?.kind ?? "",
+    raw: Buffer.from(unknown.raw ?? "", "base64"),
+  };
 }
 
 /**
@@ -45,7 +57,10 @@ export function decodeProtobuf(bytes: Uint8Array, expected?: KindName): JsonObje
   const { apiVersion, kind, raw } = openProtobuf(bytes);
   const asked = kind === "" && expected !== undefined ? expected : kindName(apiVersion, kind);
   const name = typeNameOfKind(asked);
-  if (name === undefined) throw new DecodeError(`no kind "${kind}" is registered for version "${apiVersion}" in scheme "pkg/api/legacyscheme/scheme.go:30"`);
+  if (name === undefined)
+    throw new DecodeError(
+      `no kind "${kind}" is registered for version "${apiVersion}" in scheme "pkg/api/legacyscheme/scheme.go:30"`,
+    );
   const object = decodeMessage(name, raw) as JsonObject;
   const apiVersionText = asked.group === "" ? asked.version : `${asked.group}/${asked.version}`;
   return decodeTyped(objectSchema(name), { apiVersion: apiVersionText, kind: asked.kind, ...object }).object;
@@ -67,7 +82,10 @@ export function readProtobufWatchFrames(bytes: Buffer): { events: { type: string
   while (at + 4 <= bytes.length) {
     const length = bytes.readUInt32BE(at);
     if (at + 4 + length > bytes.length) break;
-    const frame = decodeMessage("WatchEventFrame", bytes.subarray(at + 4, at + 4 + length)) as { type?: string; object?: { raw?: string } };
+    const frame = decodeMessage("WatchEventFrame", bytes.subarray(at + 4, at + 4 + length)) as {
+      type?: string;
+      object?: { raw?: string };
+    };
     events.push({ type: frame.type ?? "", object: decodeProtobuf(Buffer.from(frame.object?.raw ?? "", "base64")) });
     at += 4 + length;
   }
@@ -86,7 +104,11 @@ function decodeMessage(name: string, bytes: Uint8Array): Record<string, unknown>
 function kindName(apiVersion: unknown, kind: unknown): KindName {
   const text = typeof apiVersion === "string" ? apiVersion : "";
   const slash = text.indexOf("/");
-  return { group: slash === -1 ? "" : text.slice(0, slash), version: text.slice(slash + 1), kind: typeof kind === "string" ? kind : "" };
+  return {
+    group: slash === -1 ? "" : text.slice(0, slash),
+    version: text.slice(slash + 1),
+    kind: typeof kind === "string" ? kind : "",
+  };
 }
 
 // --- the tables: generated facts, and the messages that have a form of their own in JSON
@@ -98,11 +120,21 @@ const jsonSchemaProps = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v
 const quantity = "k8s.io.apimachinery.pkg.api.resource.Quantity";
 const intOrString = "k8s.io.apimachinery.pkg.util.intstr.IntOrString";
 const rawExtension = "k8s.io.apimachinery.pkg.runtime.RawExtension";
-const stringLists = [`${meta}Verbs`, "k8s.io.api.authentication.v1.ExtraValue", "k8s.io.api.authorization.v1.ExtraValue", "k8s.io.api.certificates.v1.ExtraValue"];
+const stringLists = [
+  `${meta}Verbs`,
+  "k8s.io.api.authentication.v1.ExtraValue",
+  "k8s.io.api.authorization.v1.ExtraValue",
+  "k8s.io.api.certificates.v1.ExtraValue",
+];
 
 const timestamp = [field(1, "seconds", "int64"), field(2, "nanos", "int32")];
 const handWritten: Readonly<Record<string, readonly MessageField[]>> = {
-  [unknownMessage]: [field(1, "typeMeta", "TypeMeta"), field(2, "raw", "bytes"), field(3, "contentEncoding", "string"), field(4, "contentType", "string")],
+  [unknownMessage]: [
+    field(1, "typeMeta", "TypeMeta"),
+    field(2, "raw", "bytes"),
+    field(3, "contentEncoding", "string"),
+    field(4, "contentType", "string"),
+  ],
   TypeMeta: [field(1, "apiVersion", "string"), field(2, "kind", "string")],
   WatchEventFrame: [field(1, "type", "string"), field(2, "object", "RawBytes")],
   RawBytes: [field(1, "raw", "bytes")],
@@ -133,21 +165,36 @@ const timeMessage = (text: unknown, keepNanos: boolean): Record<string, unknown>
   // upstream writes whole seconds for Time and whole microseconds for MicroTime
   return { seconds, nanos: keepNanos ? Math.floor(nanos / 1000) * 1000 : 0 };
 };
-const isZeroTime = (message: Record<string, unknown>): boolean => Number(message.seconds ?? 0) === 0 && Number(message.nanos ?? 0) === 0;
-const stringList: MessageConverter = { fromMessage: ({ items }) => items ?? [], toMessage: (value) => (value === null ? undefined : { items: value }) };
+const isZeroTime = (message: Record<string, unknown>): boolean =>
+  Number(message.seconds ?? 0) === 0 && Number(message.nanos ?? 0) === 0;
+const stringList: MessageConverter = {
+  fromMessage: ({ items }) => items ?? [],
+  toMessage: (value) => (value === null ? undefined : { items: value }),
+};
 
 const converters: Readonly<Record<string, MessageConverter>> = {
-  [quantity]: { fromMessage: (message) => message.string ?? "0", toMessage: (value) => (value === null ? undefined : { string: String(value) }) },
+  [quantity]: {
+    fromMessage: (message) => message.string ?? "0",
+    toMessage: (value) => (value === null ? undefined : { string: String(value) }),
+  },
   [intOrString]: {
     fromMessage: (message) => (Number(message.type ?? 0) === 1 ? (message.strVal ?? "") : (message.intVal ?? 0)),
-    toMessage: (value) => (value === null ? undefined : typeof value === "string" ? { type: 1, intVal: 0, strVal: value } : { type: 0, intVal: value, strVal: "" }),
+    toMessage: (value) =>
+      value === null
+        ? undefined
+        : typeof value === "string"
+          ? { type: 1, intVal: 0, strVal: value }
+          : { type: 0, intVal: value, strVal: "" },
   },
   [`${meta}Time`]: {
     fromMessage: (message) => (isZeroTime(message) ? null : formatSeconds(Number(message.seconds ?? 0))),
     toMessage: (value) => timeMessage(value, false),
   },
   [`${meta}MicroTime`]: {
-    fromMessage: (message) => (isZeroTime(message) ? null : `${formatSeconds(Number(message.seconds ?? 0)).slice(0, -1)}.${String(Math.floor(Number(message.nanos ?? 0) / 1000)).padStart(6, "0")}Z`),
+    fromMessage: (message) =>
+      isZeroTime(message)
+        ? null
+        : `${formatSeconds(Number(message.seconds ?? 0)).slice(0, -1)}.${String(Math.floor(Number(message.nanos ?? 0) / 1000)).padStart(6, "0")}Z`,
     toMessage: (value) => timeMessage(value, true),
   },
   [`${meta}FieldsV1`]: rawJson,
@@ -159,7 +206,8 @@ const converters: Readonly<Record<string, MessageConverter>> = {
   },
   [`${extensions}JSONSchemaPropsOrBool`]: {
     fromMessage: (message) => message.schema ?? message.allows ?? false,
-    toMessage: (value) => (value === null ? undefined : typeof value === "boolean" ? { allows: value } : { allows: true, schema: value }),
+    toMessage: (value) =>
+      value === null ? undefined : typeof value === "boolean" ? { allows: value } : { allows: true, schema: value },
   },
   [`${extensions}JSONSchemaPropsOrStringArray`]: {
     fromMessage: (message) => message.schema ?? message.property ?? [],
@@ -169,7 +217,13 @@ const converters: Readonly<Record<string, MessageConverter>> = {
 };
 
 const leafTypes: Readonly<Record<string, string>> = {
-  quantity, intOrString, time: `${meta}Time`, microTime: `${meta}MicroTime`, boolean: "bool", anyObject: rawExtension, any: `${extensions}JSON`,
+  quantity,
+  intOrString,
+  time: `${meta}Time`,
+  microTime: `${meta}MicroTime`,
+  boolean: "bool",
+  anyObject: rawExtension,
+  any: `${extensions}JSON`,
 };
 
 let made: Messages | undefined;
@@ -190,7 +244,6 @@ const tables: FieldTables = {
   enums: { has: () => false, get: () => undefined },
   services: new Map(),
 };
-
 
 function fieldsOf(name: string): readonly MessageField[] | undefined {
   if (!hasObjectSchema(name)) return undefined;

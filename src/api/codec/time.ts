@@ -19,7 +19,9 @@ export function normalizeMicroTime(text: string): string {
 /** Seconds since 1970 and the nanoseconds after them. Throws `DecodeError`. */
 export function parseTime(text: string, layout: string = timeLayout): { seconds: number; nanos: number } {
   const fail = (rest: string, element: string): never => {
-    throw new DecodeError(`parsing time ${JSON.stringify(text)} as "${layout}": cannot parse ${JSON.stringify(rest)} as "${element}"`);
+    throw new DecodeError(
+      `parsing time ${JSON.stringify(text)} as "${layout}": cannot parse ${JSON.stringify(rest)} as "${element}"`,
+    );
   };
   const outOfRange = (what: string): never => {
     throw new DecodeError(`parsing time ${JSON.stringify(text)}: ${what} out of range`);
@@ -53,7 +55,8 @@ export function parseTime(text: string, layout: string = timeLayout): { seconds:
   if (rest !== "") throw new DecodeError(`parsing time ${JSON.stringify(text)}: extra text: ${JSON.stringify(rest)}`);
   const daysInMonth = new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate();
   if (day < 1 || day > daysInMonth) outOfRange("day");
-  const offset = zone === "Z" ? 0 : (zone.startsWith("-") ? -1 : 1) * (Number(zone.slice(1, 3)) * 60 + Number(zone.slice(4, 6))) * 60;
+  const offset =
+    zone === "Z" ? 0 : (zone.startsWith("-") ? -1 : 1) * (Number(zone.slice(1, 3)) * 60 + Number(zone.slice(4, 6))) * 60;
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
   const seconds = date.getTime() / 1000 + hour * 3600 + minute * 60 + second - offset;

@@ -27,21 +27,28 @@ const jsonSchemaProps = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v
 /** Reads a tree as an object of the schema. Throws `DecodeError` (`json: cannot unmarshal string into Go struct field ...`). The input is not changed. */
 export function decodeTyped(schema: ObjectSchema, value: JsonValue, options: TypedOptions = {}): Typed {
   const reader = new Reader(options);
-  const object = reader.object(schema, value, { struct: "", path: [], goType: lastTwo(schema.name) }, []);
+  const object = reader.object(schema, value, lastTwo(schema.name));
   return { object: object as JsonObject, problems: reader.problems };
 }
 
-/** Where we are, for Go's error texts: the struct being filled and the JSON names on the way (no list indexes, no map keys). */
-interface Place {
-  readonly struct: string;
-  readonly path: readonly string[];
-  readonly goType: string;
-}
+/** Makes Go's error for a value that does not fit `goType` at the place where the reader is. */
+type Mismatch = (what: string, goType: string) => DecodeError;
 
 type Step = string | number;
 
 class Reader {
   readonly problems: string[] = [];
+  // where we are: for "unknown field" with indexes and keys, for Go's errors the names of fields only and the struct that holds the last
+  readonly #steps: Step[] = [];
+  readonly #fields: Field[] = [];
+  readonly #structs: string[] = [];
+  readonly #mismatch: Mismatch = (what, goType) => {
+    const struct = this.#structs.at(-1);
+    if (struct === undefined || this.#fields.length === 0)
+      return new DecodeError(`json: cannot unmarshal ${what} into Go value of type ${goType}`);
+    const path = this.#fields.flatMap((field) => [...(field.embedded ?? []), field.name]).join(".");
+    return new DecodeError(`json: cannot unmarshal ${what} into Go struct field ${struct}.${path} of type ${goType}`);
+  };
   readonly #literals: Literals | undefined;
   readonly #emitEmpty: boolean;
 
@@ -50,25 +57,25 @@ class Reader {
     this.#emitEmpty = options.emitEmpty ?? true;
   }
 
-  object(schema: ObjectSchema, value: JsonValue, place: Place, steps: Step[]): JsonObject {
+  object(schema: ObjectSchema, value: JsonValue, goType: string): JsonObject {
     const input = value ?? {};
-    if (!isObject(input)) throw mismatch(describe(value), place);
+    if (!isObject(input)) throw this.#mismatch(describe(value), goType);
     const output: Record<string, JsonValue | undefined> = {};
-    const struct = schema.name.slice(schema.name.lastIndexOf(".") + 1);
+    this.#structs.push(schema.name.slice(schema.name.lastIndexOf(".") + 1));
     for (const key of Object.keys(input)) {
       const field = Object.hasOwn(schema.fields, key) ? schema.fields[key] : undefined;
       const item = input[key];
-      if (field === undefined) {
-        this.#unknown([...steps, key]);
-        continue;
+      this.#steps.push(key);
+      if (field === undefined) this.#unknown();
+      else if (item !== undefined && item !== null) {
+        this.#fields.push(field);
+        const result = this.#value(field.schema, item, field.goType ?? "", input, key);
+        this.#fields.pop();
+        if (isWritten(field, result)) output[key] = result;
       }
-      if (item === undefined || item === null) continue;
-      steps.push(key);
-      const inside = { struct, path: [...place.path, ...(field.embedded ?? []), key], goType: field.goType ?? "" };
-      const result = this.#value(field.schema, item, inside, steps, input, key);
-      steps.pop();
-      if (isWritten(field, result)) output[key] = result;
+      this.#steps.pop();
     }
+    this.#structs.pop();
     if (this.#emitEmpty) this.#fillIn(schema, output);
     return output;
   }
@@ -76,70 +83,89 @@ class Reader {
   #fillIn(schema: ObjectSchema, output: Record<string, JsonValue | undefined>): void {
     for (const field of emitted(schema)) {
       const value = output[field.name];
-      if (value === undefined || (Array.isArray(value) && value.length === 0)) output[field.name] = this.#zero(field.schema, field.goType ?? "");
+      if (value === undefined || (Array.isArray(value) && value.length === 0))
+        output[field.name] = field.pointer === true ? null : this.#zero(field.schema, field.goType ?? "");
     }
   }
 
   #zero(schema: Schema, goType: string): JsonValue {
     switch (schema.kind) {
-      case "object": return this.object(schema, {}, { struct: "", path: [], goType }, []);
-      case "list": case "map": case "any": return null;
-      case "scalar": return zeroScalar(schema);
-      default: return schema satisfies never;
+      case "object":
+        return this.object(schema, {}, goType);
+      case "list":
+      case "map":
+      case "any":
+        return null;
+      case "scalar":
+        return zeroScalar(schema);
+      default:
+        return schema satisfies never;
     }
   }
 
-  #value(schema: Schema, value: JsonValue, place: Place, steps: Step[], holder: object, key: string): JsonValue {
+  #value(schema: Schema, value: JsonValue, goType: string, holder: object, key: string): JsonValue {
     switch (schema.kind) {
-      case "object": return this.object(schema, value, place, steps);
-      case "scalar": return readScalar(schema, value, place, this.#literals?.get(holder)?.get(key));
-      case "any": return this.#any(value, place, steps);
+      case "object":
+        return this.object(schema, value, goType);
+      case "scalar":
+        return readScalar(schema, value, goType, this.#literals?.get(holder)?.get(key), this.#mismatch);
+      case "any":
+        return this.#any(value, goType);
       case "list": {
-        if (!Array.isArray(value)) throw mismatch(describe(value), place);
-        const goType = elementGo(place.goType, schema.items);
+        if (!Array.isArray(value)) throw this.#mismatch(describe(value), goType);
+        const itemType = elementGo(goType, schema.items);
         return value.map((item: JsonValue, index) => {
-          if (item === null) return this.#zero(schema.items, goType);
-          steps.push(index);
-          const result = this.#value(schema.items, item, { ...place, goType }, steps, value, String(index));
-          steps.pop();
+          if (item === null) return this.#zero(schema.items, itemType);
+          this.#steps.push(index);
+          const result = this.#value(schema.items, item, itemType, value, String(index));
+          this.#steps.pop();
           return result;
         });
       }
       case "map": {
-        if (!isObject(value)) throw mismatch(describe(value), place);
-        const goType = elementGo(place.goType, schema.values);
+        if (!isObject(value)) throw this.#mismatch(describe(value), goType);
+        const valueType = elementGo(goType, schema.values);
         const output: Record<string, JsonValue> = {};
         for (const name of Object.keys(value)) {
           const item = value[name];
-          steps.push(name);
+          this.#steps.push(name);
           const isNull = item === undefined || item === null;
-          setOwn(output, name, isNull ? this.#zero(schema.values, goType) : this.#value(schema.values, item, { ...place, goType }, steps, value, name));
-          steps.pop();
+          setOwn(
+            output,
+            name,
+            isNull ? this.#zero(schema.values, valueType) : this.#value(schema.values, item, valueType, value, name),
+          );
+          this.#steps.pop();
         }
         return output;
       }
-      default: return schema satisfies never;
+      default:
+        return schema satisfies never;
     }
   }
 
   // the unions of JSON Schema have their own decoder upstream: it checks what is inside, and stays silent on unknown fields
-  #any(value: JsonValue, place: Place, steps: Step[]): JsonValue {
+  #any(value: JsonValue, goType: string): JsonValue {
     const quiet = (item: JsonValue): JsonValue => {
-      const reader = new Reader({ ...(this.#literals === undefined ? {} : { literals: this.#literals }), emitEmpty: this.#emitEmpty });
-      return reader.object(objectSchema(jsonSchemaProps), item, { struct: "", path: [], goType: "v1.JSONSchemaProps" }, steps);
+      const reader = new Reader({
+        ...(this.#literals === undefined ? {} : { literals: this.#literals }),
+        emitEmpty: this.#emitEmpty,
+      });
+      return reader.object(objectSchema(jsonSchemaProps), item, "v1.JSONSchemaProps");
     };
-    if (place.goType.endsWith("v1.JSONSchemaPropsOrBool")) {
+    if (goType.endsWith("v1.JSONSchemaPropsOrBool")) {
       if (typeof value === "boolean") return value;
       if (isObject(value)) return quiet(value);
       throw new DecodeError("boolean or JSON schema expected");
     }
-    if (place.goType.endsWith("v1.JSONSchemaPropsOrArray")) return Array.isArray(value) ? value.map(quiet) : isObject(value) ? quiet(value) : value;
-    if (place.goType.endsWith("v1.JSONSchemaPropsOrStringArray")) return isObject(value) ? quiet(value) : value;
+    if (goType.endsWith("v1.JSONSchemaPropsOrArray"))
+      return Array.isArray(value) ? value.map(quiet) : isObject(value) ? quiet(value) : value;
+    if (goType.endsWith("v1.JSONSchemaPropsOrStringArray")) return isObject(value) ? quiet(value) : value;
     return value;
   }
 
-  #unknown(steps: readonly Step[]): void {
-    if (this.problems.length < maxProblems) this.problems.push(`unknown field "${pathText(steps)}"`);
+  #unknown(): void {
+    if (this.problems.length < maxProblems) this.problems.push(`unknown field "${pathText(this.#steps)}"`);
   }
 }
 
@@ -165,30 +191,49 @@ function isWritten(field: Field, value: JsonValue): boolean {
 
 function zeroScalar(schema: ScalarSchema): JsonValue {
   switch (schema.type) {
-    case "string": return "";
-    case "bytes": return null;
-    case "boolean": return false;
-    case "int32": case "int64": case "double": case "intOrString": return 0;
-    case "quantity": return "0";
-    case "time": case "microTime": return null;
-    default: return schema.type satisfies never;
+    case "string":
+      return "";
+    case "bytes":
+      return null;
+    case "boolean":
+      return false;
+    case "int32":
+    case "int64":
+    case "double":
+    case "intOrString":
+      return 0;
+    case "quantity":
+      return "0";
+    case "time":
+    case "microTime":
+      return null;
+    default:
+      return schema.type satisfies never;
   }
 }
 
-function readScalar(schema: ScalarSchema, value: JsonValue, place: Place, literal: string | undefined): JsonValue {
+function readScalar(
+  schema: ScalarSchema,
+  value: JsonValue,
+  goType: string,
+  literal: string | undefined,
+  mismatch: Mismatch,
+): JsonValue {
   switch (schema.type) {
     case "string":
-      if (typeof value !== "string") throw mismatch(describe(value), place);
+      if (typeof value !== "string") throw mismatch(describe(value), goType);
       return value;
     case "boolean":
-      if (typeof value !== "boolean") throw mismatch(describe(value), place);
+      if (typeof value !== "boolean") throw mismatch(describe(value), goType);
       return value;
-    case "int32": return readInteger(value, literal, 31n, place);
-    case "int64": return readInteger(value, literal, 63n, place);
+    case "int32":
+      return readInteger(value, literal, 31n, goType, mismatch);
+    case "int64":
+      return readInteger(value, literal, 63n, goType, mismatch);
     case "double":
       if (typeof value === "bigint") return Number(value);
-      if (typeof value !== "number") throw mismatch(describe(value), place);
-      if (!Number.isFinite(value)) throw mismatch(`number ${literal ?? String(value)}`, place);
+      if (typeof value !== "number") throw mismatch(describe(value), goType);
+      if (!Number.isFinite(value)) throw mismatch(`number ${literal ?? String(value)}`, goType);
       return value;
     case "quantity":
       try {
@@ -197,37 +242,44 @@ function readScalar(schema: ScalarSchema, value: JsonValue, place: Place, litera
         throw new DecodeError(error instanceof Error ? error.message : String(error));
       }
     case "intOrString":
-      return typeof value === "string" ? value : readInteger(value, literal, 31n, { ...place, goType: "int32" });
-    case "time": case "microTime":
-      if (typeof value !== "string") throw mismatch(describe(value), { ...place, goType: "string" });
+      return typeof value === "string" ? value : readInteger(value, literal, 31n, "int32", mismatch);
+    case "time":
+    case "microTime":
+      if (typeof value !== "string") throw mismatch(describe(value), "string");
       return schema.type === "time" ? normalizeTime(value) : normalizeMicroTime(value);
-    case "bytes": return readBytes(value, place);
-    default: return schema.type satisfies never;
+    case "bytes":
+      return readBytes(value, goType, mismatch);
+    default:
+      return schema.type satisfies never;
   }
 }
 
 // what is not a string or a number reads as its JSON text, which then is no quantity
-const quantityText = (value: JsonValue): string | number => (typeof value === "string" || typeof value === "number" ? value : typeof value === "bigint" ? String(value) : "x");
+const quantityText = (value: JsonValue): string | number =>
+  typeof value === "string" || typeof value === "number" ? value : typeof value === "bigint" ? String(value) : "x";
 
-function readInteger(value: unknown, literal: string | undefined, bits: bigint, place: Place): number {
-  if (typeof value !== "number" && typeof value !== "bigint") throw mismatch(describe(value as JsonValue), place);
-  if (literal !== undefined || (typeof value === "number" && !Number.isInteger(value))) throw mismatch(`number ${literal ?? String(value)}`, place);
+function readInteger(value: unknown, literal: string | undefined, bits: bigint, goType: string, mismatch: Mismatch): number {
+  if (typeof value !== "number" && typeof value !== "bigint") throw mismatch(describe(value as JsonValue), goType);
+  if (literal !== undefined || (typeof value === "number" && !Number.isInteger(value)))
+    throw mismatch(`number ${literal ?? String(value)}`, goType);
+  if (typeof value === "number" && Math.abs(value) < 2 ** 31) return value;
   const limit = 2n ** bits;
   const integer = BigInt(value);
-  if (integer >= limit || integer < -limit) throw mismatch(`number ${integer}`, place);
+  if (integer >= limit || integer < -limit) throw mismatch(`number ${integer}`, goType);
   return value as number;
 }
 
-function readBytes(value: JsonValue, place: Place): string {
+function readBytes(value: JsonValue, goType: string, mismatch: Mismatch): string {
   if (Array.isArray(value)) {
-    const inside = { ...place, goType: "uint8" };
-    return Buffer.from(value.map((item: JsonValue) => {
-      if (typeof item !== "number") throw mismatch(describe(item), inside);
-      if (!Number.isInteger(item) || item < 0 || item > 255) throw mismatch(`number ${item}`, inside);
-      return item;
-    })).toString("base64");
+    return Buffer.from(
+      value.map((item: JsonValue) => {
+        if (typeof item !== "number") throw mismatch(describe(item), "uint8");
+        if (!Number.isInteger(item) || item < 0 || item > 255) throw mismatch(`number ${item}`, "uint8");
+        return item;
+      }),
+    ).toString("base64");
   }
-  if (typeof value !== "string") throw mismatch(describe(value), place);
+  if (typeof value !== "string") throw mismatch(describe(value), goType);
   const text = /[\r\n]/.test(value) ? value.replace(/[\r\n]/g, "") : value;
   if (text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text)) return text;
   throw new DecodeError(`illegal base64 data at input byte ${badByte(value)}`);
@@ -251,36 +303,58 @@ function badByte(text: string): number {
   return text.length - inGroup;
 }
 
-function mismatch(what: string, place: Place): DecodeError {
-  if (place.struct === "") return new DecodeError(`json: cannot unmarshal ${what} into Go value of type ${place.goType}`);
-  return new DecodeError(`json: cannot unmarshal ${what} into Go struct field ${place.struct}.${place.path.join(".")} of type ${place.goType}`);
-}
-
 function describe(value: JsonValue): string {
   if (Array.isArray(value)) return "array";
   if (value === null) return "null";
   switch (typeof value as string) {
-    case "boolean": return "bool";
-    case "number": case "bigint": return "number";
-    default: return typeof value;
+    case "boolean":
+      return "bool";
+    case "number":
+    case "bigint":
+      return "number";
+    default:
+      return typeof value;
   }
 }
 
+const elementTypes = new Map<string, string>();
+
 /** The Go type of a list's items or a map's values. A named list or map type ("v1.ExtraValue") does not show it: the shape does. */
 function elementGo(goType: string, schema: Schema): string {
+  const known = elementTypes.get(goType);
+  if (known !== undefined) return known;
   const bare = /^(?:\[\]|map\[[^\]]*\])\*?(.*)$/.exec(goType)?.[1];
-  if (bare !== undefined) return bare;
+  if (bare !== undefined) {
+    elementTypes.set(goType, bare);
+    return bare;
+  }
   switch (schema.kind) {
-    case "object": return lastTwo(schema.name);
-    case "scalar": return { string: "string", boolean: "bool", int32: "int32", int64: "int64", double: "float64", quantity: "resource.Quantity", intOrString: "intstr.IntOrString", time: "v1.Time", microTime: "v1.MicroTime", bytes: "[]uint8" }[schema.type];
-    case "any": return "v1.JSON";
-    default: return "";
+    case "object":
+      return lastTwo(schema.name);
+    case "scalar":
+      return {
+        string: "string",
+        boolean: "bool",
+        int32: "int32",
+        int64: "int64",
+        double: "float64",
+        quantity: "resource.Quantity",
+        intOrString: "intstr.IntOrString",
+        time: "v1.Time",
+        microTime: "v1.MicroTime",
+        bytes: "[]uint8",
+      }[schema.type];
+    case "any":
+      return "v1.JSON";
+    default:
+      return "";
   }
 }
 
 const lastTwo = (name: string): string => name.split(".").slice(-2).join(".");
 
-const isObject = (value: JsonValue | undefined): value is JsonObject => typeof value === "object" && value !== null && !Array.isArray(value);
+const isObject = (value: JsonValue | undefined): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 function pathText(steps: readonly Step[]): string {
   let text = "";

@@ -1,11 +1,27 @@
 // YAML as kubectl and the API server read it: one document becomes a JSON tree, with the scalar rules of YAML 1.1 as Go's library has them.
 import {
-  constructFromEvents, defineMappingTag, defineScalarTag, defineSequenceTag, dump, type Event, EVENT_ALIAS, EVENT_DOCUMENT, EVENT_MAPPING, EVENT_POP, EVENT_SCALAR, EVENT_SEQUENCE,
-  getScalarValue, mergeTag, NOT_RESOLVED, parseEvents, Schema, YAMLException,
+  constructFromEvents,
+  defineMappingTag,
+  defineScalarTag,
+  defineSequenceTag,
+  dump,
+  EVENT_ALIAS,
+  EVENT_DOCUMENT,
+  EVENT_MAPPING,
+  EVENT_POP,
+  EVENT_SCALAR,
+  EVENT_SEQUENCE,
+  type Event,
+  getScalarValue,
+  mergeTag,
+  NOT_RESOLVED,
+  parseEvents,
+  Schema,
+  YAMLException,
 } from "js-yaml";
 import type { JsonObject, JsonValue } from "../scalars.ts";
 import { DecodeError } from "./errors.ts";
-import { decodeJson, type DecodeOptions, type Decoded } from "./json.ts";
+import { type Decoded, type DecodeOptions, decodeJson } from "./json.ts";
 import { yamlSyntaxError } from "./yaml-syntax.ts";
 
 /** Aliases may make a small text a huge tree; beyond this many values it is refused, as upstream refuses it. */
@@ -20,7 +36,18 @@ const words: ReadonlyMap<string, null | boolean> = new Map<string, null | boolea
   ...["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"].map((word) => [word, false] as const),
 ]);
 const infinities: Readonly<Record<string, string>> = {
-  ".inf": "+Inf", ".Inf": "+Inf", ".INF": "+Inf", "+.inf": "+Inf", "+.Inf": "+Inf", "+.INF": "+Inf", "-.inf": "-Inf", "-.Inf": "-Inf", "-.INF": "-Inf", ".nan": "NaN", ".NaN": "NaN", ".NAN": "NaN",
+  ".inf": "+Inf",
+  ".Inf": "+Inf",
+  ".INF": "+Inf",
+  "+.inf": "+Inf",
+  "+.Inf": "+Inf",
+  "+.INF": "+Inf",
+  "-.inf": "-Inf",
+  "-.Inf": "-Inf",
+  "-.INF": "-Inf",
+  ".nan": "NaN",
+  ".NaN": "NaN",
+  ".NAN": "NaN",
 };
 
 /** A plain scalar's value by the rules of Go's YAML 1.1 library: 0644 is 420, `on` is true, 1_000 is 1000, 1:30 and dates stay text. */
@@ -46,7 +73,8 @@ function integerOf(plain: string): number | bigint | undefined {
   return Number.isSafeInteger(number) ? number : value;
 }
 
-const floatOf = (plain: string): number | undefined => (/^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$/.test(plain) ? Number(plain) : undefined);
+const floatOf = (plain: string): number | undefined =>
+  /^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$/.test(plain) ? Number(plain) : undefined;
 
 const plainTag = defineScalarTag("tag:yaml.org,2002:float", {
   implicit: true,
@@ -57,31 +85,47 @@ const plainTag = defineScalarTag("tag:yaml.org,2002:float", {
   identify: (data) => data === null || ["boolean", "number", "bigint"].includes(typeof data),
   represent: (data) => (data === null ? "null" : String(data)),
 });
-const stringTag = defineScalarTag("tag:yaml.org,2002:str", { resolve: (source) => source, identify: (data) => typeof data === "string", represent: (data) => String(data) });
+const stringTag = defineScalarTag("tag:yaml.org,2002:str", {
+  resolve: (source) => source,
+  identify: (data) => typeof data === "string",
+  represent: (data) => String(data),
+});
 const nullTag = defineScalarTag("tag:yaml.org,2002:null", { resolve: () => null, identify: () => false });
-const typedTags = ["bool", "int"].map((name) => defineScalarTag(`tag:yaml.org,2002:${name}`, { resolve: (source) => resolveYamlScalar(source), identify: () => false }));
-const binaryTag = defineScalarTag("tag:yaml.org,2002:binary", { resolve: (source) => Buffer.from(source, "base64").toString("utf8"), identify: () => false });
+const typedTags = ["bool", "int"].map((name) =>
+  defineScalarTag(`tag:yaml.org,2002:${name}`, { resolve: (source) => resolveYamlScalar(source), identify: () => false }),
+);
+const binaryTag = defineScalarTag("tag:yaml.org,2002:binary", {
+  resolve: (source) => Buffer.from(source, "base64").toString("utf8"),
+  identify: () => false,
+});
 // a tag that nobody knows says nothing: upstream takes the value as it stands
-const otherScalars = ["!", "tag:"].map((prefix) => defineScalarTag(prefix, { matchByTagPrefix: true, resolve: (source) => source, identify: () => false }));
+const otherScalars = ["!", "tag:"].map((prefix) =>
+  defineScalarTag(prefix, { matchByTagPrefix: true, resolve: (source) => source, identify: () => false }),
+);
 
-const sequence = (tagName: string, matchByTagPrefix = false) => defineSequenceTag<unknown[]>(tagName, {
-  matchByTagPrefix, create: () => [], addItem: (list, item) => void list.push(item), identify: (data) => !matchByTagPrefix && Array.isArray(data),
-});
+const sequence = (tagName: string, matchByTagPrefix = false) =>
+  defineSequenceTag<unknown[]>(tagName, {
+    matchByTagPrefix,
+    create: () => [],
+    addItem: (list, item) => void list.push(item),
+    identify: (data) => !matchByTagPrefix && Array.isArray(data),
+  });
 
-const mapping = (tagName: string, matchByTagPrefix = false) => defineMappingTag<Record<string, unknown>>(tagName, {
-  matchByTagPrefix,
-  create: () => ({}),
-  addPair: (map, key, value) => {
-    Object.defineProperty(map, keyText(key), { value, enumerable: true, configurable: true, writable: true });
-    return "";
-  },
-  // a key that stands twice is not refused here: the last one holds, and strict mode reports it
-  has: () => false,
-  keys: (map) => Object.keys(map),
-  get: (map, key) => map[keyText(key)],
-  identify: (data) => !matchByTagPrefix && typeof data === "object" && data !== null && !Array.isArray(data),
-  represent: (data) => new Map(Object.entries(data as object).filter(([, value]) => value !== undefined)),
-});
+const mapping = (tagName: string, matchByTagPrefix = false) =>
+  defineMappingTag<Record<string, unknown>>(tagName, {
+    matchByTagPrefix,
+    create: () => ({}),
+    addPair: (map, key, value) => {
+      Object.defineProperty(map, keyText(key), { value, enumerable: true, configurable: true, writable: true });
+      return "";
+    },
+    // a key that stands twice is not refused here: the last one holds, and strict mode reports it
+    has: () => false,
+    keys: (map) => Object.keys(map),
+    get: (map, key) => map[keyText(key)],
+    identify: (data) => !matchByTagPrefix && typeof data === "object" && data !== null && !Array.isArray(data),
+    represent: (data) => new Map(Object.entries(data as object).filter(([, value]) => value !== undefined)),
+  });
 
 function keyText(key: unknown): string {
   if (typeof key === "object" && key !== null) throw new DecodeError(`yaml: invalid map key: ${goSyntax(key)}`);
@@ -91,20 +135,32 @@ function keyText(key: unknown): string {
 // a value as Go's %#v prints it: upstream shows a key that is no scalar in this way
 function goSyntax(value: unknown): string {
   if (Array.isArray(value)) return `[]interface {}{${value.map(goSyntax).join(", ")}}`;
-  if (typeof value === "object" && value !== null) return `map[interface {}]interface {}{${Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}:${goSyntax(item)}`).join(", ")}}`;
+  if (typeof value === "object" && value !== null)
+    return `map[interface {}]interface {}{${Object.entries(value)
+      .map(([key, item]) => `${JSON.stringify(key)}:${goSyntax(item)}`)
+      .join(", ")}}`;
   return value === null ? "interface {}(nil)" : JSON.stringify(value);
 }
 
 const schema = new Schema([
-  stringTag, plainTag, nullTag, ...typedTags, binaryTag, mergeTag, ...otherScalars,
-  sequence("tag:yaml.org,2002:seq"), ...["!", "tag:"].map((prefix) => sequence(prefix, true)),
-  mapping("tag:yaml.org,2002:map"), ...["!", "tag:"].map((prefix) => mapping(prefix, true)),
+  stringTag,
+  plainTag,
+  nullTag,
+  ...typedTags,
+  binaryTag,
+  mergeTag,
+  ...otherScalars,
+  sequence("tag:yaml.org,2002:seq"),
+  ...["!", "tag:"].map((prefix) => sequence(prefix, true)),
+  mapping("tag:yaml.org,2002:map"),
+  ...["!", "tag:"].map((prefix) => mapping(prefix, true)),
 ]);
 
 // Go's writer quotes what older readers might take for a date or a number to base 60
 const doubtfulTag = defineScalarTag("tag:yaml.org,2002:timestamp", {
   implicit: true,
-  resolve: (source) => (/^\d{4}-\d{1,2}-\d{1,2}([Tt ].*)?$|^[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?$/.test(source) ? {} : NOT_RESOLVED),
+  resolve: (source) =>
+    /^\d{4}-\d{1,2}-\d{1,2}([Tt ].*)?$|^[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?$/.test(source) ? {} : NOT_RESOLVED,
   identify: () => false,
 });
 const dumpSchema = schema.withTags(doubtfulTag);
@@ -118,10 +174,13 @@ export function decodeYaml(input: Uint8Array | string, options: DecodeOptions = 
 
 /** Reads every document of a YAML text; empty documents are left out, as kubectl does. */
 export const decodeYamlDocuments = (input: Uint8Array | string, options: DecodeOptions = {}): Decoded[] =>
-  documents(typeof input === "string" ? input : Buffer.from(input.buffer, input.byteOffset, input.byteLength).toString("utf8"), options, Number.POSITIVE_INFINITY).filter(({ value }) => value !== null);
+  documents(
+    typeof input === "string" ? input : Buffer.from(input.buffer, input.byteOffset, input.byteLength).toString("utf8"),
+    options,
+    Number.POSITIVE_INFINITY,
+  ).filter(({ value }) => value !== null);
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-const controlCharacters = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
+const controlCharacters = /(?![\t\n\r\u0085])\p{Cc}/u;
 
 function documents(text: string, options: DecodeOptions, most: number): Decoded[] {
   const maxDepth = Math.min(options.maxDepth ?? deepest, deepest);
@@ -133,7 +192,12 @@ function documents(text: string, options: DecodeOptions, most: number): Decoded[
       const duplicates = duplicateKeys(text, events);
       return {
         value: expand(value as JsonValue, maxDepth),
-        problems: duplicates.length === 0 ? [] : [`yaml: unmarshal errors:\n${duplicates.map(({ line, key }) => `  line ${line}: key "${key}" already set in map`).join("\n")}`],
+        problems:
+          duplicates.length === 0
+            ? []
+            : [
+                `yaml: unmarshal errors:\n${duplicates.map(({ line, key }) => `  line ${line}: key "${key}" already set in map`).join("\n")}`,
+              ],
         literals: new Map(),
       };
     });
@@ -145,7 +209,10 @@ function documents(text: string, options: DecodeOptions, most: number): Decoded[
 
 /** Writes a tree as YAML: keys sorted, lists not indented, as kubectl and the API server print it. */
 export const encodeYaml = (value: unknown): Buffer =>
-  Buffer.from(dump(value, { schema: dumpSchema, sortKeys: true, noRefs: true, seqNoIndent: true, lineWidth: -1, quoteStyle: "double" }), "utf8");
+  Buffer.from(
+    dump(value, { schema: dumpSchema, sortKeys: true, noRefs: true, seqNoIndent: true, lineWidth: -1, quoteStyle: "double" }),
+    "utf8",
+  );
 
 /** Reads what a file or a body may hold: JSON when it begins as JSON does, YAML otherwise. */
 export function decodeJsonOrYaml(input: Uint8Array | string, options: DecodeOptions = {}): Decoded {
@@ -214,7 +281,9 @@ function expand(value: JsonValue, maxDepth: number): JsonValue {
     if (++nodes > maxNodes && shared) throw new DecodeError("yaml: document contains excessive aliasing");
     seen.add(item);
     open.add(item);
-    const result = Array.isArray(item) ? item.map((child: JsonValue) => copy(child, depth + 1)) : sorted(item as JsonObject, (child) => copy(child, depth + 1));
+    const result = Array.isArray(item)
+      ? item.map((child: JsonValue) => copy(child, depth + 1))
+      : sorted(item as JsonObject, (child) => copy(child, depth + 1));
     open.delete(item);
     return result;
   };
@@ -223,6 +292,12 @@ function expand(value: JsonValue, maxDepth: number): JsonValue {
 
 function sorted(object: JsonObject, each: (value: JsonValue) => JsonValue): JsonObject {
   const result: Record<string, JsonValue> = {};
-  for (const key of Object.keys(object).sort()) Object.defineProperty(result, key, { value: each(object[key] ?? null), enumerable: true, configurable: true, writable: true });
+  for (const key of Object.keys(object).sort())
+    Object.defineProperty(result, key, {
+      value: each(object[key] ?? null),
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
   return result;
 }

@@ -5,7 +5,12 @@ import { type Json, type OpenApiVersion, prefixOf } from "./schemas.ts";
 
 const meta = "io.k8s.apimachinery.pkg.apis.meta.v1.";
 const bodyTypes = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf", "application/cbor"];
-const patchTypes = ["application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"];
+const patchTypes = [
+  "application/apply-patch+yaml",
+  "application/json-patch+json",
+  "application/merge-patch+json",
+  "application/strategic-merge-patch+json",
+];
 
 const parameterTypes: Readonly<Record<string, readonly [string, string]>> = {
   pretty: ["string", "If 'true', the output is printed with line breaks."],
@@ -28,7 +33,18 @@ const parameterTypes: Readonly<Record<string, readonly [string, string]>> = {
   orphanDependents: ["boolean", "Deprecated: use propagationPolicy."],
 };
 
-const listParameters = ["allowWatchBookmarks", "continue", "fieldSelector", "labelSelector", "limit", "resourceVersion", "resourceVersionMatch", "sendInitialEvents", "timeoutSeconds", "watch"];
+const listParameters = [
+  "allowWatchBookmarks",
+  "continue",
+  "fieldSelector",
+  "labelSelector",
+  "limit",
+  "resourceVersion",
+  "resourceVersionMatch",
+  "sendInitialEvents",
+  "timeoutSeconds",
+  "watch",
+];
 const writeParameters = ["dryRun", "fieldManager", "fieldValidation"];
 const deleteParameters = ["dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"];
 
@@ -46,7 +62,8 @@ export function pathsOf(resources: readonly ResourceType[], version: OpenApiVers
     const collection = resource.namespaced ? `${root}/namespaces/{namespace}/${resource.plural}` : `${root}/${resource.plural}`;
     const make = new Operations(resource, version, used);
     paths[collection] = { ...make.collection(), parameters: parameters(resource.namespaced ? ["namespace"] : [], version) };
-    if (resource.namespaced && resource.verbs.includes("list")) paths[`${root}/${resource.plural}`] = { get: make.list(), parameters: [] };
+    if (resource.namespaced && resource.verbs.includes("list"))
+      paths[`${root}/${resource.plural}`] = { get: make.list(), parameters: [] };
     const item = make.item();
     const own = ["name", ...(resource.namespaced ? ["namespace"] : [])];
     if (Object.keys(item).length > 0) paths[`${collection}/{name}`] = { ...item, parameters: parameters(own, version) };
@@ -72,8 +89,16 @@ class Operations {
     const { verbs } = this.#resource;
     const result: Json = {};
     if (verbs.includes("list")) result.get = this.list();
-    if (verbs.includes("create")) result.post = this.#operation("post", this.#resource, writeParameters, this.#typeOf(this.#resource));
-    if (verbs.includes("deletecollection")) result.delete = this.#operation("deletecollection", this.#resource, [...listParameters, ...deleteParameters], `${meta}DeleteOptions`, `${meta}Status`);
+    if (verbs.includes("create"))
+      result.post = this.#operation("post", this.#resource, writeParameters, this.#typeOf(this.#resource));
+    if (verbs.includes("deletecollection"))
+      result.delete = this.#operation(
+        "deletecollection",
+        this.#resource,
+        [...listParameters, ...deleteParameters],
+        `${meta}DeleteOptions`,
+        `${meta}Status`,
+      );
     return result;
   }
 
@@ -86,9 +111,12 @@ class Operations {
     const { verbs } = this.#resource;
     const result: Json = {};
     if (verbs.includes("get")) result.get = this.#operation("get", this.#resource, ["pretty"]);
-    if (verbs.includes("update")) result.put = this.#operation("put", this.#resource, writeParameters, this.#typeOf(this.#resource));
-    if (verbs.includes("patch")) result.patch = this.#operation("patch", this.#resource, [...writeParameters, "force"], `${meta}Patch`);
-    if (verbs.includes("delete")) result.delete = this.#operation("delete", this.#resource, deleteParameters, `${meta}DeleteOptions`, `${meta}Status`);
+    if (verbs.includes("update"))
+      result.put = this.#operation("put", this.#resource, writeParameters, this.#typeOf(this.#resource));
+    if (verbs.includes("patch"))
+      result.patch = this.#operation("patch", this.#resource, [...writeParameters, "force"], `${meta}Patch`);
+    if (verbs.includes("delete"))
+      result.delete = this.#operation("delete", this.#resource, deleteParameters, `${meta}DeleteOptions`, `${meta}Status`);
     return result;
   }
 
@@ -106,17 +134,44 @@ class Operations {
     const identity = { "x-kubernetes-action": action, "x-kubernetes-group-version-kind": this.#kind(kind) };
     const answers = { "200": this.#answer(answer), "401": { description: "Unauthorized" } };
     if (this.#version === "v2") {
-      const bodyParameter = body === undefined ? [] : [{ name: "body", in: "body", required: action === "post" || action === "put" || action === "patch", schema: this.#schema(body) }];
-      return { consumes: body === undefined ? ["*/*"] : consumes, produces: bodyTypes, schemes: ["https"], parameters: [...bodyParameter, ...parameters(names, "v2")], responses: answers, ...identity };
+      const bodyParameter =
+        body === undefined
+          ? []
+          : [
+              {
+                name: "body",
+                in: "body",
+                required: action === "post" || action === "put" || action === "patch",
+                schema: this.#schema(body),
+              },
+            ];
+      return {
+        consumes: body === undefined ? ["*/*"] : consumes,
+        produces: bodyTypes,
+        schemes: ["https"],
+        parameters: [...bodyParameter, ...parameters(names, "v2")],
+        responses: answers,
+        ...identity,
+      };
     }
-    const requestBody = body === undefined ? {} : { requestBody: { content: Object.fromEntries(consumes.map((type) => [type, { schema: this.#schema(body) }])), ...(action.startsWith("delete") ? {} : { required: true }) } };
+    const requestBody =
+      body === undefined
+        ? {}
+        : {
+            requestBody: {
+              content: Object.fromEntries(consumes.map((type) => [type, { schema: this.#schema(body) }])),
+              ...(action.startsWith("delete") ? {} : { required: true }),
+            },
+          };
     return { parameters: parameters(names, "v3"), ...requestBody, responses: answers, ...identity };
   }
 
   #answer(type: string | undefined): Json {
     if (type === undefined) return { description: "OK" };
     const schema = this.#schema(type);
-    return this.#version === "v2" ? { description: "OK", schema } : { description: "OK", content: Object.fromEntries(bodyTypes.map((media) => [media, { schema }])) };
+    return this.#version === "v2"
+      ? { description: "OK", schema }
+      : { description: "OK", content: Object.fromEntries(bodyTypes.map((media) => [media, { schema }])) };
   }
 
   #schema(type: string): Json {
@@ -137,7 +192,15 @@ class Operations {
 function parameters(names: readonly string[], version: OpenApiVersion): Json[] {
   return names.map((name) => {
     const inPath = name === "name" || name === "namespace";
-    const [type = "string", description = ""] = inPath ? ["string", name === "name" ? "The object's name." : "The object's namespace."] : (parameterTypes[name] ?? []);
-    return { name, in: inPath ? "path" : "query", description, ...(inPath ? { required: true } : {}), ...(version === "v2" ? { type, uniqueItems: true } : { schema: { type, uniqueItems: true } }) };
+    const [type = "string", description = ""] = inPath
+      ? ["string", name === "name" ? "The object's name." : "The object's namespace."]
+      : (parameterTypes[name] ?? []);
+    return {
+      name,
+      in: inPath ? "path" : "query",
+      description,
+      ...(inPath ? { required: true } : {}),
+      ...(version === "v2" ? { type, uniqueItems: true } : { schema: { type, uniqueItems: true } }),
+    };
   });
 }

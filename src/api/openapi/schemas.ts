@@ -1,6 +1,7 @@
 // Turns our facts into the schema objects of OpenAPI, in the form of version 2 or 3.
-import type { Schema } from "../schema/schema.ts";
+
 import { builtInKinds, objectSchema, objectSchemaNames } from "../schema/read.ts";
+import type { Schema } from "../schema/schema.ts";
 
 export type Json = { [key: string]: unknown };
 export type OpenApiVersion = "v2" | "v3";
@@ -11,8 +12,12 @@ const meta = "io.k8s.apimachinery.pkg.apis.meta.v1.";
 
 /** The leaf types that the documents name: quantities, times, raw objects. */
 export const leafNames: Readonly<Record<string, string>> = {
-  quantity: "io.k8s.apimachinery.pkg.api.resource.Quantity", intOrString: "io.k8s.apimachinery.pkg.util.intstr.IntOrString", time: `${meta}Time`, microTime: `${meta}MicroTime`,
-  "runtime.RawExtension": "io.k8s.apimachinery.pkg.runtime.RawExtension", "v1.FieldsV1": `${meta}FieldsV1`,
+  quantity: "io.k8s.apimachinery.pkg.api.resource.Quantity",
+  intOrString: "io.k8s.apimachinery.pkg.util.intstr.IntOrString",
+  time: `${meta}Time`,
+  microTime: `${meta}MicroTime`,
+  "runtime.RawExtension": "io.k8s.apimachinery.pkg.runtime.RawExtension",
+  "v1.FieldsV1": `${meta}FieldsV1`,
   "v1.JSON": "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON",
 };
 
@@ -22,14 +27,26 @@ export const prefixOf = (version: OpenApiVersion): string => (version === "v3" ?
 export function leafSchema(name: string, version: OpenApiVersion): Json | undefined {
   const either = (type: string): Json => (version === "v3" ? { oneOf: [{ type: "string" }, { type }] } : { type: "string" });
   switch (name) {
-    case leafNames.quantity: return { description: "Quantity is a fixed-point number such as \"250m\", \"1.5\" or \"64Gi\".", ...either("number") };
-    case leafNames.intOrString: return { description: "IntOrString is a number or a text: a port by number or name, a count or a percentage.", format: "int-or-string", ...either("integer") };
-    case leafNames.time: return { description: "Time in seconds, RFC 3339.", type: "string", format: "date-time" };
-    case leafNames.microTime: return { description: "Time in microseconds, RFC 3339.", type: "string", format: "date-time" };
-    case leafNames["runtime.RawExtension"]: return { description: "Any object.", type: "object" };
-    case leafNames["v1.FieldsV1"]: return { description: "A set of fields as a tree of \"f:<name>\", \"k:<keys>\", \"v:<value>\", \"i:<index>\".", type: "object" };
-    case leafNames["v1.JSON"]: return { description: "Any JSON value." };
-    default: return undefined;
+    case leafNames.quantity:
+      return { description: 'Quantity is a fixed-point number such as "250m", "1.5" or "64Gi".', ...either("number") };
+    case leafNames.intOrString:
+      return {
+        description: "IntOrString is a number or a text: a port by number or name, a count or a percentage.",
+        format: "int-or-string",
+        ...either("integer"),
+      };
+    case leafNames.time:
+      return { description: "Time in seconds, RFC 3339.", type: "string", format: "date-time" };
+    case leafNames.microTime:
+      return { description: "Time in microseconds, RFC 3339.", type: "string", format: "date-time" };
+    case leafNames["runtime.RawExtension"]:
+      return { description: "Any object.", type: "object" };
+    case leafNames["v1.FieldsV1"]:
+      return { description: 'A set of fields as a tree of "f:<name>", "k:<keys>", "v:<value>", "i:<index>".', type: "object" };
+    case leafNames["v1.JSON"]:
+      return { description: "Any JSON value." };
+    default:
+      return undefined;
   }
 }
 
@@ -42,7 +59,8 @@ export function typeSchema(name: string, version: OpenApiVersion, descriptions: 
   for (const field of Object.values(schema.fields)) {
     const text = fields[field.name] ?? "";
     const shape = valueSchema(field.schema, field.goType ?? "", version, used);
-    const wrapped = version === "v3" && "$ref" in shape ? { allOf: [shape], ...(field.pointer === true ? {} : { default: {} }) } : shape;
+    const wrapped =
+      version === "v3" && "$ref" in shape ? { allOf: [shape], ...(field.pointer === true ? {} : { default: {} }) } : shape;
     const property: Json = { ...(text === "" ? {} : { description: text }), ...wrapped };
     if (field.default !== undefined) property.default = field.default;
     if (field.schema.kind === "list") {
@@ -77,22 +95,34 @@ function valueSchema(schema: Schema, goType: string, version: OpenApiVersion, us
     return { $ref: prefixOf(version) + name };
   };
   switch (schema.kind) {
-    case "object": return refer(schema.name);
-    case "list": return { type: "array", items: inner(schema.items, goType.slice(2), version, used) };
-    case "map": return { type: "object", additionalProperties: inner(schema.values, goType.replace(/^map\[[^\]]*\]/, ""), version, used) };
-    case "any": return refer(leafNames[goType] ?? (schema.objectOnly ? leafNames["runtime.RawExtension"] : leafNames["v1.JSON"]) ?? "");
+    case "object":
+      return refer(schema.name);
+    case "list":
+      return { type: "array", items: inner(schema.items, goType.slice(2), version, used) };
+    case "map":
+      return { type: "object", additionalProperties: inner(schema.values, goType.replace(/^map\[[^\]]*\]/, ""), version, used) };
+    case "any":
+      return refer(leafNames[goType] ?? (schema.objectOnly ? leafNames["runtime.RawExtension"] : leafNames["v1.JSON"]) ?? "");
     case "scalar": {
       const values = schema.enum === undefined || version === "v2" ? {} : { enum: schema.enum };
       switch (schema.type) {
-        case "string": return { type: "string", ...values };
-        case "boolean": return { type: "boolean" };
-        case "int32": case "int64": return { type: "integer", format: schema.type };
-        case "double": return { type: "number", format: "double" };
-        case "bytes": return { type: "string", format: "byte" };
-        default: return refer(leafNames[schema.type] ?? "");
+        case "string":
+          return { type: "string", ...values };
+        case "boolean":
+          return { type: "boolean" };
+        case "int32":
+        case "int64":
+          return { type: "integer", format: schema.type };
+        case "double":
+          return { type: "number", format: "double" };
+        case "bytes":
+          return { type: "string", format: "byte" };
+        default:
+          return refer(leafNames[schema.type] ?? "");
       }
     }
-    default: return schema satisfies never;
+    default:
+      return schema satisfies never;
   }
 }
 

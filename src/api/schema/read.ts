@@ -27,9 +27,18 @@ const enums = facts.enums as Readonly<Record<string, readonly string[]>>;
 
 const scalar = (type: ScalarSchema["type"]): ScalarSchema => ({ kind: "scalar", type });
 const leaves: Readonly<Record<string, Schema>> = {
-  string: scalar("string"), boolean: scalar("boolean"), int32: scalar("int32"), int64: scalar("int64"), double: scalar("double"), quantity: scalar("quantity"),
-  intOrString: scalar("intOrString"), time: scalar("time"), microTime: scalar("microTime"), bytes: scalar("bytes"),
-  any: { kind: "any", objectOnly: false } satisfies AnySchema, anyObject: { kind: "any", objectOnly: true } satisfies AnySchema,
+  string: scalar("string"),
+  boolean: scalar("boolean"),
+  int32: scalar("int32"),
+  int64: scalar("int64"),
+  double: scalar("double"),
+  quantity: scalar("quantity"),
+  intOrString: scalar("intOrString"),
+  time: scalar("time"),
+  microTime: scalar("microTime"),
+  bytes: scalar("bytes"),
+  any: { kind: "any", objectOnly: false } satisfies AnySchema,
+  anyObject: { kind: "any", objectOnly: true } satisfies AnySchema,
 };
 
 // a cache of immutable values derived from immutable data: filled on first use, never changed
@@ -76,7 +85,8 @@ export const builtInKinds = (): Readonly<Record<string, string>> => kinds;
 export const factsHash: string = facts.hash;
 
 /** The generated lines of a type, for the protobuf tables. */
-export const factLines = (fullName: string): readonly FactLine[] => (types[fullName] ?? []).filter((line) => line !== "~atomic").map(parseLine);
+export const factLines = (fullName: string): readonly FactLine[] =>
+  (types[fullName] ?? []).filter((line) => line !== "~atomic").map(parseLine);
 
 function parseLine(line: string): FactLine {
   const at = line.indexOf(" default=");
@@ -92,8 +102,9 @@ function parseLine(line: string): FactLine {
 }
 
 class LazyField implements Field {
+  readonly #fact: FactLine;
+  #schema: Schema | undefined;
   readonly name: string;
-  readonly schema: Schema;
   readonly required: boolean;
   readonly default: unknown;
   readonly patchStrategy: Field["patchStrategy"];
@@ -119,10 +130,13 @@ class LazyField implements Field {
     this.pointer = attributes.has("pointer");
     this.emitEmpty = attributes.has("always");
     this.embedded = attributes.get("in")?.split(".") ?? [];
-    // the shape of a field is made when it is asked for (shapes are recursive), and kept
-    let schema: Schema | undefined;
-    this.schema = undefined as unknown as Schema;
-    Object.defineProperty(this, "schema", { enumerable: true, get: () => (schema ??= schemaOf(fact.type, fact)) });
+    this.#fact = fact;
+  }
+
+  /** Made when it is asked for (shapes are recursive), and kept. */
+  get schema(): Schema {
+    this.#schema ??= schemaOf(this.#fact.type, this.#fact);
+    return this.#schema;
   }
 }
 
@@ -133,10 +147,16 @@ function schemaOf(type: string, fact: FactLine): Schema {
     const values = attributes.has("enum") ? enums[attributes.get("enum") ?? ""] : undefined;
     return values !== undefined && leaf.kind === "scalar" ? { ...leaf, enum: values } : leaf;
   }
-  if (type.startsWith("{}")) return { kind: "map", values: schemaOf(type.slice(2), inner(fact)), atomic: attributes.has("atomic") } satisfies MapSchema;
+  if (type.startsWith("{}"))
+    return { kind: "map", values: schemaOf(type.slice(2), inner(fact)), atomic: attributes.has("atomic") } satisfies MapSchema;
   if (type.startsWith("[]")) {
     const [listType = "atomic", keys = ""] = attributes.get("list")?.split(":") ?? [];
-    return { kind: "list", items: schemaOf(type.slice(2), inner(fact)), listType: listType as ListSchema["listType"], mapKeys: keys === "" ? [] : keys.split(",") } satisfies ListSchema;
+    return {
+      kind: "list",
+      items: schemaOf(type.slice(2), inner(fact)),
+      listType: listType as ListSchema["listType"],
+      mapKeys: keys === "" ? [] : keys.split(","),
+    } satisfies ListSchema;
   }
   const object = objectSchema(type);
   if (attributes.has("granular") && object.atomic) return { ...object, atomic: false };
@@ -144,10 +164,21 @@ function schemaOf(type: string, fact: FactLine): Schema {
 }
 
 // an enum holds for the innermost values; list and map facts for the outermost only
-const inner = (fact: FactLine): FactLine => ({ ...fact, attributes: new Map([...fact.attributes].filter(([key]) => key === "enum")) });
+const inner = (fact: FactLine): FactLine => ({
+  ...fact,
+  attributes: new Map([...fact.attributes].filter(([key]) => key === "enum")),
+});
 
 const leafGo: Readonly<Record<string, string>> = {
-  quantity: "resource.Quantity", intOrString: "intstr.IntOrString", time: "v1.Time", microTime: "v1.MicroTime", boolean: "bool", bytes: "[]uint8", double: "float64", anyObject: "runtime.RawExtension", any: "v1.JSON",
+  quantity: "resource.Quantity",
+  intOrString: "intstr.IntOrString",
+  time: "v1.Time",
+  microTime: "v1.MicroTime",
+  boolean: "bool",
+  bytes: "[]uint8",
+  double: "float64",
+  anyObject: "runtime.RawExtension",
+  any: "v1.JSON",
 };
 
 function goTypeOf(type: string): string {

@@ -5,7 +5,17 @@ export type Schema = ScalarSchema | ObjectSchema | MapSchema | ListSchema | AnyS
 
 export interface ScalarSchema {
   readonly kind: "scalar";
-  readonly type: "string" | "boolean" | "int32" | "int64" | "double" | "quantity" | "intOrString" | "time" | "microTime" | "bytes";
+  readonly type:
+    | "string"
+    | "boolean"
+    | "int32"
+    | "int64"
+    | "double"
+    | "quantity"
+    | "intOrString"
+    | "time"
+    | "microTime"
+    | "bytes";
   readonly enum?: readonly string[];
 }
 

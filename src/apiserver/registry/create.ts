@@ -1,8 +1,7 @@
 // create: admission, system fields, the kind's preparation and validation, one compare-and-set.
-import { type ApiObject, ApiError, apiError, apiVersionOf, invalid, isAlreadyExists, qualified } from "#api";
+import { type ApiObject, ApiError, apiError, apiVersionOf, invalid, isAlreadyExists, qualified, updateManagedFields } from "#api";
 import type { Entry } from "../cache/entry.ts";
-import { updateManagedFields } from "../pending.ts";
-import { dedupeOwners, newMeta, placeInNamespace, withGeneration, withMeta } from "./metadata.ts";
+import { dedupeOwners, newMeta, placeInNamespace, withGeneration, withMeta, withOwnership, withoutStatus } from "./metadata.ts";
 import { unstoredEntry } from "./object-store.ts";
 import { admissionContext, admit, managerOf, timeText, validateAdmission, type WriteRequest, type Writes } from "./request.ts";
 import { toStored } from "./resource.ts";
@@ -15,9 +14,9 @@ export async function create(writes: Writes, request: WriteRequest, object: ApiO
   const { type, strategy } = resource;
   const time = timeText(writes.clock.now());
   const placed = dedupeOwners(placeInNamespace(object, type.namespaced, request.namespace), request.warn);
-  const managed = updateManagedFields({
-    live: undefined, next: placed, manager: managerOf(options, request.userAgent), subresource: "", apiVersion: apiVersionOf(type), time, schema: strategy.schema,
-  });
+  const managed = withOwnership(placed, strategy.rules.status ? withoutStatus(placed) : placed, (next) =>
+    updateManagedFields({ live: undefined, next, manager: managerOf(options, request.userAgent), subresource: "", apiVersion: apiVersionOf(type), time, schema: strategy.schema }),
+  );
   const context = admissionContext(request, "CREATE", managed.metadata.name ?? "");
   const admitted = dedupeOwners(await admit(writes, managed, context), request.warn);
   return await createAdmitted(writes, request, admitted, time);

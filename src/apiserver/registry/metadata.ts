@@ -76,3 +76,15 @@ function comparable(object: ApiObject): unknown {
   const { resourceVersion: _resourceVersion, managedFields, ...metadata } = object.metadata;
   return { ...object, kind: undefined, apiVersion: undefined, metadata: managedFields === undefined ? metadata : { ...metadata, managedFields: managedFields.map(({ time: _time, ...entry }) => entry) } };
 }
+
+/** Who owns which field is computed on `owned` (without what the strategy drops) and kept on `object`. */
+export function withOwnership(object: ApiObject, owned: ApiObject, manage: (next: ApiObject) => ApiObject): ApiObject {
+  const { managedFields } = manage(owned).metadata;
+  return withMeta(object, { managedFields });
+}
+
+export function withoutStatus(object: ApiObject): ApiObject {
+  if (!("status" in object)) return object;
+  const { status: _status, ...rest } = object as ApiObject & { status?: unknown };
+  return rest;
+}

@@ -1,15 +1,14 @@
 // patch: four kinds of patches on one path; the result goes through the same update as a PUT.
 import {
-  type ApiError, type ApiObject, apiError, apiVersionOf, applyJsonPatch, applyMergePatch, applyStrategicMergePatch, badRequest, DecodeError, decodeJson, decodeTyped, decodeYaml, encodeJson, invalid,
+  type ApiError, type ApiObject, apiError, apiVersionOf, applyJsonPatch, applyMergePatch, applyPatch, applyStrategicMergePatch, badRequest, DecodeError, decodeJson, decodeTyped, decodeYaml, encodeJson, invalid,
   invalidValue, isConflict, type JsonValue, readJsonPatch, type Stored,
 } from "#api";
 import { type RequestBody, unsupportedBody } from "../body.ts";
 import { parseMediaType } from "../http/media-type.ts";
-import { applyPatch, updateManagedFields } from "../pending.ts";
 import { checkName, dedupeOwners, placeInNamespace, withMeta } from "./metadata.ts";
-import { managerOf, type WriteRequest, type Writes } from "./request.ts";
+import { type WriteRequest, type Writes } from "./request.ts";
 import type { ServedResource } from "./resource.ts";
-import { type Change, guaranteedUpdate, type Written } from "./update.ts";
+import { type Change, guaranteedUpdate, owned, type Written } from "./update.ts";
 
 export type PatchType = "json" | "merge" | "strategic" | "apply";
 
@@ -43,8 +42,7 @@ export async function patch(writes: Writes, request: WriteRequest, type: PatchTy
 }
 
 function patchChange(request: WriteRequest, type: Exclude<PatchType, "apply">, body: RequestBody): Change {
-  const { resource, options } = request;
-  const { schema } = resource.strategy;
+  const { resource } = request;
   const apply = reader(type, body, resource);
   return (live, time) => {
     if (live === undefined) throw new Error("a patch without an object");
@@ -52,7 +50,7 @@ function patchChange(request: WriteRequest, type: Exclude<PatchType, "apply">, b
     const object = typed(request, patched, apply.problems);
     const placed = dedupeOwners(placeInNamespace(object, resource.type.namespaced, request.namespace), request.warn);
     checkName(placed, request.name, request.namespace);
-    return updateManagedFields({ live, next: placed, manager: managerOf(options, request.userAgent), subresource: request.subresource, apiVersion: apiVersionOf(resource.type), time, schema });
+    return owned(request, placed, live, time);
   };
 }
 

@@ -1,6 +1,7 @@
 // A served resource: a built-in kind or a custom one, its place in the store and its cache.
 import { type ApiObject, type ResourceType, qualified } from "#api";
 import type { ResourceCache } from "../cache/resource-cache.ts";
+import type { TableKind } from "../tables/table.ts";
 import type { SelectableFields } from "./selectable-fields.ts";
 import type { Strategy } from "./strategy.ts";
 
@@ -14,6 +15,8 @@ export interface ServedResource {
   readonly fields: SelectableFields;
   /** Between the served and the stored version; absent when they are the same. */
   readonly convert?: { readonly toStored: (object: ApiObject) => ApiObject; readonly toServed: (object: ApiObject) => ApiObject };
+  /** Table columns of a custom resource; built-in kinds have theirs in tables/columns.ts. */
+  readonly table?: TableKind;
   /** True for resources that a CustomResourceDefinition serves. */
   readonly custom: boolean;
 }

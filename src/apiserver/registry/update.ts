@@ -1,10 +1,9 @@
 // update: read, change, check, compare-and-set; again when somebody else was faster and the caller did not insist on a revision.
-import { type ApiObject, apiError, apiVersionOf, conflict, deepEqual, invalid, invalidValue, notFound, type Stored } from "#api";
+import { type ApiObject, apiError, apiVersionOf, conflict, deepEqual, invalid, invalidValue, notFound, type Stored, updateManagedFields } from "#api";
 import type { Entry } from "../cache/entry.ts";
-import { updateManagedFields } from "../pending.ts";
 import { createAdmitted } from "./create.ts";
 import { finishDeletion, isReadyToGo } from "./finalize.ts";
-import { checkName, dedupeOwners, keepSystemMeta, placeInNamespace, sameState, withGeneration, withMeta } from "./metadata.ts";
+import { checkName, dedupeOwners, keepSystemMeta, placeInNamespace, sameState, withGeneration, withMeta, withOwnership, withoutStatus } from "./metadata.ts";
 import { unstoredEntry } from "./object-store.ts";
 import { admissionContext, admit, managerOf, timeText, validateAdmission, type WriteRequest, type Writes } from "./request.ts";
 import { toServed, toStored } from "./resource.ts";
@@ -21,15 +20,22 @@ export const modified = "the object has been modified; please apply your changes
 
 /** PUT. `object` is decoded and defaulted. */
 export async function update(writes: Writes, request: WriteRequest, object: ApiObject): Promise<Written> {
-  const { resource, options } = request;
+  const { resource } = request;
   const placed = dedupeOwners(placeInNamespace(object, resource.type.namespaced, request.namespace), request.warn);
   checkName(placed, request.name, request.namespace);
-  return await guaranteedUpdate(writes, request, (live, time) =>
-    updateManagedFields({
-      live, next: placed, manager: managerOf(options, request.userAgent), subresource: request.subresource,
-      apiVersion: apiVersionOf(resource.type), time, schema: resource.strategy.schema,
-    }),
+  return await guaranteedUpdate(writes, request, (live, time) => owned(request, placed, live, time),
     { createsWhenAbsent: resource.strategy.rules.createOnUpdate && request.subresource === "" },
+  );
+}
+
+/** The object with the managed fields of a write that is no apply. */
+export function owned(request: WriteRequest, next: ApiObject, live: Stored<ApiObject> | undefined, time: string): ApiObject {
+  const { resource, options, subresource } = request;
+  const { rules, schema } = resource.strategy;
+  const prepare = subresource === "status" ? rules.prepareForStatusUpdate : rules.prepareForUpdate;
+  const kept = live === undefined ? (rules.status ? withoutStatus(next) : next) : (prepare?.(next, live) ?? next);
+  return withOwnership(next, kept, (object) =>
+    updateManagedFields({ live, next: object, manager: managerOf(options, request.userAgent), subresource, apiVersion: apiVersionOf(resource.type), time, schema }),
   );
 }
 

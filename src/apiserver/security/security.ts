@@ -19,6 +19,7 @@ import { RbacAuthorizer } from "./authorization/rbac.ts";
 import { refusal } from "./authorization/refusal.ts";
 import { reviewAccess, reviewRules } from "./authorization/reviews.ts";
 import { bootstrap } from "./bootstrap/bootstrap.ts";
+import { type Advertised, publishMasterService } from "./bootstrap/master-service.ts";
 
 export interface SecurityOptions {
   readonly reader: ObjectReader;
@@ -71,8 +72,12 @@ export interface Security extends Disposable {
   openidKeys(): object;
   /** Addresses and ports of a Service about to be created or updated (`old`): after mutating admission, before validation. */
   allocateService(service: ApiObject, old: ApiObject | undefined, dryRun: boolean): Promise<Allocation>;
+  /** Gives back the addresses of a Service that has been deleted: await it before the answer, so that the address is free when the client knows. */
+  releaseService(service: ApiObject): Promise<void>;
   /** Creates and reconciles what every cluster has (namespaces, roles, bindings, priority classes, ...). Idempotent. */
   bootstrap(): Promise<void>;
+  /** Creates or corrects the Service `default/kubernetes` and its endpoints, once this server listens. */
+  publish(advertised: Advertised): Promise<void>;
 }
 
 export const defaultIssuer = "https://kubernetes.default.svc";
@@ -131,7 +136,12 @@ export function createSecurity(options: SecurityOptions): Security {
     }),
     openidKeys: () => ({ keys: [webKey(key)] }),
     allocateService: (service, old, dryRun) => services.allocate(service, old, dryRun),
-    bootstrap: () => bootstrap({ reader, writer, clientCa: options.clientCa }),
+    releaseService: (service) => services.released(service),
+    bootstrap: async () => {
+      await bootstrap({ reader, writer, clientCa: options.clientCa, serviceRanges: options.serviceRanges });
+      await services.repair();
+    },
+    publish: (advertised) => publishMasterService({ reader, writer, ranges: options.serviceRanges }, advertised),
     [Symbol.dispose]: () => {
       for (const part of [rbac, node, services, admission]) part?.[Symbol.dispose]();
     },

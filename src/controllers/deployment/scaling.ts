@@ -1,6 +1,6 @@
 // How many replicas each ReplicaSet gets while a rollout or a scaling is under way: pure arithmetic.
-import { type Deployment, type ReplicaSet } from "#api";
-import { actualOf, availableOf, type Bounds, desiredAnnotation, maxAnnotation, oldestFirst, order, replicasOf, sum } from "./replica-sets.ts";
+import type { Deployment, ReplicaSet } from "#api";
+import { availableOf, type Bounds, desiredAnnotation, maxAnnotation, oldestFirst, order, replicasOf, sum } from "./replica-sets.ts";
 
 /** New replica counts by ReplicaSet name; sets that stay as they are do not occur. */
 export type Sizes = ReadonlyMap<string, number>;
@@ -14,22 +14,28 @@ export function newReplicas(bounds: Bounds, all: readonly ReplicaSet[], current:
   return room <= 0 ? current : current + Math.min(room, bounds.replicas - current);
 }
 
+/**
+ * Available pods that will stay: a set that was just told to shrink still reports the old number until its controller has acted,
+ * and counting those pods twice would go below maxUnavailable (upstream does).
+ */
+const servingOf = (set: ReplicaSet): number => Math.min(replicasOf(set), availableOf(set));
+
 /** Takes from the old ReplicaSets what maxUnavailable allows: first pods that are not available anyway, then available ones, oldest set first. */
 export function shrinkOld(bounds: Bounds, newSet: ReplicaSet, old: readonly ReplicaSet[]): Sizes {
   const sizes = new Map<string, number>();
   const size = (set: ReplicaSet): number => sizes.get(nameOf(set)) ?? replicasOf(set);
   const all = [...old, newSet];
   const minAvailable = bounds.replicas - bounds.unavailable;
-  const notAvailable = replicasOf(newSet) - availableOf(newSet);
+  const notAvailable = replicasOf(newSet) - servingOf(newSet);
   let budget = sum(all, replicasOf) - minAvailable - notAvailable;
   if (budget <= 0) return sizes;
   for (const set of oldestFirst(old)) {
-    const unhealthy = Math.min(budget, replicasOf(set) - availableOf(set));
+    const unhealthy = Math.min(budget, replicasOf(set) - servingOf(set));
     if (replicasOf(set) === 0 || unhealthy <= 0) continue;
     sizes.set(nameOf(set), replicasOf(set) - unhealthy);
     budget -= unhealthy;
   }
-  budget = sum(all, availableOf) - minAvailable;
+  budget = sum(all, servingOf) - minAvailable;
   for (const set of oldestFirst(old)) {
     if (budget <= 0) break;
     const taken = Math.min(budget, size(set));
@@ -95,5 +101,3 @@ function fraction(deployment: Deployment, bounds: Bounds, set: ReplicaSet): numb
   if (before === 0) return 0;
   return Math.round((replicasOf(set) * (bounds.replicas + bounds.surge)) / before) - replicasOf(set);
 }
-
-export const hasPods = (set: ReplicaSet): boolean => actualOf(set) > 0 || replicasOf(set) > 0;

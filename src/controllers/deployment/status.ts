@@ -1,5 +1,5 @@
 // The Deployment's status and conditions, with upstream's reasons and texts: pure.
-import { type Deployment, type DeploymentCondition, type DeploymentStatus, type ReplicaSet } from "#api";
+import type { Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet } from "#api";
 import { rfc3339 } from "#client";
 import { findCondition, withoutCondition } from "../shared/conditions.ts";
 import { actualOf, availableOf, type Bounds, replicasOf, sum } from "./replica-sets.ts";

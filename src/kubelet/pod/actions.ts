@@ -90,7 +90,7 @@ async function prepare(order: StartOrder, container: AnyContainer, image: Parame
   const facts = { pod, podIps: isHostNetwork(pod) ? deps.options.nodeIps : podIps, hostIps: deps.options.nodeIps, allocatable: deps.allocatable() };
   try {
     const environment = await environmentOf(container, facts, deps.environment);
-    const { mounts, terminationMessageFile } = await deps.volumes.mountsOf(pod, container, podIps);
+    const { mounts, terminationMessageFile } = await deps.volumes.mountsOf(pod, container, podIps, environment);
     const resources = linuxResources(pod, container, deps.memoryCapacityBytes);
     return containerConfig({ pod, container, attempt, image, environment, mounts, resources, terminationMessageFile });
   } catch (error) {

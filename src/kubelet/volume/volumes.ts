@@ -12,7 +12,7 @@ export interface PodVolumes {
   /** Takes them down and removes the pod's directory; harmless when there is nothing. */
   unmount(pod: Pod): Promise<void>;
   /** Volume mounts, /etc/hosts and the termination message file of one container. Throws CannotStart. */
-  mountsOf(pod: Pod, container: AnyContainer, podIps: readonly string[]): Promise<{ readonly mounts: readonly Mount[]; readonly terminationMessageFile: string | undefined }>;
+  mountsOf(pod: Pod, container: AnyContainer, podIps: readonly string[], environment: ReadonlyMap<string, string>): Promise<{ readonly mounts: readonly Mount[]; readonly terminationMessageFile: string | undefined }>;
   /** What a container wrote to its termination message file, at most 4096 bytes; "" when nothing. */
   terminationMessage(file: string): Promise<string>;
 }

@@ -1,6 +1,6 @@
 // One node with the pods on it: sums are kept as pods come and go, so that no filter ever adds up pods.
 import type { Node, Stored } from "#api";
-import { hasAffinity, type HostPort, type PodInfo } from "./pod-info.ts";
+import { type HostPort, hasAffinity, type PodInfo } from "./pod-info.ts";
 import { addResources, noResources, parseResources, quantityOf, type Resources } from "./resources.ts";
 
 const noLabels: Readonly<Record<string, string>> = {};
@@ -54,7 +54,8 @@ export class NodeState {
 
   /** A newer version of a pod that counts the same: sums and version stay. */
   replacePod(pod: PodInfo): void {
-    for (const map of [this.pods, this.podsWithAffinity, this.podsWithRequiredAntiAffinity]) if (map.has(pod.uid)) map.set(pod.uid, pod);
+    for (const map of [this.pods, this.podsWithAffinity, this.podsWithRequiredAntiAffinity])
+      if (map.has(pod.uid)) map.set(pod.uid, pod);
   }
 
   removePod(uid: string): PodInfo | undefined {

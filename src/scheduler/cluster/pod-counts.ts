@@ -60,7 +60,12 @@ function count(counter: Counter, nodes: readonly NodeState[], layout: number): v
   for (const node of nodes) {
     let matching = 0;
     for (const pod of node.pods.values()) {
-      if (pod.namespace === counter.namespace && pod.pod.metadata.deletionTimestamp === undefined && selectorMatches(counter.selector, pod.labels)) matching++;
+      if (
+        pod.namespace === counter.namespace &&
+        pod.pod.metadata.deletionTimestamp === undefined &&
+        selectorMatches(counter.selector, pod.labels)
+      )
+        matching++;
     }
     counter.counts[node.slot] = matching;
   }

@@ -1,5 +1,14 @@
 // A pod as the scheduler sees it: parsed once, then only read.
-import { type LabelSelector, labelSelector, objectKey, type Pod, type PodAffinityTerm, type Selector, type Stored, selectorMatches } from "#api";
+import {
+  type LabelSelector,
+  labelSelector,
+  objectKey,
+  type Pod,
+  type PodAffinityTerm,
+  type Selector,
+  type Stored,
+  selectorMatches,
+} from "#api";
 import { type PodResources, podResources } from "./resources.ts";
 
 export interface HostPort {
@@ -40,7 +49,9 @@ export function parsePod(pod: Stored<Pod>): PodInfo {
   const affinity = pod.spec?.affinity;
   const terms = (list: readonly PodAffinityTerm[] | undefined): readonly AffinityTerm[] =>
     list === undefined || list.length === 0 ? noTerms : list.map((term) => parseTerm(pod, term, 0));
-  const weighted = (list: readonly { readonly weight: number; readonly podAffinityTerm: PodAffinityTerm }[] | undefined): readonly AffinityTerm[] =>
+  const weighted = (
+    list: readonly { readonly weight: number; readonly podAffinityTerm: PodAffinityTerm }[] | undefined,
+  ): readonly AffinityTerm[] =>
     list === undefined || list.length === 0 ? noTerms : list.map((entry) => parseTerm(pod, entry.podAffinityTerm, entry.weight));
   return {
     pod,
@@ -59,7 +70,11 @@ export function parsePod(pod: Stored<Pod>): PodInfo {
 }
 
 export const hasAffinity = (pod: PodInfo): boolean =>
-  pod.requiredAffinity.length + pod.requiredAntiAffinity.length + pod.preferredAffinity.length + pod.preferredAntiAffinity.length > 0;
+  pod.requiredAffinity.length +
+    pod.requiredAntiAffinity.length +
+    pod.preferredAffinity.length +
+    pod.preferredAntiAffinity.length >
+  0;
 
 /** Succeeded and Failed pods use nothing any more. */
 export const isFinished = (pod: Pod): boolean => pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
@@ -71,7 +86,11 @@ function hostPortsOf(pod: Pod): readonly HostPort[] {
     for (const port of container.ports ?? []) {
       if (port.hostPort === undefined || port.hostPort <= 0) continue;
       found ??= [];
-      found.push({ protocol: port.protocol ?? "TCP", port: port.hostPort, hostIP: port.hostIP === undefined || port.hostIP === "" ? "0.0.0.0" : port.hostIP });
+      found.push({
+        protocol: port.protocol ?? "TCP",
+        port: port.hostPort,
+        hostIP: port.hostIP === undefined || port.hostIP === "" ? "0.0.0.0" : port.hostIP,
+      });
     }
   }
   return found ?? noPorts;
@@ -98,7 +117,10 @@ export function withLabelKeys(
 ): LabelSelector | undefined {
   if (selector === undefined || ((match?.length ?? 0) === 0 && (mismatch?.length ?? 0) === 0)) return selector;
   const expressions = [...(selector.matchExpressions ?? [])];
-  for (const [keys, operator] of [[match, "In"], [mismatch, "NotIn"]] as const) {
+  for (const [keys, operator] of [
+    [match, "In"],
+    [mismatch, "NotIn"],
+  ] as const) {
     for (const key of keys ?? []) {
       const value = pod.metadata.labels?.[key];
       if (value !== undefined) expressions.push({ key, operator, values: [value] });
@@ -108,7 +130,11 @@ export function withLabelKeys(
 }
 
 /** Whether `pod` is one that the term speaks of. `namespaceLabels` answers for terms that select namespaces by label. */
-export function termMatches(term: AffinityTerm, pod: PodInfo, namespaceLabels: (namespace: string) => Readonly<Record<string, string>> | undefined): boolean {
+export function termMatches(
+  term: AffinityTerm,
+  pod: PodInfo,
+  namespaceLabels: (namespace: string) => Readonly<Record<string, string>> | undefined,
+): boolean {
   if (!term.namespaces.has(pod.namespace)) {
     if (term.namespaceSelector === "nothing") return false;
     const labels = term.namespaceSelector.length === 0 ? {} : namespaceLabels(pod.namespace);

@@ -20,7 +20,8 @@ export function parseResources(list: QuantityList | undefined): Resources {
   return resources;
 }
 
-export const quantityOf = (name: string, quantity: Quantity): number => (name === "cpu" ? milliValue(quantity) : quantityValue(quantity));
+export const quantityOf = (name: string, quantity: Quantity): number =>
+  name === "cpu" ? milliValue(quantity) : quantityValue(quantity);
 
 export function resourceAmount(resources: Resources, name: string): number {
   if (name === "cpu") return resources.milliCpu;
@@ -81,14 +82,22 @@ function aggregate(pod: Pod, withDefaults: boolean): Resources {
   const podLevel = pod.spec?.resources?.requests;
   const total = noResources();
   for (const container of pod.spec?.containers ?? []) {
-    addResources(total, containerRequests(container, statusOf(pod.status?.containerStatuses, container.name), withDefaults, podLevel));
+    addResources(
+      total,
+      containerRequests(container, statusOf(pod.status?.containerStatuses, container.name), withDefaults, podLevel),
+    );
   }
   const initContainers = pod.spec?.initContainers ?? [];
   if (initContainers.length > 0) {
     const sidecars = noResources();
     const peak = noResources();
     for (const container of initContainers) {
-      const own = containerRequests(container, statusOf(pod.status?.initContainerStatuses, container.name), withDefaults, podLevel);
+      const own = containerRequests(
+        container,
+        statusOf(pod.status?.initContainerStatuses, container.name),
+        withDefaults,
+        podLevel,
+      );
       if (container.restartPolicy === "Always") {
         addResources(total, own);
         addResources(sidecars, own);

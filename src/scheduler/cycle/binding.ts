@@ -28,7 +28,12 @@ export function unreserve(profile: Profile, pod: PodInfo, nodeName: string, cycl
 }
 
 /** Permit: approves, refuses, or says for which plugins and how long the pod must wait. */
-export function permit(profile: Profile, pod: PodInfo, nodeName: string, cycle: CycleState): BindOutcome | { readonly outcome: "wait"; readonly timeouts: ReadonlyMap<string, number> } {
+export function permit(
+  profile: Profile,
+  pod: PodInfo,
+  nodeName: string,
+  cycle: CycleState,
+): BindOutcome | { readonly outcome: "wait"; readonly timeouts: ReadonlyMap<string, number> } {
   const timeouts = new Map<string, number>();
   for (const plugin of profile.permit) {
     const verdict = plugin.permit(pod, nodeName, cycle);
@@ -58,7 +63,11 @@ export async function bind(profile: Profile, pod: PodInfo, nodeName: string, cyc
 
 function refusal(verdict: Verdict, plugin: string, point: string): BindOutcome {
   if (isRejected(verdict)) return { outcome: "rejected", message: verdictText(verdict), plugin };
-  return { outcome: "error", message: `running ${point} plugin "${plugin}": ${verdictText(verdict) || verdict.code}`, cause: verdict.code === "Error" ? verdict.cause : undefined };
+  return {
+    outcome: "error",
+    message: `running ${point} plugin "${plugin}": ${verdictText(verdict) || verdict.code}`,
+    cause: verdict.code === "Error" ? verdict.cause : undefined,
+  };
 }
 
 /** Pods that permit plugins hold back, by uid. */
@@ -89,7 +98,9 @@ export class WaitingPods {
       };
       const reject = (plugin: string, reason: string): void => end({ outcome: "rejected", plugin, message: reason });
       const timers = [...timeouts].map(([plugin, timeoutMs]) =>
-        this.#clock.after(timeoutMs, () => reject(plugin, `rejected due to timeout after waiting ${timeoutMs / 1000}s at plugin ${plugin}`)),
+        this.#clock.after(timeoutMs, () =>
+          reject(plugin, `rejected due to timeout after waiting ${timeoutMs / 1000}s at plugin ${plugin}`),
+        ),
       );
       this.#pods.set(pod.uid, {
         pod,

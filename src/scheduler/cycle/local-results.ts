@@ -1,11 +1,11 @@
 // The fast path: pods of one signature share what node-local plugins said of a node until that node changes.
 import type { NodeState } from "../cluster/node-state.ts";
 import type { PodInfo } from "../cluster/pod-info.ts";
-import type { Verdict } from "../framework/verdict.ts";
-import type { Profile } from "../framework/profile.ts";
-import { runFilters } from "./run-filters.ts";
 import type { CycleState } from "../framework/cycle-state.ts";
 import type { Plugin } from "../framework/plugin.ts";
+import type { Profile } from "../framework/profile.ts";
+import type { Verdict } from "../framework/verdict.ts";
+import { runFilters } from "./run-filters.ts";
 
 /** So many signatures are remembered per profile; the one not used the longest goes first. */
 const maxSignatures = 128;
@@ -39,10 +39,11 @@ export class LocalResults {
     for (const plugin of this.#signers) signature += `${plugin.signature(pod)}\n`;
     let known = this.#known.get(signature);
     if (known !== undefined) this.#known.delete(signature);
-    else if (this.#known.size >= maxSignatures) for (const [oldest] of this.#known) {
-      this.#known.delete(oldest);
-      break;
-    }
+    else if (this.#known.size >= maxSignatures)
+      for (const [oldest] of this.#known) {
+        this.#known.delete(oldest);
+        break;
+      }
     if (known === undefined || known.layout !== layout) known = newKnown(layout, nodeCount, this.#scorers.length);
     this.#known.set(signature, known);
     return new PodResults(pod, known, this.filters, this.#scorers);
@@ -90,7 +91,9 @@ export class PodResults {
   #scoreNode(node: NodeState, cycle: CycleState): void {
     for (let i = 0; i < this.#scorers.length; i++) {
       const { plugin } = this.#scorers[i] as Profile["score"][number]; // i < length
-      (this.#known.scores[i] as Float64Array)[node.slot] = cycle.skipScore.has(plugin.name) ? 0 : plugin.score(this.#pod, node, cycle);
+      (this.#known.scores[i] as Float64Array)[node.slot] = cycle.skipScore.has(plugin.name)
+        ? 0
+        : plugin.score(this.#pod, node, cycle);
     }
     this.#known.scoreVersions[node.slot] = node.version;
   }

@@ -19,7 +19,13 @@ export function runFilters(filters: Profile["filter"], pod: PodInfo, node: NodeS
  * With pods of the same or higher priority nominated to the node, the pod must fit both with them there (they are about to come) and
  * without them (they may not come, and the pod may have been counting on their company).
  */
-export function runFiltersWithNominated(profile: Profile, nominated: NominatedPods, pod: PodInfo, node: NodeState, cycle: CycleState): Verdict {
+export function runFiltersWithNominated(
+  profile: Profile,
+  nominated: NominatedPods,
+  pod: PodInfo,
+  node: NodeState,
+  cycle: CycleState,
+): Verdict {
   const ahead = nominated.any ? nominated.ahead(node.name, pod) : [];
   if (ahead.length > 0) {
     const crowded = node.clone();

@@ -51,7 +51,16 @@ export function selectNode(deps: SelectDeps, pod: PodInfo, cycle: CycleState): S
   const preFiltered = runPreFilters(profile, cluster, pod, cycle);
   if (preFiltered.outcome === "error") return preFiltered;
   if (preFiltered.outcome === "rejected") {
-    return { outcome: "none", considered: { nodeCount: cluster.nodes.length, fitting: [], diagnosis: preFiltered.diagnosis, scores: [], totals: noScores } };
+    return {
+      outcome: "none",
+      considered: {
+        nodeCount: cluster.nodes.length,
+        fitting: [],
+        diagnosis: preFiltered.diagnosis,
+        scores: [],
+        totals: noScores,
+      },
+    };
   }
   const results = deps.local?.forPod(pod, cluster.layout, cluster.nodes.length);
   const found = findFitting(deps, results, pod, cycle, preFiltered.nodes, preFiltered.absent);
@@ -81,18 +90,26 @@ function runPreFilters(profile: Profile, cluster: ClusterCache, pod: PodInfo, cy
       continue;
     }
     if (isRejected(verdict)) return rejectedByPreFilter(cluster, by(plugin.name, verdict) as Rejected);
-    if (verdict.code === "Error") return { outcome: "error", message: `running PreFilter plugin "${plugin.name}": ${verdict.message}` };
+    if (verdict.code === "Error")
+      return { outcome: "error", message: `running PreFilter plugin "${plugin.name}": ${verdict.message}` };
     if (nodeNames === undefined) continue;
     narrowedBy.push(plugin.name);
     names = names === undefined ? nodeNames : names.intersection(nodeNames);
     if (names.size === 0) {
       const together = narrowedBy.length === 1 ? "" : " simultaneously";
-      return rejectedByPreFilter(cluster, by(plugin.name, unresolvable(`node(s) didn't satisfy plugin(s) ${listed(narrowedBy)}${together}`)) as Rejected);
+      return rejectedByPreFilter(
+        cluster,
+        by(plugin.name, unresolvable(`node(s) didn't satisfy plugin(s) ${listed(narrowedBy)}${together}`)) as Rejected,
+      );
     }
   }
   if (names === undefined) return { outcome: "nodes", nodes: cluster.nodes, absent: undefined };
   const nodes = [...names].map((name) => cluster.node(name)).filter((node) => node !== undefined);
-  return { outcome: "nodes", nodes, absent: by(narrowedBy[0] as string, unresolvable(`node(s) didn't satisfy plugin(s) ${listed(narrowedBy)}`)) as Rejected }; // names came from one
+  return {
+    outcome: "nodes",
+    nodes,
+    absent: by(narrowedBy[0] as string, unresolvable(`node(s) didn't satisfy plugin(s) ${listed(narrowedBy)}`)) as Rejected,
+  }; // names came from one
 }
 
 const listed = (names: readonly string[]): string => `[${[...names].sort().join(" ")}]`;
@@ -115,7 +132,9 @@ function findFitting(
   cycle: CycleState,
   nodes: readonly NodeState[],
   absent: Rejected | undefined,
-): { readonly fitting: readonly NodeState[]; readonly diagnosis: Diagnosis } | { readonly outcome: "error"; readonly message: string } {
+):
+  | { readonly fitting: readonly NodeState[]; readonly diagnosis: Diagnosis }
+  | { readonly outcome: "error"; readonly message: string } {
   const { profile, cluster, nominated, local, rotation } = deps;
   const rejections = new Map<string, Rejected>();
   const rejectedBy = new Set<string>();
@@ -147,7 +166,11 @@ function findFitting(
     else if (isRejected(verdict)) {
       rejections.set(node.name, verdict);
       if (verdict.plugin !== undefined) rejectedBy.add(verdict.plugin);
-    } else return { outcome: "error", message: `running "${verdict.code === "Error" ? verdict.plugin : ""}" filter plugin: ${verdictText(verdict) || verdict.code}` };
+    } else
+      return {
+        outcome: "error",
+        message: `running "${verdict.code === "Error" ? verdict.plugin : ""}" filter plugin: ${verdictText(verdict) || verdict.code}`,
+      };
   }
   if (nodes.length > 0) rotation.next = (start + looked) % nodes.length;
   return { fitting, diagnosis };
@@ -159,11 +182,14 @@ function scoreNodes(
   pod: PodInfo,
   cycle: CycleState,
   nodes: readonly NodeState[],
-): { readonly scores: readonly PluginScores[]; readonly totals: Float64Array } | { readonly outcome: "error"; readonly message: string } {
+):
+  | { readonly scores: readonly PluginScores[]; readonly totals: Float64Array }
+  | { readonly outcome: "error"; readonly message: string } {
   for (const plugin of deps.profile.preScore) {
     const verdict = plugin.preScore(pod, cycle, nodes);
     if (verdict.code === "Skip") cycle.skipScore.add(plugin.name);
-    else if (verdict.code !== "Success") return { outcome: "error", message: `running PreScore plugin "${plugin.name}": ${verdictText(verdict)}` };
+    else if (verdict.code !== "Success")
+      return { outcome: "error", message: `running PreScore plugin "${plugin.name}": ${verdictText(verdict)}` };
   }
   const totals = new Float64Array(nodes.length);
   const scores: PluginScores[] = [];
@@ -174,7 +200,10 @@ function scoreNodes(
     for (let i = 0; i < nodes.length; i++) {
       const score = own[i] as number; // i < length
       if (!(score >= 0 && score <= 100)) {
-        return { outcome: "error", message: `plugin "${plugin.name}" returns an invalid score ${score}, it should in the range of [0, 100] after normalizing` };
+        return {
+          outcome: "error",
+          message: `plugin "${plugin.name}" returns an invalid score ${score}, it should in the range of [0, 100] after normalizing`,
+        };
       }
       totals[i] = (totals[i] as number) + score * weight;
     }
@@ -183,7 +212,12 @@ function scoreNodes(
   return { scores, totals };
 }
 
-function scoreEach(plugin: Plugin & Required<Pick<Plugin, "score">>, pod: PodInfo, nodes: readonly NodeState[], cycle: CycleState): Float64Array {
+function scoreEach(
+  plugin: Plugin & Required<Pick<Plugin, "score">>,
+  pod: PodInfo,
+  nodes: readonly NodeState[],
+  cycle: CycleState,
+): Float64Array {
   const scores = new Float64Array(nodes.length);
   for (let i = 0; i < nodes.length; i++) scores[i] = plugin.score(pod, nodes[i] as NodeState, cycle); // i < length
   return scores;

@@ -13,7 +13,18 @@ export interface PluginSet {
 }
 
 export const extensionPoints = [
-  "preEnqueue", "queueSort", "preFilter", "filter", "postFilter", "preScore", "score", "reserve", "permit", "preBind", "bind", "postBind",
+  "preEnqueue",
+  "queueSort",
+  "preFilter",
+  "filter",
+  "postFilter",
+  "preScore",
+  "score",
+  "reserve",
+  "permit",
+  "preBind",
+  "bind",
+  "postBind",
 ] as const;
 export type ExtensionPoint = (typeof extensionPoints)[number];
 

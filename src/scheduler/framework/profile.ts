@@ -1,5 +1,13 @@
 // A profile: which plugins run at which extension point, in which order and with which weight.
-import { defaultPlugins, defaultSchedulerName, type ExtensionPoint, extensionPoints, type PluginChoice, type PluginSet, type ProfileConfiguration } from "./config.ts";
+import {
+  defaultPlugins,
+  defaultSchedulerName,
+  type ExtensionPoint,
+  extensionPoints,
+  type PluginChoice,
+  type PluginSet,
+  type ProfileConfiguration,
+} from "./config.ts";
 import { isFactory, type Plugin, type PluginEntry, type PluginHandle } from "./plugin.ts";
 
 type With<Method extends keyof Plugin> = Plugin & Required<Pick<Plugin, Method>>;
@@ -66,7 +74,10 @@ export function buildProfile(
     return plugin;
   };
   for (const pluginName of args.keys()) {
-    if (!known.has(pluginName)) throw new Error(`Cannot build scheduler profile "${name}": pluginConfig names plugin "${pluginName}", which does not exist`);
+    if (!known.has(pluginName))
+      throw new Error(
+        `Cannot build scheduler profile "${name}": pluginConfig names plugin "${pluginName}", which does not exist`,
+      );
   }
 
   const weights = new Map<string, number>();
@@ -87,7 +98,9 @@ export function buildProfile(
   const points = Object.fromEntries(extensionPoints.map((point) => [point, chosen(point)])) as Record<ExtensionPoint, Plugin[]>;
   const [queueSort, ...others] = points.queueSort;
   if (queueSort === undefined || others.length > 0) {
-    throw new Error(`Cannot build scheduler profile "${name}": exactly one queueSort plugin is needed, found ${points.queueSort.length}`);
+    throw new Error(
+      `Cannot build scheduler profile "${name}": exactly one queueSort plugin is needed, found ${points.queueSort.length}`,
+    );
   }
   if (points.bind.length === 0) throw new Error(`Cannot build scheduler profile "${name}": at least one bind plugin is needed`);
   // `chosen` has checked that each plugin has its point's method.

@@ -9,7 +9,12 @@ export const defaultBinder = {
     name: "DefaultBinder",
     bind: async ({ pod, namespace, uid }, nodeName) => {
       const { name } = pod.metadata;
-      const binding = { apiVersion: "v1", kind: "Binding", metadata: { name, namespace, uid }, target: { kind: "Node", name: nodeName } };
+      const binding = {
+        apiVersion: "v1",
+        kind: "Binding",
+        metadata: { name, namespace, uid },
+        target: { kind: "Node", name: nodeName },
+      };
       try {
         await client.createSubresource(pods, { namespace, name }, "binding", binding);
         return success;

@@ -1,5 +1,14 @@
 // DefaultPreemption: when no node fits, find the node where removing the least pods of lower priority makes room, and remove them.
-import { isConflict, isNotFound, type PodDisruptionBudget, podDisruptionBudgets, pods, type Selector, labelSelector, selectorMatches } from "#api";
+import {
+  isConflict,
+  isNotFound,
+  labelSelector,
+  type PodDisruptionBudget,
+  podDisruptionBudgets,
+  pods,
+  type Selector,
+  selectorMatches,
+} from "#api";
 import { randomInt } from "#base";
 import { rfc3339 } from "#client";
 import type { NodeState } from "../cluster/node-state.ts";
@@ -28,7 +37,11 @@ export const defaultPreemption = {
     const { cluster, random } = handle;
     const budgets = handle.watch(podDisruptionBudgets);
 
-    const dryRuns = (pod: PodInfo, cycle: CycleState, diagnosis: Diagnosis): { readonly candidates: readonly Candidate[]; readonly refused: Map<string, Rejected> } => {
+    const dryRuns = (
+      pod: PodInfo,
+      cycle: CycleState,
+      diagnosis: Diagnosis,
+    ): { readonly candidates: readonly Candidate[]; readonly refused: Map<string, Rejected> } => {
       const refused = new Map<string, Rejected>();
       const helpful: NodeState[] = [];
       for (const [nodeName, verdict] of diagnosis.rejections) {
@@ -57,7 +70,16 @@ export const defaultPreemption = {
         if (ineligible !== undefined) return { verdict: unschedulable(`preemption: ${ineligible}`) };
         const { candidates, refused } = dryRuns(pod, cycle, diagnosis);
         if (candidates.length === 0) {
-          const message = fitErrorMessage({ nodeCount: diagnosis.nodeCount, rejections: refused, absent: notHelpful, preFilterMessage: "", rejectedBy: new Set() }, "");
+          const message = fitErrorMessage(
+            {
+              nodeCount: diagnosis.nodeCount,
+              rejections: refused,
+              absent: notHelpful,
+              preFilterMessage: "",
+              rejectedBy: new Set(),
+            },
+            "",
+          );
           return { verdict: unschedulable(`preemption: ${message}`), nominatedNodeName: "" };
         }
         const chosen = pickCandidate(candidates);
@@ -73,7 +95,10 @@ function whyNot({ cluster, nominated }: PluginHandle, pod: PodInfo): string | un
   if (pod.pod.spec?.preemptionPolicy === "Never") return "not eligible due to preemptionPolicy=Never.";
   const nominatedNode = cluster.node(nominated.nodeOf(pod.uid) ?? pod.pod.status?.nominatedNodeName ?? "");
   for (const other of nominatedNode?.pods.values() ?? []) {
-    const preempted = other.pod.status?.conditions?.some((condition) => condition.type === "DisruptionTarget" && condition.status === "True" && condition.reason === "PreemptionByScheduler");
+    const preempted = other.pod.status?.conditions?.some(
+      (condition) =>
+        condition.type === "DisruptionTarget" && condition.status === "True" && condition.reason === "PreemptionByScheduler",
+    );
     if (other.priority < pod.priority && other.pod.metadata.deletionTimestamp !== undefined && preempted === true) {
       return "not eligible due to a terminating pod on the nominated node.";
     }
@@ -82,7 +107,13 @@ function whyNot({ cluster, nominated }: PluginHandle, pod: PodInfo): string | un
 }
 
 /** The least pods that must go: all of lower priority are taken away, then put back, the most important first, as long as the pod still fits. */
-function victimsOn(handle: PluginHandle, pod: PodInfo, node: NodeState, cycle: CycleState, budgets: readonly Budget[]): Candidate | Rejected {
+function victimsOn(
+  handle: PluginHandle,
+  pod: PodInfo,
+  node: NodeState,
+  cycle: CycleState,
+  budgets: readonly Budget[],
+): Candidate | Rejected {
   const tried = node.clone();
   const state = cycle.clone();
   const lower = [...node.pods.values()].filter((other) => other.priority < pod.priority);
@@ -114,16 +145,25 @@ function victimsOn(handle: PluginHandle, pod: PodInfo, node: NodeState, cycle: C
 }
 
 const startOf = (pod: PodInfo): string => pod.pod.status?.startTime ?? "9";
-const moreImportant = (a: PodInfo, b: PodInfo): number => b.priority - a.priority || (startOf(a) < startOf(b) ? -1 : startOf(a) > startOf(b) ? 1 : 0);
+const moreImportant = (a: PodInfo, b: PodInfo): number =>
+  b.priority - a.priority || (startOf(a) < startOf(b) ? -1 : startOf(a) > startOf(b) ? 1 : 0);
 
-function splitByBudgets(sorted: readonly PodInfo[], budgets: readonly Budget[]): { readonly violating: readonly PodInfo[]; readonly others: readonly PodInfo[] } {
+function splitByBudgets(
+  sorted: readonly PodInfo[],
+  budgets: readonly Budget[],
+): { readonly violating: readonly PodInfo[]; readonly others: readonly PodInfo[] } {
   const left = budgets.map(({ allowed }) => allowed);
   const violating: PodInfo[] = [];
   const others: PodInfo[] = [];
   for (const pod of sorted) {
     let violates = false;
     budgets.forEach((budget, index) => {
-      if (budget.namespace !== pod.namespace || budget.alreadyDisrupted.has(pod.pod.metadata.name) || !selectorMatches(budget.selector, pod.labels)) return;
+      if (
+        budget.namespace !== pod.namespace ||
+        budget.alreadyDisrupted.has(pod.pod.metadata.name) ||
+        !selectorMatches(budget.selector, pod.labels)
+      )
+        return;
       left[index] = (left[index] as number) - 1; // one per budget
       if ((left[index] as number) < 0) violates = true;
     });
@@ -134,7 +174,9 @@ function splitByBudgets(sorted: readonly PodInfo[], budgets: readonly Budget[]):
 
 const parseBudget = (budget: PodDisruptionBudget): Budget => {
   const selector = budget.spec?.selector;
-  const empty = selector === undefined || ((selector.matchExpressions ?? []).length === 0 && Object.keys(selector.matchLabels ?? {}).length === 0);
+  const empty =
+    selector === undefined ||
+    ((selector.matchExpressions ?? []).length === 0 && Object.keys(selector.matchLabels ?? {}).length === 0);
   return {
     namespace: budget.metadata.namespace ?? "",
     selector: empty ? "nothing" : labelSelector(selector),
@@ -159,7 +201,15 @@ async function evict(handle: PluginHandle, pod: PodInfo, { node, victims }: Cand
         }
         try {
           if (victim.pod.metadata.deletionTimestamp === undefined) {
-            await client.patch(pods, { namespace, name }, { type: "strategic", body: { metadata: { uid }, status: { conditions: [disruption(handle, victim, rfc3339(clock.now()))] } } }, { subresource: "status" });
+            await client.patch(
+              pods,
+              { namespace, name },
+              {
+                type: "strategic",
+                body: { metadata: { uid }, status: { conditions: [disruption(handle, victim, rfc3339(clock.now()))] } },
+              },
+              { subresource: "status" },
+            );
             await client.delete(pods, { namespace, name }, { preconditions: { uid } });
           }
         } catch (error) {

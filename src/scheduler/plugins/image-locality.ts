@@ -28,6 +28,8 @@ export const imageLocality = {
 } as const satisfies PluginFactory;
 
 const imagesOf = (pod: Pod): readonly string[] =>
-  [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].flatMap(({ image }) => (image === undefined || image === "" ? [] : [withTag(image)]));
+  [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].flatMap(({ image }) =>
+    image === undefined || image === "" ? [] : [withTag(image)],
+  );
 
 const withTag = (image: string): string => (image.lastIndexOf(":") <= image.lastIndexOf("/") ? `${image}:latest` : image);

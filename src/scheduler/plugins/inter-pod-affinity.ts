@@ -66,18 +66,29 @@ export const interPodAffinity = {
     };
 
     const count = (state: FilterState, pod: PodInfo, other: PodInfo, node: NodeState, by: 1 | -1): void => {
-      for (const term of other.requiredAntiAffinity) if (termMatches(term, pod, labelsOf)) state.others.add(term.topologyKey, node, by);
+      for (const term of other.requiredAntiAffinity)
+        if (termMatches(term, pod, labelsOf)) state.others.add(term.topologyKey, node, by);
       if (pod.requiredAffinity.length > 0 && matchesAll(pod.requiredAffinity, other, labelsOf)) {
         for (const term of pod.requiredAffinity) state.affinity.add(term.topologyKey, node, by);
       }
-      for (const term of pod.requiredAntiAffinity) if (termMatches(term, other, labelsOf)) state.anti.add(term.topologyKey, node, by);
+      for (const term of pod.requiredAntiAffinity)
+        if (termMatches(term, other, labelsOf)) state.anti.add(term.topologyKey, node, by);
     };
 
     return {
       name,
       requeueOn: [
-        { resource: "pods", action: "Add", when: (pod, { after }) => matchesAny(pod.requiredAffinity, parsePod(after as Stored<Pod>), labelsOf) },
-        { resource: "pods", action: "Update", when: (pod, { before, after }) => before?.metadata.labels !== after?.metadata.labels && wantsOrAvoids(pod, parsePod(after as Stored<Pod>), labelsOf) },
+        {
+          resource: "pods",
+          action: "Add",
+          when: (pod, { after }) => matchesAny(pod.requiredAffinity, parsePod(after as Stored<Pod>), labelsOf),
+        },
+        {
+          resource: "pods",
+          action: "Update",
+          when: (pod, { before, after }) =>
+            before?.metadata.labels !== after?.metadata.labels && wantsOrAvoids(pod, parsePod(after as Stored<Pod>), labelsOf),
+        },
         { resource: "pods", action: "Delete", when: (pod, { before }) => avoids(pod, parsePod(before as Stored<Pod>), labelsOf) },
         { resource: "nodes", action: "Add" },
         { resource: "nodes", action: "Update" },
@@ -90,15 +101,18 @@ export const interPodAffinity = {
         for (const node of cluster.nodesWithRequiredAntiAffinity) {
           if (node.node === undefined) continue;
           for (const other of node.podsWithRequiredAntiAffinity.values()) {
-            for (const term of other.requiredAntiAffinity) if (termMatches(term, pod, labelsOf)) state.others.add(term.topologyKey, node, 1);
+            for (const term of other.requiredAntiAffinity)
+              if (termMatches(term, pod, labelsOf)) state.others.add(term.topologyKey, node, 1);
           }
         }
         if (!ownTerms && state.others.counts.size === 0) return { verdict: skip };
         if (ownTerms) {
           for (const node of nodes) {
             for (const other of node.pods.values()) {
-              if (pod.requiredAffinity.length > 0 && matchesAll(pod.requiredAffinity, other, labelsOf)) for (const term of pod.requiredAffinity) state.affinity.add(term.topologyKey, node, 1);
-              for (const term of pod.requiredAntiAffinity) if (termMatches(term, other, labelsOf)) state.anti.add(term.topologyKey, node, 1);
+              if (pod.requiredAffinity.length > 0 && matchesAll(pod.requiredAffinity, other, labelsOf))
+                for (const term of pod.requiredAffinity) state.affinity.add(term.topologyKey, node, 1);
+              for (const term of pod.requiredAntiAffinity)
+                if (termMatches(term, other, labelsOf)) state.anti.add(term.topologyKey, node, 1);
             }
           }
         }
@@ -127,17 +141,24 @@ export const interPodAffinity = {
         if (!ownTerms && (ignorePreferredOfOthers || cluster.nodesWithAffinity.size === 0)) return skip;
         const weights = new DomainCounts();
         const look = (node: NodeState, other: PodInfo): void => {
-          for (const term of pod.preferredAffinity) if (termMatches(term, other, labelsOf)) weights.add(term.topologyKey, node, term.weight);
-          for (const term of pod.preferredAntiAffinity) if (termMatches(term, other, labelsOf)) weights.add(term.topologyKey, node, -term.weight);
-          if (hardWeight > 0) for (const term of other.requiredAffinity) if (termMatches(term, pod, labelsOf)) weights.add(term.topologyKey, node, hardWeight);
+          for (const term of pod.preferredAffinity)
+            if (termMatches(term, other, labelsOf)) weights.add(term.topologyKey, node, term.weight);
+          for (const term of pod.preferredAntiAffinity)
+            if (termMatches(term, other, labelsOf)) weights.add(term.topologyKey, node, -term.weight);
+          if (hardWeight > 0)
+            for (const term of other.requiredAffinity)
+              if (termMatches(term, pod, labelsOf)) weights.add(term.topologyKey, node, hardWeight);
           if (ignorePreferredOfOthers) return;
-          for (const term of other.preferredAffinity) if (termMatches(term, pod, labelsOf)) weights.add(term.topologyKey, node, term.weight);
-          for (const term of other.preferredAntiAffinity) if (termMatches(term, pod, labelsOf)) weights.add(term.topologyKey, node, -term.weight);
+          for (const term of other.preferredAffinity)
+            if (termMatches(term, pod, labelsOf)) weights.add(term.topologyKey, node, term.weight);
+          for (const term of other.preferredAntiAffinity)
+            if (termMatches(term, pod, labelsOf)) weights.add(term.topologyKey, node, -term.weight);
         };
         if (ownTerms) {
           for (const node of cluster.nodes) for (const other of node.pods.values()) look(node, other);
         } else {
-          for (const node of cluster.nodesWithAffinity) if (node.node !== undefined) for (const other of node.podsWithAffinity.values()) look(node, other);
+          for (const node of cluster.nodesWithAffinity)
+            if (node.node !== undefined) for (const other of node.podsWithAffinity.values()) look(node, other);
         }
         if (weights.counts.size === 0 || nodes.length === 0) return skip;
         const keys = new Set([...weights.counts.keys()].map((domain) => domain.slice(0, domain.indexOf("="))));
@@ -145,7 +166,10 @@ export const interPodAffinity = {
         return success;
       },
       score: (_pod, node, cycle) => {
-        const { weights, keys } = cycle.get<{ weights: DomainCounts; keys: ReadonlySet<string> }>(`${name}/score`) ?? { weights: new DomainCounts(), keys: new Set<string>() };
+        const { weights, keys } = cycle.get<{ weights: DomainCounts; keys: ReadonlySet<string> }>(`${name}/score`) ?? {
+          weights: new DomainCounts(),
+          keys: new Set<string>(),
+        };
         let score = 0;
         for (const key of keys) score += weights.at(key, node);
         return score;
@@ -157,7 +181,8 @@ export const interPodAffinity = {
           min = Math.min(min, score);
           max = Math.max(max, score);
         }
-        for (let i = 0; i < scores.length; i++) scores[i] = max === min ? 0 : Math.floor((100 * ((scores[i] as number) - min)) / (max - min)); // i < length
+        for (let i = 0; i < scores.length; i++)
+          scores[i] = max === min ? 0 : Math.floor((100 * ((scores[i] as number) - min)) / (max - min)); // i < length
       },
     };
   },
@@ -173,12 +198,13 @@ function affinityHolds(state: FilterState, pod: PodInfo, node: NodeState, labels
   return !missing || (state.affinity.counts.size === 0 && matchesAll(pod.requiredAffinity, pod, labelsOf));
 }
 
-const matchesAll = (terms: readonly AffinityTerm[], other: PodInfo, labelsOf: NamespaceLabels): boolean => terms.every((term) => termMatches(term, other, labelsOf));
-const matchesAny = (terms: readonly AffinityTerm[], other: PodInfo, labelsOf: NamespaceLabels): boolean => terms.some((term) => termMatches(term, other, labelsOf));
+const matchesAll = (terms: readonly AffinityTerm[], other: PodInfo, labelsOf: NamespaceLabels): boolean =>
+  terms.every((term) => termMatches(term, other, labelsOf));
+const matchesAny = (terms: readonly AffinityTerm[], other: PodInfo, labelsOf: NamespaceLabels): boolean =>
+  terms.some((term) => termMatches(term, other, labelsOf));
 
 const avoids = (pod: PodInfo, other: PodInfo, labelsOf: NamespaceLabels): boolean =>
   matchesAny(pod.requiredAntiAffinity, other, labelsOf) || matchesAny(other.requiredAntiAffinity, pod, labelsOf);
 
 const wantsOrAvoids = (pod: PodInfo, other: PodInfo, labelsOf: NamespaceLabels): boolean =>
   matchesAny(pod.requiredAffinity, other, labelsOf) || avoids(pod, other, labelsOf) || pod.requiredAntiAffinity.length > 0;
-

@@ -29,7 +29,8 @@ export const nodeAffinity = {
       signature: ({ pod }) => JSON.stringify([pod.spec?.nodeSelector ?? null, pod.spec?.affinity?.nodeAffinity ?? null]),
       preFilter: ({ pod }) => {
         const required = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-        if (required === undefined && pod.spec?.nodeSelector === undefined && addedRequired === undefined) return { verdict: skip };
+        if (required === undefined && pod.spec?.nodeSelector === undefined && addedRequired === undefined)
+          return { verdict: skip };
         const names = required === undefined ? undefined : namedNodes(required.nodeSelectorTerms);
         if (names?.size === 0) return { verdict: unresolvable("pod affinity terms conflict") };
         return { verdict: success, nodeNames: names };
@@ -38,10 +39,18 @@ export const nodeAffinity = {
         if (addedRequired !== undefined && !nodeSelectorMatches(addedRequired, node)) return noMatchAdded;
         return podWantsNode(pod, node) ? success : noMatch;
       },
-      preScore: ({ pod }) => ((pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).length + addedPreferred.length === 0 ? skip : success),
+      preScore: ({ pod }) =>
+        (pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).length +
+          addedPreferred.length ===
+        0
+          ? skip
+          : success,
       score: ({ pod }, node) => {
         let score = 0;
-        for (const { weight, preference } of [...addedPreferred, ...(pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [])]) {
+        for (const { weight, preference } of [
+          ...addedPreferred,
+          ...(pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []),
+        ]) {
           if (weight !== 0 && termMatchesNode(preference, node)) score += weight;
         }
         return score;

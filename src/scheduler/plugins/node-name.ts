@@ -8,5 +8,6 @@ export const nodeName = {
   name: "NodeName",
   requeueOn: [{ resource: "nodes", action: "Add" }],
   signature: ({ pod }) => pod.spec?.nodeName ?? "",
-  filter: ({ pod }, node) => (pod.spec?.nodeName === undefined || pod.spec.nodeName === "" || pod.spec.nodeName === node.name ? success : wrongNode),
+  filter: ({ pod }, node) =>
+    pod.spec?.nodeName === undefined || pod.spec.nodeName === "" || pod.spec.nodeName === node.name ? success : wrongNode,
 } as const satisfies Plugin;

@@ -5,7 +5,8 @@ import { skip, success, unschedulable } from "../framework/verdict.ts";
 
 const taken = unschedulable("node(s) didn't have free ports for the requested pod ports");
 
-const hasHostPort = (pod: Pod): boolean => pod.spec?.containers.some((container) => container.ports?.some((port) => (port.hostPort ?? 0) > 0)) ?? false;
+const hasHostPort = (pod: Pod): boolean =>
+  pod.spec?.containers.some((container) => container.ports?.some((port) => (port.hostPort ?? 0) > 0)) ?? false;
 
 export const nodePorts = {
   name: "NodePorts",

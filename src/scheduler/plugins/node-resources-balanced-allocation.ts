@@ -10,7 +10,8 @@ export const nodeResourcesBalancedAllocation = {
     const scored = (args["resources"] as readonly { readonly name: string }[] | undefined) ?? defaultScoredResources;
     return {
       name: "NodeResourcesBalancedAllocation",
-      signature: ({ requests }) => `${requests.milliCpu} ${requests.memory} ${requests.ephemeralStorage}${requests.extended === undefined ? "" : JSON.stringify([...requests.extended].sort())}`,
+      signature: ({ requests }) =>
+        `${requests.milliCpu} ${requests.memory} ${requests.ephemeralStorage}${requests.extended === undefined ? "" : JSON.stringify([...requests.extended].sort())}`,
       // A pod that requests nothing changes no node's balance.
       preScore: ({ requests }) => (scored.every(({ name }) => resourceAmount(requests, name) === 0) ? skip : success),
       score: (pod, node) => {

@@ -16,12 +16,17 @@ interface ShapePoint {
   readonly score: number;
 }
 
-export const defaultScoredResources: readonly ScoredResource[] = [{ name: "cpu", weight: 1 }, { name: "memory", weight: 1 }];
+export const defaultScoredResources: readonly ScoredResource[] = [
+  { name: "cpu", weight: 1 },
+  { name: "memory", weight: 1 },
+];
 
 export const nodeResourcesFit = {
   name: "NodeResourcesFit",
   create: (args): Plugin => {
-    const strategy = args["scoringStrategy"] as { type?: string; resources?: readonly ScoredResource[]; requestedToCapacityRatio?: { shape?: readonly ShapePoint[] } } | undefined;
+    const strategy = args["scoringStrategy"] as
+      | { type?: string; resources?: readonly ScoredResource[]; requestedToCapacityRatio?: { shape?: readonly ShapePoint[] } }
+      | undefined;
     const scored = strategy?.resources ?? defaultScoredResources;
     const ratio = ratioScore(strategy?.type ?? "LeastAllocated", strategy?.requestedToCapacityRatio?.shape ?? []);
     const ignored = new Set((args["ignoredResources"] as readonly string[] | undefined) ?? []);
@@ -63,7 +68,8 @@ function fits(pod: PodInfo, node: NodeState, isIgnored: (name: string) => boolea
   check("memory", requests.memory, allocatable.memory, requested.memory);
   check("ephemeral-storage", requests.ephemeralStorage, allocatable.ephemeralStorage, requested.ephemeralStorage);
   if (requests.extended !== undefined) {
-    for (const [name, asked] of requests.extended) if (!isIgnored(name)) check(name, asked, resourceAmount(allocatable, name), resourceAmount(requested, name));
+    for (const [name, asked] of requests.extended)
+      if (!isIgnored(name)) check(name, asked, resourceAmount(allocatable, name), resourceAmount(requested, name));
   }
   if (reasons.length === 0) return success;
   return hopeless ? unresolvable(...reasons) : unschedulable(...reasons);
@@ -74,13 +80,15 @@ function couldHold(pod: PodInfo, node: Node, isIgnored: (name: string) => boolea
   const allocatable = parseResources(node.status?.allocatable);
   if (quantityOf("pods", node.status?.allocatable?.["pods"] ?? 0) < 1) return false;
   const { milliCpu, memory, ephemeralStorage, extended } = pod.requests;
-  if (milliCpu > allocatable.milliCpu || memory > allocatable.memory || ephemeralStorage > allocatable.ephemeralStorage) return false;
+  if (milliCpu > allocatable.milliCpu || memory > allocatable.memory || ephemeralStorage > allocatable.ephemeralStorage)
+    return false;
   for (const [name, asked] of extended ?? []) if (!isIgnored(name) && asked > resourceAmount(allocatable, name)) return false;
   return true;
 }
 
 /** A pod that finished, or whose requests went down by an in-place resize. */
-const shrank = (before: Pod, after: Pod): boolean => before.spec?.containers !== after.spec?.containers || before.status?.phase !== after.status?.phase;
+const shrank = (before: Pod, after: Pod): boolean =>
+  before.spec?.containers !== after.spec?.containers || before.status?.phase !== after.status?.phase;
 
 type Ratio = (requested: number, capacity: number) => number;
 
@@ -91,10 +99,15 @@ function ratioScore(type: string, shape: readonly ShapePoint[]): Ratio {
     case "MostAllocated":
       return (requested, capacity) => Math.floor((Math.min(requested, capacity) * 100) / capacity);
     case "RequestedToCapacityRatio":
-      if (shape.length === 0) throw new Error('Cannot configure plugin "NodeResourcesFit": RequestedToCapacityRatio needs a shape of at least one point');
+      if (shape.length === 0)
+        throw new Error(
+          'Cannot configure plugin "NodeResourcesFit": RequestedToCapacityRatio needs a shape of at least one point',
+        );
       return (requested, capacity) => alongShape(shape, Math.floor((Math.min(requested, capacity) * 100) / capacity));
     default:
-      throw new Error(`Cannot configure plugin "NodeResourcesFit": scoring strategy "${type}" is not LeastAllocated, MostAllocated or RequestedToCapacityRatio`);
+      throw new Error(
+        `Cannot configure plugin "NodeResourcesFit": scoring strategy "${type}" is not LeastAllocated, MostAllocated or RequestedToCapacityRatio`,
+      );
   }
 }
 

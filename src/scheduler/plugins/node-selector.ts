@@ -2,7 +2,10 @@
 import type { NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod } from "#api";
 import type { NodeState } from "../cluster/node-state.ts";
 
-function requirementMatches({ key, operator, values = [] }: NodeSelectorRequirement, labels: Readonly<Record<string, string>>): boolean {
+function requirementMatches(
+  { key, operator, values = [] }: NodeSelectorRequirement,
+  labels: Readonly<Record<string, string>>,
+): boolean {
   const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
   switch (operator) {
     case "In":
@@ -33,7 +36,9 @@ export function termMatchesNode(term: NodeSelectorTerm, node: NodeState): boolea
   if (expressions.length === 0 && fields.length === 0) return false;
   return (
     expressions.every((requirement) => requirementMatches(requirement, node.labels)) &&
-    fields.every((requirement) => requirement.key === "metadata.name" && requirementMatches(requirement, { "metadata.name": node.name }))
+    fields.every(
+      (requirement) => requirement.key === "metadata.name" && requirementMatches(requirement, { "metadata.name": node.name }),
+    )
   );
 }
 

@@ -14,5 +14,6 @@ export const nodeUnschedulable = {
     { resource: "nodes", action: "Update", when: (_pod, { after }) => (after as Node).spec?.unschedulable !== true },
   ],
   signature: ({ pod }) => (toleratesAny(pod.spec?.tolerations, taint) ? "tolerates" : ""),
-  filter: ({ pod }, node) => (node.node?.spec?.unschedulable === true && !toleratesAny(pod.spec?.tolerations, taint) ? cordoned : success),
+  filter: ({ pod }, node) =>
+    node.node?.spec?.unschedulable === true && !toleratesAny(pod.spec?.tolerations, taint) ? cordoned : success,
 } as const satisfies Plugin;

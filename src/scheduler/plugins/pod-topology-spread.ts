@@ -1,6 +1,15 @@
 // PodTopologySpread: pods that match a selector are spread over the domains of a topology key (KEP-895).
 import {
-  type LabelSelector, labelSelector, type Pod, replicaSets, replicationControllers, type Selector, selectorMatches, services, setSelector, statefulSets,
+  type LabelSelector,
+  labelSelector,
+  type Pod,
+  replicaSets,
+  replicationControllers,
+  type Selector,
+  selectorMatches,
+  services,
+  setSelector,
+  statefulSets,
   type TopologySpreadConstraint,
 } from "#api";
 import { controllerOf } from "#client";
@@ -42,7 +51,10 @@ class FilterState {
   }
 
   clone(): FilterState {
-    return new FilterState(this.constraints, this.domains.map((domain) => new Map(domain)));
+    return new FilterState(
+      this.constraints,
+      this.domains.map((domain) => new Map(domain)),
+    );
   }
 }
 
@@ -59,19 +71,29 @@ export const podTopologySpread = {
   create: (args, handle): Plugin => {
     const { cluster } = handle;
     const listed = args["defaultingType"] === "List";
-    const defaults = listed ? ((args["defaultConstraints"] as readonly TopologySpreadConstraint[] | undefined) ?? []) : systemDefaults;
+    const defaults = listed
+      ? ((args["defaultConstraints"] as readonly TopologySpreadConstraint[] | undefined) ?? [])
+      : systemDefaults;
     const defaultSelector = selectorFinder(handle);
 
-    const constraintsOf = (pod: PodInfo, whenUnsatisfiable: string): { readonly constraints: readonly Constraint[]; readonly own: boolean } => {
+    const constraintsOf = (
+      pod: PodInfo,
+      whenUnsatisfiable: string,
+    ): { readonly constraints: readonly Constraint[]; readonly own: boolean } => {
       const own = pod.pod.spec?.topologySpreadConstraints ?? [];
       const wanted = (own.length > 0 ? own : defaults).filter((constraint) => constraint.whenUnsatisfiable === whenUnsatisfiable);
       if (wanted.length === 0) return { constraints: [], own: own.length > 0 };
-      if (own.length > 0) return { constraints: wanted.map((constraint) => parse(constraint, selectorOf(pod.pod, constraint))), own: true };
+      if (own.length > 0)
+        return { constraints: wanted.map((constraint) => parse(constraint, selectorOf(pod.pod, constraint))), own: true };
       const selector = defaultSelector(pod);
       return { constraints: selector === undefined ? [] : wanted.map((constraint) => parse(constraint, selector)), own: false };
     };
 
-    const countDomains = (pod: PodInfo, constraints: readonly Constraint[], nodes: readonly NodeState[]): readonly Map<string, number>[] => {
+    const countDomains = (
+      pod: PodInfo,
+      constraints: readonly Constraint[],
+      nodes: readonly NodeState[],
+    ): readonly Map<string, number>[] => {
       const counts = constraints.map(({ selector }) => cluster.matchCounts(pod.namespace, selector));
       const domains = constraints.map(() => new Map<string, number>());
       for (const node of nodes) {
@@ -91,7 +113,8 @@ export const podTopologySpread = {
       if (state === undefined || other.namespace !== pod.namespace || other.pod.metadata.deletionTimestamp !== undefined) return;
       state.constraints.forEach((constraint, index) => {
         const value = node.labels[constraint.topologyKey];
-        if (value === undefined || !selectorMatches(constraint.selector, other.labels) || !countsOn(constraint, pod.pod, node)) return;
+        if (value === undefined || !selectorMatches(constraint.selector, other.labels) || !countsOn(constraint, pod.pod, node))
+          return;
         const domain = state.domains[index] as Map<string, number>; // one per constraint
         domain.set(value, (domain.get(value) ?? 0) + by);
       });
@@ -146,7 +169,13 @@ export const podTopologySpread = {
           for (const node of cluster.nodes) {
             const value = node.labels[constraint.topologyKey];
             const before = value === undefined ? undefined : byDomain.get(value);
-            if (value === undefined || before === undefined || (needsAllKeys && lacks(node)) || !countsOn(constraint, pod.pod, node)) continue;
+            if (
+              value === undefined ||
+              before === undefined ||
+              (needsAllKeys && lacks(node)) ||
+              !countsOn(constraint, pod.pod, node)
+            )
+              continue;
             byDomain.set(value, before + (counts[node.slot] ?? 0));
           }
           return byDomain;
@@ -213,12 +242,18 @@ function minOf(domain: ReadonlyMap<string, number>): number {
 
 const concerns = (pod: PodInfo, other: Pod): boolean =>
   (other.metadata.namespace ?? "") === pod.namespace &&
-  (pod.pod.spec?.topologySpreadConstraints ?? []).some((constraint) => selectorMatches(selectorOf(pod.pod, constraint), other.metadata.labels));
+  (pod.pod.spec?.topologySpreadConstraints ?? []).some((constraint) =>
+    selectorMatches(selectorOf(pod.pod, constraint), other.metadata.labels),
+  );
 
 /** What spreads a pod that does not say: the Services that select it and the workload that owns it, together. */
 function selectorFinder({ watch }: PluginHandle): (pod: PodInfo) => Selector | undefined {
   const serviceInformer = watch(services);
-  const owners = { ReplicaSet: watch(replicaSets), StatefulSet: watch(statefulSets), ReplicationController: watch(replicationControllers) };
+  const owners = {
+    ReplicaSet: watch(replicaSets),
+    StatefulSet: watch(statefulSets),
+    ReplicationController: watch(replicationControllers),
+  };
   return (pod) => {
     const requirements: Exclude<Selector, "nothing">[number][] = [];
     const take = (selector: Selector): void => {
@@ -234,7 +269,12 @@ function selectorFinder({ watch }: PluginHandle): (pod: PodInfo) => Selector | u
     if (owner !== undefined && Object.hasOwn(owners, owner.kind)) {
       const workload = owners[owner.kind as keyof typeof owners].get(`${pod.namespace}/${owner.name}`);
       const wanted = workload?.spec?.selector as LabelSelector | Readonly<Record<string, string>> | undefined;
-      if (wanted !== undefined) take(owner.kind === "ReplicationController" ? setSelector(wanted as Readonly<Record<string, string>>) : labelSelector(wanted as LabelSelector));
+      if (wanted !== undefined)
+        take(
+          owner.kind === "ReplicationController"
+            ? setSelector(wanted as Readonly<Record<string, string>>)
+            : labelSelector(wanted as LabelSelector),
+        );
     }
     return requirements.length === 0 ? undefined : requirements;
   };

@@ -23,7 +23,9 @@ const costs: readonly ((candidate: Candidate) => number)[] = [
 
 function earliestStart(victims: readonly PodInfo[]): number {
   const top = victims[0]?.priority;
-  const starts = victims.filter(({ priority }) => priority === top).map(({ pod }) => (pod.status?.startTime === undefined ? Number.MAX_SAFE_INTEGER : Date.parse(pod.status.startTime)));
+  const starts = victims
+    .filter(({ priority }) => priority === top)
+    .map(({ pod }) => (pod.status?.startTime === undefined ? Number.MAX_SAFE_INTEGER : Date.parse(pod.status.startTime)));
   return starts.length === 0 ? 0 : Math.min(...starts);
 }
 

@@ -6,6 +6,8 @@ export const schedulingGates = {
   name: "SchedulingGates",
   preEnqueue: ({ pod }) => {
     const gates = pod.spec?.schedulingGates ?? [];
-    return gates.length === 0 ? success : unresolvable(`waiting for scheduling gates: [${gates.map((gate) => gate.name).join(" ")}]`);
+    return gates.length === 0
+      ? success
+      : unresolvable(`waiting for scheduling gates: [${gates.map((gate) => gate.name).join(" ")}]`);
   },
 } as const satisfies Plugin;

@@ -15,10 +15,15 @@ export const taintToleration = {
   name: "TaintToleration",
   requeueOn: [
     { resource: "nodes", action: "Add" },
-    { resource: "nodes", action: "Update", when: ({ pod }, { after }) => firstUntolerated((after as Node).spec?.taints, pod.spec?.tolerations) === undefined },
+    {
+      resource: "nodes",
+      action: "Update",
+      when: ({ pod }, { after }) => firstUntolerated((after as Node).spec?.taints, pod.spec?.tolerations) === undefined,
+    },
   ],
   signature: ({ pod }) => JSON.stringify(pod.spec?.tolerations ?? []),
-  filter: ({ pod }, node) => (firstUntolerated(node.node?.spec?.taints, pod.spec?.tolerations) === undefined ? success : untolerated),
+  filter: ({ pod }, node) =>
+    firstUntolerated(node.node?.spec?.taints, pod.spec?.tolerations) === undefined ? success : untolerated,
   score: ({ pod }, node) => {
     const taints = node.node?.spec?.taints;
     if (taints === undefined || taints.length === 0) return 0;

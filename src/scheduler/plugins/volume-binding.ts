@@ -1,5 +1,13 @@
 // VolumeBinding: a pod's claims must exist and be bound, or be bindable once the node is known; binds the latter before the pod.
-import { type PersistentVolume, type PersistentVolumeClaim, persistentVolumeClaims, persistentVolumes, type Pod, type Stored, storageClasses } from "#api";
+import {
+  type PersistentVolume,
+  type PersistentVolumeClaim,
+  type Pod,
+  persistentVolumeClaims,
+  persistentVolumes,
+  type Stored,
+  storageClasses,
+} from "#api";
 import type { NodeState } from "../cluster/node-state.ts";
 import type { PodInfo } from "../cluster/pod-info.ts";
 import type { Plugin, PluginFactory } from "../framework/plugin.ts";
@@ -32,10 +40,18 @@ export const volumeBinding = {
       for (const { claimName, ephemeral } of claimNames(pod.pod)) {
         const claim = claims.get(`${pod.namespace}/${claimName}`);
         if (claim === undefined) {
-          return unresolvable(ephemeral ? `waiting for ephemeral volume controller to create the persistentvolumeclaim "${claimName}"` : `persistentvolumeclaim "${claimName}" not found`);
+          return unresolvable(
+            ephemeral
+              ? `waiting for ephemeral volume controller to create the persistentvolumeclaim "${claimName}"`
+              : `persistentvolumeclaim "${claimName}" not found`,
+          );
         }
-        if (claim.status?.phase === "Lost") return unresolvable(`persistentvolumeclaim "${claimName}" bound to non-existent persistentvolume "${claim.spec?.volumeName ?? ""}"`);
-        if (claim.metadata.deletionTimestamp !== undefined) return unresolvable(`persistentvolumeclaim "${claimName}" is being deleted`);
+        if (claim.status?.phase === "Lost")
+          return unresolvable(
+            `persistentvolumeclaim "${claimName}" bound to non-existent persistentvolume "${claim.spec?.volumeName ?? ""}"`,
+          );
+        if (claim.metadata.deletionTimestamp !== undefined)
+          return unresolvable(`persistentvolumeclaim "${claimName}" is being deleted`);
         if (isBound(claim)) {
           const volume = volumes.get(claim.spec?.volumeName ?? "");
           if (volume !== undefined) bound.push(volume);
@@ -50,13 +66,15 @@ export const volumeBinding = {
 
     /** A volume that nobody has and that this claim could take on this node. */
     const findVolume = (claim: Stored<PersistentVolumeClaim>, node: NodeState): Stored<PersistentVolume> | undefined =>
-      volumes.list().find(
-        (volume) =>
-          volume.spec?.claimRef === undefined &&
-          volume.status?.phase === "Available" &&
-          (volume.spec?.storageClassName ?? "") === (claim.spec?.storageClassName ?? "") &&
-          reaches(volume, node),
-      );
+      volumes
+        .list()
+        .find(
+          (volume) =>
+            volume.spec?.claimRef === undefined &&
+            volume.status?.phase === "Available" &&
+            (volume.spec?.storageClassName ?? "") === (claim.spec?.storageClassName ?? "") &&
+            reaches(volume, node),
+        );
 
     const allBound = (isDone: () => boolean): Promise<Verdict> =>
       new Promise((resolve) => {
@@ -76,8 +94,16 @@ export const volumeBinding = {
     return {
       name,
       requeueOn: [
-        { resource: "persistentvolumeclaims", action: "Add", when: (pod, { after }) => uses(pod, after as Stored<PersistentVolumeClaim>) },
-        { resource: "persistentvolumeclaims", action: "Update", when: (pod, { after }) => uses(pod, after as Stored<PersistentVolumeClaim>) },
+        {
+          resource: "persistentvolumeclaims",
+          action: "Add",
+          when: (pod, { after }) => uses(pod, after as Stored<PersistentVolumeClaim>),
+        },
+        {
+          resource: "persistentvolumeclaims",
+          action: "Update",
+          when: (pod, { after }) => uses(pod, after as Stored<PersistentVolumeClaim>),
+        },
         { resource: "persistentvolumes", action: "Add" },
         { resource: "persistentvolumes", action: "Update" },
         { resource: "storageclasses", action: "Add" },
@@ -119,7 +145,8 @@ export const volumeBinding = {
 } as const satisfies PluginFactory;
 
 const isBound = (claim: PersistentVolumeClaim): boolean =>
-  (claim.spec?.volumeName ?? "") !== "" && (claim.status?.phase === "Bound" || claim.metadata.annotations?.["pv.kubernetes.io/bind-completed"] !== undefined);
+  (claim.spec?.volumeName ?? "") !== "" &&
+  (claim.status?.phase === "Bound" || claim.metadata.annotations?.["pv.kubernetes.io/bind-completed"] !== undefined);
 
 function reaches(volume: PersistentVolume, node: NodeState): boolean {
   const required = volume.spec?.nodeAffinity?.required;
@@ -133,7 +160,8 @@ interface ClaimName {
 
 const claimNames = (pod: Pod): readonly ClaimName[] =>
   (pod.spec?.volumes ?? []).flatMap((volume): readonly ClaimName[] => {
-    if (volume.persistentVolumeClaim !== undefined) return [{ claimName: volume.persistentVolumeClaim.claimName, ephemeral: false }];
+    if (volume.persistentVolumeClaim !== undefined)
+      return [{ claimName: volume.persistentVolumeClaim.claimName, ephemeral: false }];
     return volume.ephemeral !== undefined ? [{ claimName: `${pod.metadata.name ?? ""}-${volume.name}`, ephemeral: true }] : [];
   });
 

@@ -34,7 +34,9 @@ export class NominatedPods {
   /** The other pods nominated to this node whose priority is at least this pod's. */
   ahead(nodeName: string, pod: PodInfo): readonly PodInfo[] {
     const pods = this.#byNode.get(nodeName);
-    return pods === undefined ? [] : [...pods.values()].filter((other) => other.uid !== pod.uid && other.priority >= pod.priority);
+    return pods === undefined
+      ? []
+      : [...pods.values()].filter((other) => other.uid !== pod.uid && other.priority >= pod.priority);
   }
 
   on(nodeName: string): readonly PodInfo[] {

@@ -66,7 +66,10 @@ export class SchedulingQueue implements Disposable {
   constructor(options: QueueOptions) {
     this.#options = options;
     this.#active = new Heap((a, b) => options.less(a.queued, b.queued));
-    this.#backoff = new Heap((a, b) => a.queued.readyAtMs < b.queued.readyAtMs || (a.queued.readyAtMs === b.queued.readyAtMs && a.queued.order < b.queued.order));
+    this.#backoff = new Heap(
+      (a, b) =>
+        a.queued.readyAtMs < b.queued.readyAtMs || (a.queued.readyAtMs === b.queued.readyAtMs && a.queued.order < b.queued.order),
+    );
   }
 
   get(uid: string): QueuedPod | undefined {
@@ -90,8 +93,17 @@ export class SchedulingQueue implements Disposable {
     if (queued === undefined) {
       const now = this.#options.clock.monotonic();
       const added: QueuedPod = {
-        pod, queuedAtMs: now, order: this.#order++, place: "gated", attempts: 0, rejectedBy: none,
-        readyAtMs: 0, failed: false, ticket: 0, eventsFrom: 0, deleted: false,
+        pod,
+        queuedAtMs: now,
+        order: this.#order++,
+        place: "gated",
+        attempts: 0,
+        rejectedBy: none,
+        readyAtMs: 0,
+        failed: false,
+        ticket: 0,
+        eventsFrom: 0,
+        deleted: false,
       };
       this.#pods.set(pod.uid, added);
       this.#enqueue(added);

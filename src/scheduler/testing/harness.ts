@@ -1,7 +1,15 @@
 // A scheduler on a fake API with a virtual clock: what the room's tests run against.
 import { type Node, nodes, type Pod, pods, type Stored } from "#api";
 import { seededRandom, silentLog, VirtualClock } from "#base";
-import { type ApiReply, type ApiRequest, createClient, createEvents, createFakeApi, createInformerFactory, type FakeApi } from "#client";
+import {
+  type ApiReply,
+  type ApiRequest,
+  createClient,
+  createEvents,
+  createFakeApi,
+  createInformerFactory,
+  type FakeApi,
+} from "#client";
 import { type RunningScheduler, type SchedulerOptions, startScheduler } from "../scheduler.ts";
 import { aNode, aPod, type NodeOptions, type PodOptions } from "./objects.ts";
 
@@ -37,8 +45,15 @@ export async function startHarness(options: SchedulerOptions & { readonly seed?:
       const { metadata, target } = request.body as { metadata: { namespace: string; name: string }; target: { name: string } };
       const pod = api.peek(pods, metadata);
       if (pod !== undefined) {
-        const conditions = [...(pod.status?.conditions ?? []).filter(({ type }) => type !== "PodScheduled"), { type: "PodScheduled", status: "True" }];
-        api.put(pods, { ...pod, spec: { ...pod.spec, containers: pod.spec?.containers ?? [], nodeName: target.name }, status: { ...pod.status, conditions } });
+        const conditions = [
+          ...(pod.status?.conditions ?? []).filter(({ type }) => type !== "PodScheduled"),
+          { type: "PodScheduled", status: "True" },
+        ];
+        api.put(pods, {
+          ...pod,
+          spec: { ...pod.spec, containers: pod.spec?.containers ?? [], nodeName: target.name },
+          status: { ...pod.status, conditions },
+        });
       }
       bound.push(`${metadata.namespace}/${metadata.name} -> ${target.name}`);
       return { code: 201, object: { kind: "Status", status: "Success" } };

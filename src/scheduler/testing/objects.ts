@@ -22,10 +22,20 @@ export function aPod(options: PodOptions = {}): Stored<Pod> {
     apiVersion: "v1",
     kind: "Pod",
     metadata: {
-      name, namespace, uid: `uid-${namespace}-${name}`, resourceVersion: "1", creationTimestamp: "2026-01-01T00:00:00Z", generation: 1,
-      ...(options.labels === undefined ? {} : { labels: options.labels }), ...options.metadata,
+      name,
+      namespace,
+      uid: `uid-${namespace}-${name}`,
+      resourceVersion: "1",
+      creationTimestamp: "2026-01-01T00:00:00Z",
+      generation: 1,
+      ...(options.labels === undefined ? {} : { labels: options.labels }),
+      ...options.metadata,
     },
-    spec: { containers: [{ name: "c", image: "i", resources: { requests } }], schedulerName: "default-scheduler", ...options.spec },
+    spec: {
+      containers: [{ name: "c", image: "i", resources: { requests } }],
+      schedulerName: "default-scheduler",
+      ...options.spec,
+    },
     status: options.status ?? { phase: "Pending" },
   };
 }
@@ -44,11 +54,22 @@ export interface NodeOptions {
 }
 
 export function aNode(name: string, options: NodeOptions = {}): Stored<Node> {
-  const allocatable = { cpu: options.cpu ?? "4", memory: options.memory ?? "8Gi", pods: options.pods ?? "110", ...options.extended };
+  const allocatable = {
+    cpu: options.cpu ?? "4",
+    memory: options.memory ?? "8Gi",
+    pods: options.pods ?? "110",
+    ...options.extended,
+  };
   return {
     apiVersion: "v1",
     kind: "Node",
-    metadata: { name, uid: `uid-${name}`, resourceVersion: "1", creationTimestamp: "2026-01-01T00:00:00Z", labels: { "kubernetes.io/hostname": name, ...options.labels } },
+    metadata: {
+      name,
+      uid: `uid-${name}`,
+      resourceVersion: "1",
+      creationTimestamp: "2026-01-01T00:00:00Z",
+      labels: { "kubernetes.io/hostname": name, ...options.labels },
+    },
     spec: { taints: options.taints, unschedulable: options.unschedulable },
     status: { allocatable, capacity: allocatable, images: options.images },
   };
@@ -65,7 +86,10 @@ export function aNodeState(name: string, options: NodeOptions = {}, on: readonly
 }
 
 /** A cache with these nodes and pods. */
-export function aCluster(nodes: Readonly<Record<string, NodeOptions>>, pods: Readonly<Record<string, readonly PodOptions[]>> = {}): ClusterCache {
+export function aCluster(
+  nodes: Readonly<Record<string, NodeOptions>>,
+  pods: Readonly<Record<string, readonly PodOptions[]>> = {},
+): ClusterCache {
   const cluster = new ClusterCache();
   for (const [name, options] of Object.entries(nodes)) cluster.setNode(aNode(name, options));
   for (const [nodeName, list] of Object.entries(pods)) {

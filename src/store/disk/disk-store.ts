@@ -119,11 +119,10 @@ export class DiskStore implements Store {
     this.#leases = new LeaseClock(options.clock, (ids) => this.#expire(ids));
     state.grants.scan(0n, undefined, ({ id, ttlSeconds }) => this.#leases.renew(id, ttlSeconds));
     this.#forgetter = new Forgetter({
-      clock: options.clock,
       thread,
       state: () => this.#head,
       trimmed: () => this.#refreshDurable(),
-      failed: (error) => this.#fail(error),
+      failed: (error) => this.#backgroundFailed(error),
     });
     if (garbage.length > 0) this.#forgetter.forgetRows(garbage);
     const every = options.compactEveryMs ?? defaultCompactEveryMs;
@@ -151,19 +150,25 @@ export class DiskStore implements Store {
     return new Promise((resolve, reject) => this.#run(transaction, resolve, reject));
   }
 
-  #run(transaction: Transaction, resolve: (result: TransactionResult) => void, reject: (error: Error) => void): void {
+  #run(
+    transaction: Transaction,
+    resolve: (result: TransactionResult | Promise<TransactionResult>) => void,
+    reject: (error: Error) => void,
+  ): void {
     try {
       this.#assertWritable(transaction);
       const { result, changes } = evaluate(this.#head, transaction, (revision) => this.#snapshotOf(revision), firstPass);
       const finish = readsOlder(transaction) ? this.#completeAll(result, transaction) : result;
+      // If the transaction itself fails nobody asks for the rest.
+      if (finish instanceof Promise) finish.catch(() => {});
       if (changes.length === 0 && !this.#busy) {
-        resolve(finish as TransactionResult);
+        resolve(finish);
         return;
       }
       const batch = this.#openBatch();
       if (changes.length > 0) batch.add({ revision: result.revision, changes });
       batch.waiters.push({
-        done: () => resolve(finish as TransactionResult),
+        done: () => resolve(finish),
         fail: reject,
         again: () => this.#run(transaction, resolve, reject),
       });
@@ -211,7 +216,7 @@ export class DiskStore implements Store {
     let until = this.#durable.revision;
     let scanned = 0;
     this.#durable.log.scan(from, this.#durable.revision + 1, (entry) => {
-      const part = matching(entry, request);
+      const part = matching(entry.revision > this.#durable.compactedRevision ? entry : withoutPrevious(entry), request);
       if (part !== undefined) entries.push(part);
       if (++scanned < 5000 && entries.length < 500) return true;
       until = entry.revision;
@@ -227,9 +232,10 @@ export class DiskStore implements Store {
     await this.#idleBefore(revision);
     checkCompaction(this.#head, revision);
     this.#head.compactedRevision = revision;
+    const again = (): Promise<void> => this.compact(revision);
     await this.#enqueue((batch) => {
       batch.compactedRevision = revision;
-    });
+    }, again);
     this.#snapshots.compact(revision);
     this.#forgetter.compact(revision);
   }
@@ -237,7 +243,10 @@ export class DiskStore implements Store {
   /** Everything up to `revision` is durable when this resolves. */
   #idleBefore(revision: Revision): Promise<void> {
     if (revision <= this.#durable.revision) return Promise.resolve();
-    return this.#enqueue(() => {});
+    return this.#enqueue(
+      () => {},
+      async () => {},
+    );
   }
 
   async grantLease(ttlSeconds: number, id?: bigint): Promise<Lease> {
@@ -245,9 +254,12 @@ export class DiskStore implements Store {
     this.#assertNotReadOnly();
     if (this.#alarm?.kind === "NOSPACE") throw noSpace();
     const granted = grant(this.#head, ttlSeconds, id, () => leaseIdFrom(this.#options.random.bytes(8)));
-    await this.#enqueue((batch) => {
-      batch.leases.push(granted);
-    });
+    await this.#enqueue(
+      (batch) => {
+        batch.leases.push(granted);
+      },
+      () => Promise.reject(noSpace()),
+    );
     this.#leases.renew(granted.id, granted.ttlSeconds);
     return { id: granted.id, grantedTtlSeconds: granted.ttlSeconds, remainingTtlSeconds: granted.ttlSeconds, keys: [] };
   }
@@ -326,12 +338,11 @@ export class DiskStore implements Store {
   }
 
   /** Adds to the open batch; resolves when it is durable. */
-  #enqueue(add: (batch: Batch) => void): Promise<void> {
+  #enqueue(add: (batch: Batch) => void, again: () => Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
       const batch = this.#openBatch();
       add(batch);
-      const again = (): void => reject(new StoreError("unavailable", "Cannot write to the store: an earlier write failed"));
-      batch.waiters.push({ done: resolve, fail: reject, again });
+      batch.waiters.push({ done: resolve, fail: reject, again: () => again().then(resolve, reject) });
       this.#scheduleFlush();
     });
   }
@@ -351,6 +362,11 @@ export class DiskStore implements Store {
     const batch = this.#queue.shift();
     if (batch === undefined) {
       for (const resolve of this.#idle.splice(0)) resolve();
+      return;
+    }
+    if (this.#alarm !== undefined && this.#alarm.kind !== "NOSPACE" && !batch.empty) {
+      this.#queue.unshift(batch);
+      this.#abandon(this.#readOnlyError());
       return;
     }
     batch.state ??= this.#head.snapshot();
@@ -386,6 +402,15 @@ export class DiskStore implements Store {
     if (this.#uncheckpointedBytes > checkpointBytes) void this.#checkpoint();
   }
 
+  /** Gives up everything that waits. */
+  #abandon(reason: Error): void {
+    const waiters = this.#queue.flatMap((batch) => batch.waiters);
+    this.#queue = [];
+    this.#head = this.#durable.snapshot();
+    for (const waiter of waiters) waiter.fail(reason);
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
   /** A batch did not get to disk: nothing that came after it stands. */
   #fail(error: unknown): void {
     const failure: Failure =
@@ -410,6 +435,18 @@ export class DiskStore implements Store {
       for (const waiter of unsent) waiter.fail(this.#readOnlyError());
     }
     if (!this.#busy) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** Work that nobody waits for failed: the transactions under way find out for themselves. */
+  #backgroundFailed(error: unknown): void {
+    if (this.#closing || this.#alarm !== undefined) return;
+    const failure = failureFrom(error);
+    if (failure.code === "noSpace") {
+      this.#raise("NOSPACE", `the disk is full: ${failure.message}`);
+      void this.#thread.request({ kind: "freeReserve" }).catch(() => {});
+    } else {
+      this.#raise(failure.code === "corrupt" ? "CORRUPT" : "READONLY", `a write failed: ${failure.message}; restart to recover`);
+    }
   }
 
   #raise(kind: Alarm["kind"], message: string): void {
@@ -457,7 +494,7 @@ export class DiskStore implements Store {
       if (walBytes > walLimitBytes) await this.#thread.request({ kind: "checkpoint", mode: "PASSIVE" });
       if (this.#alarm === undefined && (await this.#overQuota())) this.#raise("NOSPACE", "the store is larger than its quota");
     } catch (error) {
-      if (error instanceof ThreadFailure && error.failure.code !== "noSpace") this.#fail(error);
+      this.#backgroundFailed(error);
     } finally {
       this.#checkpointing = false;
     }
@@ -478,10 +515,13 @@ export class DiskStore implements Store {
     if (this.#alarm !== undefined && this.#alarm.kind !== "NOSPACE") throw this.#readOnlyError();
     const changes = evaluateRevocation(this.#head, id);
     const { revision } = this.#head;
-    await this.#enqueue((batch) => {
-      if (changes.length > 0) batch.add({ revision, changes });
-      batch.leases.push({ id, ttlSeconds: undefined });
-    });
+    await this.#enqueue(
+      (batch) => {
+        if (changes.length > 0) batch.add({ revision, changes });
+        batch.leases.push({ id, ttlSeconds: undefined });
+      },
+      () => this.#revoke(id),
+    );
     this.#leases.forget(id);
   }
 
@@ -591,6 +631,9 @@ export class DiskStore implements Store {
   }
 }
 
+const failureFrom = (error: unknown): Failure =>
+  error instanceof ThreadFailure ? error.failure : { code: "io", message: String(error), definite: false };
+
 /** Reads that need values from disk before they can be sorted are made in two steps; the first takes everything. */
 function firstPass(options: RangeOptions): RangeOptions {
   if (!options.revision || options.sort?.by !== "value" || options.end === undefined || options.countOnly) return options;
@@ -605,6 +648,12 @@ function coldVersions(
   if (withPrevious && previous !== undefined && isCold(previous)) cold.push(previous);
   return cold;
 }
+
+/** At the compacted revision itself, what was there before is gone. */
+const withoutPrevious = (entry: LogEntry): LogEntry => ({
+  revision: entry.revision,
+  changes: entry.changes.map(({ version }) => ({ version, previous: undefined })),
+});
 
 /** Undefined when a row was gone. */
 function warmEntries(entries: readonly LogEntry[], warmed: ReadonlyMap<number, Version>): LogEntry[] | undefined {

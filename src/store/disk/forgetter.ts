@@ -1,15 +1,12 @@
 // Compaction after it has been decided: trims the log and removes rows in small steps between other people's commits.
-import type { Clock, Timer } from "#base";
 import type { LogEntry, State } from "../engine/state.ts";
 import type { Revision } from "../store.ts";
 import type { Thread } from "./thread.ts";
 
 const entriesAStep = 500;
 const vacuumPagesAStep = 64;
-const pauseMs = 1;
 
 interface ForgetterOptions {
-  readonly clock: Clock;
   readonly thread: Thread;
   /** The state that is written to. */
   readonly state: () => State;
@@ -24,8 +21,6 @@ export class Forgetter {
   #trimTo: Revision = 0;
   #running: Promise<void> | undefined;
   #stopped = false;
-  #timer: Timer | undefined;
-  #wake: (() => void) | undefined;
 
   constructor(options: ForgetterOptions) {
     this.#options = options;
@@ -45,8 +40,6 @@ export class Forgetter {
   /** Leaves the rest for the next start, which finds it. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#timer?.cancel();
-    this.#wake?.();
     await this.#running;
   }
 
@@ -69,19 +62,12 @@ export class Forgetter {
         removed += rows.length;
         await this.#options.thread.request({ kind: "forget", rows });
       }
-      await this.#pause();
+      await turn();
     }
     for (let pages = 0; pages < removed && !this.#stopped; pages += vacuumPagesAStep) {
       await this.#options.thread.request({ kind: "vacuum", pages: vacuumPagesAStep });
-      await this.#pause();
+      await turn();
     }
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-      this.#timer = this.#options.clock.after(pauseMs, resolve);
-    });
   }
 
   /** Cuts some entries off the log and condemns their rows; says whether there are more. */
@@ -112,3 +98,6 @@ export class Forgetter {
     return more;
   }
 }
+
+/** Lets everybody else go first. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -47,7 +47,7 @@ export function coolEntry(entry: LogEntry): void {
   }));
 }
 
-const cool = (version: Version): Version => (isCold(version) ? version : { ...version, value: evicted });
+const cool = (version: Version): Version => (version.version === 0 || isCold(version) ? version : { ...version, value: evicted });
 
 export const isCold = (kv: KeyValue): boolean => kv.value === evicted;
 
@@ -64,7 +64,7 @@ export async function warm(reader: () => Thread, versions: readonly Version[]): 
     readRecords(answer.buffer, answer.length, ({ row, revision, key, created, version, lease, value }) => {
       found.set(row, {
         row,
-        key: key.latin1Slice(),
+        key: key.toString("latin1"),
         value: value ?? Buffer.alloc(0),
         createRevision: created,
         modRevision: revision,

@@ -67,7 +67,7 @@ function scan(database: DatabaseSync, tally: Tally, send: (buffer: ArrayBuffer, 
   for (const found of statement.iterate()) {
     const [row, revision, keyBytes, created, version, lease, crc, count, digest, value] = found as unknown as Row;
     newest ??= { row, revision, count, digest };
-    const key = Buffer.from(keyBytes.buffer, keyBytes.byteOffset, keyBytes.length).latin1Slice();
+    const key = Buffer.from(keyBytes.buffer, keyBytes.byteOffset, keyBytes.length).toString("latin1");
     const needed = sizeOfRecord(key, value.length);
     if (needed > chunk.room) {
       if (chunk.length > 0) send(chunk.buffer, chunk.length);

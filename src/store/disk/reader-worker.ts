@@ -35,7 +35,7 @@ function read(rows: Float64Array): { readonly buffer: ArrayBuffer; readonly leng
   for (const row of rows) {
     const data = select.get(row) as unknown as Row | undefined;
     if (data === undefined) continue;
-    const key = Buffer.from(data[1]).latin1Slice();
+    const key = Buffer.from(data[1]).toString("latin1");
     size += sizeOfRecord(key, data[6].length);
     found.push({ row, key, data });
   }

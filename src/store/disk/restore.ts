@@ -17,7 +17,7 @@ export function restore(
       const bytes = version === 0 ? noBytes : (value ?? evicted);
       versions.push({
         row,
-        key: key.latin1Slice(),
+        key: key.toString("latin1"),
         value: bytes,
         createRevision: created,
         modRevision: revision,
@@ -51,7 +51,8 @@ function replay(state: State, versions: readonly Version[]): number[] {
       state.log.set(entry.revision, entry satisfies LogEntry);
     }
     const gone = before === undefined || before.version === 0 || version.modRevision <= state.compactedRevision;
-    entry.changes.push({ version, previous: gone ? undefined : before });
+    // The log must not keep a value alive that the latest tree lets go of.
+    entry.changes.push({ version: coldCopy(version), previous: gone ? undefined : coldCopy(before) });
   }
   for (const version of [...latest.values()].sort((a, b) => (a.key < b.key ? -1 : 1))) {
     if (version.version === 0) continue;
@@ -60,3 +61,5 @@ function replay(state: State, versions: readonly Version[]): number[] {
   }
   return garbage;
 }
+
+const coldCopy = (version: Version): Version => (version.version === 0 ? version : { ...version, value: evicted });

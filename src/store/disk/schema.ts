@@ -21,7 +21,8 @@ const upgrades: readonly string[] = [
      digest INTEGER NOT NULL,   -- exclusive or of their crc
      value BLOB NOT NULL
    );
-   CREATE TABLE leases(id INTEGER PRIMARY KEY, ttl INTEGER NOT NULL);
+   -- Without a rowid, since node:sqlite reports the last one after every statement and throws when it has 64 bits.
+   CREATE TABLE leases(id INTEGER PRIMARY KEY, ttl INTEGER NOT NULL) WITHOUT ROWID;
    CREATE TABLE facts(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;`,
 ];
 

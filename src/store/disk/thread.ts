@@ -57,6 +57,7 @@ export class Thread {
   /** Carries out what was asked before, closes, and waits for the thread to end. */
   async close(): Promise<void> {
     if (this.#dead === undefined) await this.request({ kind: "close" }).catch(() => {});
+    this.#worker.ref();
     await this.#exited;
   }
 

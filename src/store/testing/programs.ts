@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Compare, type Operation, type Store, StoreError } from "../store.ts";
 import { Model, type ModelState } from "./model.ts";
+import { Recorder } from "./recorder.ts";
 
 const key = fc.constantFrom("a", "aa", "ab", "b", "b\xff", "c", "d/1", "d/2");
 const interval = fc.tuple(key, fc.option(fc.constantFrom("aa", "b", "c", "e", "\0"), { nil: undefined }));
@@ -61,7 +62,7 @@ export const program = (withReopen: boolean): fc.Arbitrary<readonly Step[]> =>
 export async function follow(open: () => Promise<Store>, steps: readonly Step[]): Promise<void> {
   let store = await open();
   const model = new Model();
-  const watches: { start: number; lines: string[] }[] = [];
+  const watches: Watching[] = [];
   try {
     for (const step of steps) {
       if (step.do === "transact") await transact(store, model, step);
@@ -69,26 +70,16 @@ export async function follow(open: () => Promise<Store>, steps: readonly Step[])
       else if (step.do === "compact") await compact(store, model, model.revision - step.back);
       else if (step.do === "watch") {
         const start = Math.max(1, model.revision - step.back, model.compacted);
-        const lines: string[] = [];
-        watches.push({ start, lines });
-        await store.watch({ key: "\0", end: "\0", startRevision: start }, (batch) => {
-          for (const { type, kv } of batch.events) {
-            lines.push(
-              type === "put"
-                ? `${kv.modRevision} put ${kv.key} ${kv.value.toString("latin1")}`
-                : `${kv.modRevision} delete ${kv.key}`,
-            );
-          }
-        });
+        watches.push({ start, recorder: await Recorder.open(store, { key: "\0", end: "\0", startRevision: start }) });
       } else {
-        await checkWatches(store, model, watches);
+        await checkWatches(model, watches);
         watches.length = 0;
         await store[Symbol.asyncDispose]();
         store = await open();
         assert.equal(store.revision, model.revision);
       }
     }
-    await checkWatches(store, model, watches);
+    await checkWatches(model, watches);
     for (let revision = Math.max(1, model.compacted); revision <= model.revision; revision++)
       await compareAt(store, model, revision);
   } finally {
@@ -132,26 +123,32 @@ async function compareAt(store: Store, model: Model, revision: number): Promise<
   assert.equal(count, expected.size);
 }
 
-async function checkWatches(store: Store, model: Model, watches: readonly { start: number; lines: string[] }[]): Promise<void> {
-  // A progress answer says that a watch has been served; a fresh watch on the same store is served after all older ones.
-  await new Promise<void>((resolve) => {
-    void store.watch({ key: "\0", end: "\0" }, () => resolve()).then((watch) => watch.requestProgress());
-  });
-  // Within a revision the model does not know the order: compare sorted by revision and key.
-  const order = (line: string): string => {
-    const [revision = "", , key = ""] = line.split(" ");
-    return `${revision.padStart(6, "0")} ${key}`;
-  };
-  for (const { start, lines } of watches) {
-    assert.deepEqual(
-      lines.toSorted((a, b) => (order(a) < order(b) ? -1 : 1)),
-      model.events(start).sort((a, b) => (order(a) < order(b) ? -1 : 1)),
+interface Watching {
+  readonly start: number;
+  readonly recorder: Recorder;
+}
+
+async function checkWatches(model: Model, watches: readonly Watching[]): Promise<void> {
+  for (const { start, recorder } of watches) {
+    await recorder.reached(model.revision);
+    const lines = recorder.events.map(({ type, kv }) =>
+      type === "put" ? `${kv.modRevision} put ${kv.key} ${kv.value.toString("latin1")}` : `${kv.modRevision} delete ${kv.key}`,
     );
-    const revisions = lines.map((line) => Number.parseInt(line, 10));
+    assert.deepEqual(lines.toSorted(byRevisionAndKey), model.events(start).sort(byRevisionAndKey));
+    const revisions = recorder.events.map(({ kv }) => kv.modRevision);
     assert.deepEqual(
       revisions,
       revisions.toSorted((a, b) => a - b),
       "revisions come in order",
     );
   }
+}
+
+/** Within a revision the model does not know the order. */
+function byRevisionAndKey(a: string, b: string): number {
+  const order = (line: string): string => {
+    const [revision = "", , key = ""] = line.split(" ");
+    return `${revision.padStart(6, "0")} ${key}`;
+  };
+  return order(a) < order(b) ? -1 : 1;
 }

@@ -3,6 +3,7 @@ import { type ApiObject, configMaps, namespaces, priorityClasses } from "#api";
 import type { ObjectRef } from "#client";
 import type { ObjectReader, ObjectWriter } from "../../contract.ts";
 import { defaultFlowControl } from "./flow-control.ts";
+import { serviceRange } from "./master-service.ts";
 import { defaultPolicy, reconciled, type Wanted } from "./policy.ts";
 
 export interface BootstrapDeps {
@@ -10,6 +11,7 @@ export interface BootstrapDeps {
   readonly writer: ObjectWriter;
   /** PEM: what the configmap for extension API servers tells about client certificates. */
   readonly clientCa?: string;
+  readonly serviceRanges: readonly string[];
 }
 
 export const systemNamespaces = ["default", "kube-system", "kube-public", "kube-node-lease"] as const;
@@ -47,7 +49,7 @@ function extensionAuthentication(clientCa: string | undefined): Wanted {
 }
 
 /** Idempotent: one pass of look-ups when everything is there, one batch of creates on a new cluster. */
-export async function bootstrap({ reader, writer, clientCa }: BootstrapDeps): Promise<void> {
+export async function bootstrap({ reader, writer, clientCa, serviceRanges }: BootstrapDeps): Promise<void> {
   const policy = defaultPolicy();
   const wanted: readonly Wanted[] = [
     ...systemNamespaces.map(namespace),
@@ -55,6 +57,7 @@ export async function bootstrap({ reader, writer, clientCa }: BootstrapDeps): Pr
     ...policy,
     ...defaultFlowControl(),
     extensionAuthentication(clientCa),
+    serviceRange(serviceRanges),
   ];
   const missing = wanted.filter(({ type, object }) => reader.get<ApiObject>(type, refOf(object)) === undefined);
   if (missing.length > 0) await writer.createMissing(missing);

@@ -1,0 +1,124 @@
+// Answers into bytes: stored bytes are passed on as they are; other forms are made of the parsed object.
+import { type ApiObject, apiVersionOf, encodeJson, encodeProtobuf, encodeYaml, type JsonObject } from "#api";
+import type { Answer } from "../answer.ts";
+import type { Entry } from "../cache/entry.ts";
+import { parseStored } from "../cache/stored-bytes.ts";
+import { type ServedResource, toServed } from "../registry/resource.ts";
+import { tableOf } from "../tables/table.ts";
+import type { Accepted, Wanted } from "./accept.ts";
+import { typeOfFormat } from "./media-type.ts";
+
+export interface Encoded {
+  readonly code: number;
+  readonly contentType: string;
+  /** Chunks to be sent one after the other. */
+  readonly body: readonly Buffer[];
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const newline = Buffer.from("\n");
+const comma = Buffer.from(",");
+const open = Buffer.from("{");
+const closeList = Buffer.from("]}\n");
+
+export type Encodable = Exclude<Answer, { kind: "watch" }>;
+
+export function encode(answer: Encodable, accepted: Wanted): Encoded {
+  switch (answer.kind) {
+    case "raw":
+      return { code: answer.code, contentType: answer.contentType, body: [Buffer.from(answer.body)], ...(answer.headers === undefined ? {} : { headers: answer.headers }) };
+    case "entry":
+      return encodeEntry(answer, accepted);
+    case "list":
+      return encodeList(answer, accepted);
+    case "object":
+      return encodeObject(answer.code, answer.object, accepted);
+    default:
+      return answer satisfies never;
+  }
+}
+
+/** Any object in the format asked for. */
+export function encodeObject(code: number, object: unknown, accepted: Accepted): Encoded {
+  return { code, contentType: typeOfFormat[accepted.format], body: [objectBytes(object, accepted)] };
+}
+
+export function objectBytes(object: unknown, accepted: Pick<Accepted, "format" | "pretty">): Buffer {
+  switch (accepted.format) {
+    case "json":
+      return accepted.pretty ? Buffer.from(`${JSON.stringify(object, null, 2)}\n`) : Buffer.concat([encodeJson(object), newline]);
+    case "yaml":
+      return encodeYaml(object);
+    case "protobuf":
+      return encodeProtobuf(object as JsonObject);
+    default:
+      return accepted.format satisfies never;
+  }
+}
+
+/** An entry's object in the served version. */
+export const servedObject = (resource: ServedResource, entry: Entry): ApiObject => toServed(resource, entry.parse());
+
+/** An entry's JSON in the served version: the stored bytes unless the versions differ. */
+export const servedJson = (resource: ServedResource, entry: Entry): Buffer => (resource.convert === undefined ? entry.bytes : encodeJson(servedObject(resource, entry)));
+
+function encodeEntry(answer: Extract<Answer, { kind: "entry" }>, accepted: Wanted): Encoded {
+  const { code, resource, entry } = answer;
+  if (accepted.transform === "Table") return encodeObject(code, tableOf(resource, [entry], entry.revision === 0 ? {} : { resourceVersion: String(entry.revision) }, accepted), accepted);
+  if (accepted.transform !== "none") return encodeObject(code, partialMetadata(entry, accepted.metaVersion), accepted);
+  if (accepted.format === "json" && !accepted.pretty) return { code, contentType: "application/json", body: [servedJson(resource, entry), newline] };
+  return encodeObject(code, servedObject(resource, entry), accepted);
+}
+
+export function partialMetadata(entry: Entry, metaVersion: string): object {
+  return { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${metaVersion}`, metadata: (entry.object ?? parseStored(entry.bytes)).metadata };
+}
+
+function encodeList(answer: Extract<Answer, { kind: "list" }>, accepted: Wanted): Encoded {
+  const { resource, entries, metadata } = answer;
+  if (accepted.transform === "Table") return encodeObject(200, tableOf(resource, entries, metadata, accepted), accepted);
+  const { type } = resource;
+  if (accepted.transform !== "none") {
+    const items = entries.map((entry) => ({ metadata: (entry.object ?? parseStored(entry.bytes)).metadata }));
+    return encodeObject(200, { kind: "PartialObjectMetadataList", apiVersion: `meta.k8s.io/${accepted.metaVersion}`, metadata, items }, accepted);
+  }
+  if (accepted.format === "json" && !accepted.pretty) return { code: 200, contentType: "application/json", body: listChunks(answer) };
+  const items = entries.map((entry) => {
+    const object = servedObject(resource, entry);
+    if (resource.custom) return object;
+    const { kind: _kind, apiVersion: _apiVersion, ...rest } = object;
+    return rest;
+  });
+  return encodeObject(200, { kind: `${type.kind}List`, apiVersion: apiVersionOf(type), metadata, items }, accepted);
+}
+
+const chunkBytes = 256 * 1024;
+
+/** Header, slices of the stored bytes, end. Items of built-in kinds are listed without kind and apiVersion, as upstream does. */
+function listChunks(answer: Extract<Answer, { kind: "list" }>): Buffer[] {
+  const { resource, entries, metadata } = answer;
+  const { type } = resource;
+  const head = Buffer.from(`{"kind":"${type.kind}List","apiVersion":"${apiVersionOf(type)}","metadata":${JSON.stringify(metadata)},"items":[`);
+  const chunks: Buffer[] = [];
+  let parts: Buffer[] = [head];
+  let size = head.length;
+  const skip = resource.cache.form.head.length - '"metadata":{"resourceVersion":'.length;
+  let first = true;
+  for (const entry of entries) {
+    if (!first) parts.push(comma);
+    first = false;
+    if (resource.convert !== undefined) {
+      const { kind: _kind, apiVersion: _apiVersion, ...rest } = servedObject(resource, entry);
+      parts.push(encodeJson(rest));
+    } else if (resource.custom) parts.push(entry.bytes);
+    else parts.push(open, entry.bytes.subarray(skip));
+    size += entry.bytes.length;
+    if (size < chunkBytes) continue;
+    chunks.push(Buffer.concat(parts));
+    parts = [];
+    size = 0;
+  }
+  parts.push(closeList);
+  chunks.push(Buffer.concat(parts));
+  return chunks;
+}

@@ -1,0 +1,196 @@
+// The HTTP side of a request: reads headers and body, authenticates, negotiates the form of the answer, sends it.
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import { ApiError, apiError, badRequest, encodeJson, unauthorized } from "#api";
+import { type Random, uuid } from "#base";
+import type { UserInfo } from "#client";
+import type { RequestBody } from "../body.ts";
+import { type Chain, type IncomingRequest, type Outcome, serve } from "../chain.ts";
+import type { Security } from "../security/mod.ts";
+import { parseQuery, type Query } from "../query.ts";
+import { type Accepted, checkRoute, negotiate, notAcceptable, type Wanted } from "./accept.ts";
+import { type Encodable, type Encoded, encode, encodeObject } from "./encode.ts";
+import type { Exchange } from "./exchange.ts";
+import { sendWatch } from "./watch-stream.ts";
+
+const bodyLimit = 3 * 1024 * 1024;
+const gzipFrom = 128 * 1024;
+const gzipped = promisify(gzip);
+
+export interface HttpDeps {
+  readonly chain: Chain;
+  readonly security: Pick<Security, "authenticator" | "anonymousUser">;
+  readonly random: Random;
+}
+
+const plain: Accepted = { format: "json", transform: "none", metaVersion: "", pretty: false };
+
+/** Never rejects. */
+export async function handleExchange(deps: HttpDeps, exchange: Exchange): Promise<void> {
+  const auditId = exchange.header("audit-id") ?? uuid(deps.random);
+  const head: Record<string, string | readonly string[]> = { "audit-id": auditId, "cache-control": "no-cache, private" };
+  try {
+    const mark = exchange.url.indexOf("?");
+    const path = decodedPath(mark < 0 ? exchange.url : exchange.url.slice(0, mark));
+    const query = parseQuery(mark < 0 ? "" : exchange.url.slice(mark + 1));
+    const user = await authenticate(deps, exchange, head);
+    if (user === undefined) return;
+    checkTimeout(query);
+    const impersonate = impersonation(exchange);
+    const body = await readBody(exchange);
+    const incoming: IncomingRequest = {
+      method: exchange.method, path, uri: exchange.url, query, body, user, userAgent: exchange.header("user-agent") ?? "", sourceIPs: [exchange.remoteAddress], signal: exchange.signal,
+      ...(impersonate === undefined ? {} : { impersonate }),
+    };
+    const outcome = await serve(deps.chain, { ...incoming, ...refusedAccept(exchange, path) });
+    await answer(deps, exchange, query, outcome, head);
+  } catch (error) {
+    fail(deps, exchange, error, head);
+  }
+}
+
+function decodedPath(path: string): string {
+  try {
+    return path.includes("%") ? path.split("/").map(decodeURIComponent).join("/") : path;
+  } catch {
+    throw badRequest(`invalid URL escape in ${JSON.stringify(path)}`);
+  }
+}
+
+async function authenticate(deps: HttpDeps, exchange: Exchange, head: Record<string, string | readonly string[]>): Promise<UserInfo | undefined> {
+  const authorization = exchange.header("authorization");
+  const { certificate } = exchange;
+  const refuse = (): undefined => {
+    sendEncoded(exchange, encodeObject(401, unauthorized().status, plain), head);
+    exchange.closeConnection();
+    return undefined;
+  };
+  let user: UserInfo | undefined;
+  try {
+    user = await deps.security.authenticator.authenticate({
+      ...(certificate.state === "verified" ? { certificate: certificate.certificate } : {}),
+      ...(authorization === undefined ? {} : { authorization }),
+    });
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 401) return refuse();
+    throw error;
+  }
+  if (user !== undefined) return user;
+  if (certificate.state === "refused" || deps.security.anonymousUser === undefined) return refuse();
+  exchange.closeConnection();
+  return deps.security.anonymousUser;
+}
+
+/** Who the Impersonate- headers ask to be; all empty is as if there were none. */
+function impersonation(exchange: Exchange): UserInfo | undefined {
+  const found = exchange.headers("impersonate-");
+  if (found.length === 0) return undefined;
+  const all = new Map(found);
+  const name = all.get("impersonate-user")?.[0] ?? "";
+  const uid = all.get("impersonate-uid")?.[0] ?? "";
+  const groups = (all.get("impersonate-group") ?? []).filter((group) => group !== "");
+  const extra: Record<string, readonly string[]> = {};
+  for (const [header, values] of found) {
+    if (header.startsWith("impersonate-extra-")) extra[decodeURIComponent(header.slice("impersonate-extra-".length))] = values;
+  }
+  if (name === "" && uid === "" && groups.length === 0 && Object.keys(extra).length === 0) return undefined;
+  return { name, groups, ...(uid === "" ? {} : { uid }), ...(Object.keys(extra).length === 0 ? {} : { extra }) };
+}
+
+const goDuration = /^[+-]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/;
+
+function checkTimeout(query: Query): void {
+  const timeout = query.first("timeout");
+  if (timeout === undefined || timeout === "" || goDuration.test(timeout)) return;
+  throw badRequest(`invalid timeout specified in the request URL - time: invalid duration ${JSON.stringify(timeout)}`);
+}
+
+async function readBody(exchange: Exchange): Promise<RequestBody> {
+  const contentType = exchange.header("content-type") ?? "";
+  if (exchange.method === "GET" || exchange.method === "HEAD") return { contentType, bytes: Buffer.alloc(0) };
+  const bytes = await exchange.readBody(bodyLimit);
+  if (bytes === undefined) throw apiError("RequestEntityTooLarge", `Request entity too large: limit is ${bodyLimit}`);
+  return { contentType, bytes };
+}
+
+/** A request whose Accept header the router refuses is still authorized first; the refusal then is its answer. */
+function refusedAccept(exchange: Exchange, path: string): { readonly refused?: ApiError } {
+  if (!/^\/apis?(\/|$)/.test(path)) return {};
+  const refused = checkRoute(exchange.header("accept"), exchange.method === "GET" && requestsCollection(path));
+  return refused === undefined ? {} : { refused };
+}
+
+/** Lists and discovery differ from single objects in the types that the router names. */
+function requestsCollection(path: string): boolean {
+  const parts = path.split("/").filter((part) => part !== "");
+  const rest = parts[0] === "apis" ? parts.slice(3) : parts.slice(2);
+  return rest.length === 1 || (rest[0] === "namespaces" && rest.length === 3);
+}
+
+function wantedOf(deps: HttpDeps, exchange: Exchange, query: Query, accepted: Accepted): Wanted {
+  const include = query.first("includeObject");
+  return { ...accepted, pretty: accepted.pretty || prettyWanted(exchange, query), include: include === "None" || include === "Object" ? include : "Metadata", nowMs: deps.chain.clock.now() };
+}
+
+function prettyWanted(exchange: Exchange, query: Query): boolean {
+  const pretty = query.first("pretty") ?? "";
+  if (pretty !== "") return ["1", "t", "T", "true", "TRUE", "True"].includes(pretty);
+  return /^(curl|Wget|Mozilla\/5\.0)/.test(exchange.header("user-agent") ?? "");
+}
+
+async function answer(deps: HttpDeps, exchange: Exchange, query: Query, outcome: Outcome, head: Record<string, string | readonly string[]>): Promise<void> {
+  if (outcome.warnings.length > 0) head["warning"] = outcome.warnings.map((text) => `299 - ${quoted(text)}`);
+  const transformable = outcome.answer.kind !== "object" && outcome.answer.kind !== "raw";
+  const accepted = outcome.answer.kind === "raw" ? plain : negotiate(exchange.header("accept"), transformable) ?? (outcome.answer.kind === "object" && outcome.answer.code >= 400 ? plain : undefined);
+  if (accepted === undefined) {
+    if (outcome.answer.kind === "watch") outcome.answer.watcher.end("closed");
+    outcome.finished();
+    throw notAcceptable();
+  }
+  const wanted = wantedOf(deps, exchange, query, accepted);
+  if (outcome.answer.kind === "watch") {
+    await sendWatch(exchange, outcome.answer, wanted, head, (count) => deps.chain.metrics.watchEvents(outcome.info, count));
+    outcome.finished();
+    return;
+  }
+  const encoded = encodeOr406(outcome.answer, wanted);
+  await send(exchange, encoded, head);
+  outcome.finished();
+}
+
+function encodeOr406(answer: Encodable, wanted: Wanted): Encoded {
+  try {
+    return encode(answer, wanted);
+  } catch (error) {
+    if (wanted.format === "protobuf") throw notAcceptable("application/json, application/yaml");
+    throw error;
+  }
+}
+
+/** Upstream quotes warnings as Go does and drops what a header cannot carry. */
+const quoted = (text: string): string => `"${[...text].filter((character) => character >= " " && character !== "\u007f").join("").replace(/[\\"]/g, "\\$&")}"`;
+
+async function send(exchange: Exchange, encoded: Encoded, head: Record<string, string | readonly string[]>): Promise<void> {
+  const size = encoded.body.reduce((sum, chunk) => sum + chunk.length, 0);
+  if (size <= gzipFrom || !(exchange.header("accept-encoding") ?? "").includes("gzip")) return sendEncoded(exchange, encoded, head);
+  const body = await gzipped(Buffer.concat(encoded.body), { level: 1 });
+  sendEncoded(exchange, { ...encoded, body: [body] }, { ...head, "content-encoding": "gzip", vary: "Accept-Encoding" });
+}
+
+function sendEncoded(exchange: Exchange, encoded: Encoded, head: Record<string, string | readonly string[]>): void {
+  exchange.respond(encoded.code, { ...head, "content-type": encoded.contentType, ...encoded.headers }, exchange.method === "HEAD" ? [] : encoded.body);
+}
+
+function fail(deps: HttpDeps, exchange: Exchange, error: unknown, head: Record<string, string | readonly string[]>): void {
+  if (exchange.signal.aborted) return;
+  const status = error instanceof ApiError ? error.status : undefined;
+  if (status === undefined) deps.chain.log.error("a request failed by an error of ours", { url: exchange.url, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  const shown = status ?? apiError("InternalError", `Internal error occurred: ${error instanceof Error ? error.message : String(error)}`).status;
+  const retry = shown.details?.retryAfterSeconds;
+  const accepted = negotiate(exchange.header("accept"), false) ?? plain;
+  try {
+    sendEncoded(exchange, encodeObject(shown.code ?? 500, shown, accepted), retry === undefined ? head : { ...head, "retry-after": String(retry) });
+  } catch {
+    exchange.respond(shown.code ?? 500, { ...head, "content-type": "application/json" }, [encodeJson(shown)]);
+  }
+}

@@ -1,0 +1,13 @@
+// The columns of each kind, as upstream's printers have them.
+import type { ServedResource } from "../registry/resource.ts";
+import { builtInColumns } from "./built-in.ts";
+import { column, nameColumn } from "./column.ts";
+import type { TableKind } from "./table.ts";
+
+/** Kinds without columns of their own: name and creation time. */
+const plain: TableKind = {
+  columns: [nameColumn, column("Created At", "date")],
+  cells: (object) => [object.metadata.name ?? "", object.metadata.creationTimestamp ?? null],
+};
+
+export const columnsOf = (resource: ServedResource): TableKind => resource.table ?? builtInColumns[`${resource.type.group}/${resource.type.kind}`] ?? plain;

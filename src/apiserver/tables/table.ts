@@ -1,0 +1,45 @@
+// Server-side tables: what `kubectl get` prints.
+import type { ApiObject } from "#api";
+import type { Entry } from "../cache/entry.ts";
+import { parseStored } from "../cache/stored-bytes.ts";
+import type { Wanted } from "../http/accept.ts";
+import { type ServedResource, toServed } from "../registry/resource.ts";
+import { columnsOf } from "./columns.ts";
+
+export interface Column {
+  readonly name: string;
+  readonly type: string;
+  readonly format: string;
+  readonly description: string;
+  readonly priority: number;
+}
+
+/** Columns of a kind and how to fill them; cells may be shorter than the columns when upstream leaves them out. */
+export interface TableKind {
+  readonly columns: readonly Column[];
+  readonly cells: (object: ApiObject, nowMs: number) => readonly unknown[];
+}
+
+export type TableWanted = Pick<Wanted, "metaVersion" | "include" | "nowMs">;
+
+export function tableOf(resource: ServedResource, entries: readonly Entry[], metadata: object, wanted: TableWanted, withColumns = true): object {
+  const kind = columnsOf(resource);
+  return {
+    kind: "Table", apiVersion: `meta.k8s.io/${wanted.metaVersion}`, metadata,
+    columnDefinitions: withColumns ? kind.columns : null,
+    rows: entries.map((entry) => rowOf(resource, kind, entry, wanted)),
+  };
+}
+
+function rowOf(resource: ServedResource, kind: TableKind, entry: Entry, wanted: TableWanted): object {
+  const object = toServed(resource, entry.object ?? parseStored(entry.bytes));
+  const cells = kind.cells(object, wanted.nowMs);
+  switch (wanted.include) {
+    case "None":
+      return { cells };
+    case "Object":
+      return { cells, object };
+    default:
+      return { cells, object: { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${wanted.metaVersion}`, metadata: object.metadata } };
+  }
+}

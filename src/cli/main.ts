@@ -1,0 +1,33 @@
+// The command line: `tiphys up` and everything else.
+import { Command, CommanderError } from "commander";
+import { OptionError } from "#base";
+import { normaliseArguments } from "./flags.ts";
+import { addImage } from "./image.ts";
+import { addStatus } from "./status.ts";
+import { addUp } from "./up.ts";
+import { packageVersion } from "./version.ts";
+
+const program = new Command("tiphys").description("Kubernetes in one program").version(packageVersion(), "-v, --version", "Print the version").exitOverride().showSuggestionAfterError();
+addUp(program);
+addStatus(program);
+addImage(program);
+
+// timers of ours do not keep the process alive; this one does until the command is done
+const alive = setInterval(() => {}, 1 << 30);
+try {
+  await program.parseAsync(normaliseArguments(process.argv.slice(2)), { from: "user" });
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode;
+  else {
+    console.error(`tiphys: ${describe(error)}`);
+    process.exitCode = error instanceof OptionError ? 2 : 1;
+  }
+} finally {
+  clearInterval(alive);
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause instanceof Error && !error.message.includes(error.cause.message) ? `: ${describe(error.cause)}` : "";
+  return error.message + cause;
+}

@@ -1,0 +1,57 @@
+// `tiphys up`: reads the flags, starts the cluster, says what it is, and stops it on a signal.
+import { homedir, hostname } from "node:os";
+import type { Command } from "commander";
+import { createLog, systemClock, systemFiles, systemProcesses, systemRandom } from "#base";
+import { decideShape, type RunningUp, type Shape, type UpOptions, up, upOptions } from "#cluster";
+import { addFlags, readFlags } from "./flags.ts";
+import { packageVersion } from "./version.ts";
+
+export function addUp(program: Command): void {
+  const command = program.command("up").description("Run a cluster in this process until a signal stops it");
+  addFlags(command, upOptions, { output: "o" }).action(() => run(readFlags(upOptions, command)));
+}
+
+async function run(options: UpOptions): Promise<void> {
+  const log = createLog({ level: options.logLevel as "warn", format: options.output === "json" ? "json" : "text" });
+  const machine = { platform: process.platform, isRoot: process.getuid?.() === 0, hostname: hostname(), homeDirectory: homedir() };
+  const shape = await decideShape(options, machine, { files: systemFiles, processes: systemProcesses });
+  if (options.output === "text" && shape.whySimulated !== undefined) console.log(`Containers will be simulated: ${shape.whySimulated}.`);
+  const stop = signalled();
+  const starting = up(options, shape, { clock: systemClock, random: systemRandom, files: systemFiles, processes: systemProcesses, log, packageVersion: packageVersion(), uptimeMs: () => process.uptime() * 1000 });
+  const running = await Promise.race([starting, stop.then(() => undefined)]);
+  if (running !== undefined) {
+    console.log(options.output === "json" ? JSON.stringify(summary(running, shape)) : banner(running, shape));
+    await stop;
+  }
+  if (options.output === "text") console.log("stopping");
+  await (await starting)[Symbol.asyncDispose]();
+  // a library may hold a handle that we do not know of; everything that matters is closed by now
+  process.exit(0);
+}
+
+/** Resolves at the first SIGINT or SIGTERM; the second ends the process at once. */
+function signalled(): Promise<void> {
+  return new Promise((resolve) => {
+    let seen = false;
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.on(signal, () => {
+        if (seen) process.exit(130);
+        seen = true;
+        resolve();
+      });
+    }
+  });
+}
+
+const summary = (running: RunningUp, shape: Shape) => ({ server: running.url, kubeconfig: running.kubeconfig, dataDir: shape.dataDir, readyMs: running.readyMs, nodes: running.nodeNames });
+
+function banner(running: RunningUp, shape: Shape): string {
+  const kinds = [shape.realNodes > 0 ? `${shape.realNodes} real` : "", shape.simNodes > 0 ? `${shape.simNodes} simulated (their containers only pretend)` : ""].filter((part) => part !== "");
+  return `Tiphys ${packageVersion()} is ready after ${running.readyMs} ms.
+  API server   ${running.url}
+  nodes        ${kinds.join(", ") || "none"}
+  data         ${shape.dataDir}
+
+  export KUBECONFIG=${running.kubeconfig}
+  kubectl get nodes`;
+}

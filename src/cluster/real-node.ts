@@ -1,0 +1,206 @@
+// A node with real containers: its own containerd, pod network, kubelet, the kubelet's server and the service proxy, in this process.
+import { createHash } from "node:crypto";
+import { nodes, type Pod } from "#api";
+import type { Files, Log, Processes } from "#base";
+import { createEvents, createInformerFactory, type Informer } from "#client";
+import { parseResolvConf } from "#dns";
+import {
+  busyboxArchive, type ContainerdInstance, containerdEvents, openCriRuntime, pauseArchive, recorderSink, type RunningKubelet, type Runtime, startContainerd, startKubelet, startKubeletServer, serverBackend, systemNetworkProbes,
+} from "#kubelet";
+import { cniConfig, type PodNetwork, setUpPodNetwork } from "#network";
+import type { ComponentDeps } from "./control-plane.ts";
+import { readHostFacts } from "./host-facts.ts";
+import { node as nodeIdentity } from "./identities.ts";
+
+export interface RealNodeOptions {
+  readonly name: string;
+  /** The node's own address. */
+  readonly address: string;
+  /** Everything of the node lives below it. */
+  readonly directory: string;
+  readonly clusterCidr: string;
+  readonly clusterDomain: string;
+  readonly clusterDns: string;
+  readonly bridge: string;
+  readonly kubeletPort: number;
+  /** The kubelet server's certificate, and who may be its client. */
+  readonly serving: { readonly certificate: string; readonly key: string };
+  readonly clientCa: string;
+  /** Leave the pods running when the node is stopped. */
+  readonly keepPods: boolean;
+}
+
+export interface RealNodeDeps extends ComponentDeps {
+  readonly files: Files;
+  readonly processes: Processes;
+}
+
+export interface RunningNode extends AsyncDisposable {
+  readonly kubelet: RunningKubelet;
+  readonly containerd: ContainerdInstance;
+}
+
+/** Where sockets of this node go: short, and on a file system that a reboot empties. */
+export const runDirectoryOf = (directory: string): string => `/run/tiphys/${createHash("sha256").update(directory).digest("hex").slice(0, 12)}`;
+
+export async function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Promise<RunningNode> {
+  const { clock, random, files, processes } = deps;
+  const log = deps.log.child({ node: options.name });
+  const closing: AsyncDisposable[] = [];
+  const close = async (): Promise<void> => {
+    for (const part of closing.splice(0).reverse()) await part[Symbol.asyncDispose]();
+  };
+  try {
+    const containerd = await startContainerd({ directory: `${options.directory}/containerd`, runDirectory: runDirectoryOf(options.directory) }, { files, processes, clock, log: log.child({ component: "containerd" }) });
+    closing.push(containerd);
+    const runtime = await openCriRuntime({ address: containerd.address, events: containerdEvents({ address: containerd.address, clock }) });
+    closing.push(runtime);
+    await loadBuiltInImages(options, containerd, runtime, deps);
+
+    const client = deps.clientFor(nodeIdentity(options.name), "kubelet");
+    const events = createEvents({ client, clock, log });
+    const informers = createInformerFactory({ client, clock, random, log });
+    const me = informers.informer(nodes, { fieldSelector: `metadata.name=${options.name}` });
+    const network = followPodCidr(me, options, containerd, deps, log);
+    // the network goes last, when no pod needs it any more
+    closing.unshift(network);
+    informers.start();
+    closing.push(informers, events);
+
+    const facts = await readHostFacts(files, options.directory);
+    const watchers = new PodWatchers();
+    const kubelet = await startKubelet(
+      {
+        nodeName: options.name,
+        nodeIps: [options.address],
+        hostname: options.name,
+        rootDirectory: `${options.directory}/kubelet`,
+        podLogsDirectory: `${options.directory}/logs`,
+        clusterDns: [options.clusterDns],
+        clusterDomain: options.clusterDomain,
+        hostDns: parseResolvConf((await files.read("/etc/resolv.conf").catch(() => Buffer.alloc(0))).toString()),
+        serverPort: options.kubeletPort,
+        staticPodDirectory: `${options.directory}/manifests`,
+      },
+      { client, runtime: watchers.observe(runtime), clock, random, log: log.child({ component: "kubelet" }), files, processes, capacity: facts.capacity, nodeInfo: facts.nodeInfo, probes: systemNetworkProbes, events: recorderSink(events.recorder({ component: "kubelet", host: options.name })) },
+    );
+    if (!options.keepPods) closing.push({ [Symbol.asyncDispose]: () => stopPods(runtime, kubelet.pods(), log) });
+    closing.push(kubelet);
+    closing.push(
+      await startKubeletServer(
+        { nodeName: options.name, address: "0.0.0.0", port: options.kubeletPort, certificate: options.serving.certificate, key: options.serving.key, clientCa: options.clientCa },
+        { client, backend: serverBackend(kubelet, runtime, (uid, listener) => watchers.onChange(uid, listener)), clock, log: log.child({ component: "kubelet-server" }) },
+      ),
+    );
+    return {
+      kubelet,
+      containerd,
+      [Symbol.asyncDispose]: async () => {
+        await close();
+        if (!options.keepPods) await containerd.cleanUp();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The pause image must be there before the first sandbox; busybox is a convenience of offline machines. */
+async function loadBuiltInImages(options: RealNodeOptions, containerd: ContainerdInstance, runtime: Runtime, { files, processes }: RealNodeDeps): Promise<void> {
+  const present = new Set((await runtime.listImages()).flatMap((image) => image.tags));
+  const load = async (name: string, archive: () => Promise<Buffer | undefined>): Promise<void> => {
+    if ([...present].some((tag) => tag.includes(`/${name}:`))) return;
+    const bytes = await archive();
+    if (bytes === undefined) return;
+    const path = `${options.directory}/${name}.tar`;
+    await files.write(path, bytes);
+    await containerd.importImage(path);
+    await files.remove(path);
+  };
+  await load("pause", pauseArchive);
+  await load("busybox", () => busyboxArchive(process.arch === "arm64" ? "arm64" : "amd64", { files, processes }));
+}
+
+/** Sets the pod network up as soon as the controllers have given this node its range, and again should it change. */
+function followPodCidr(me: Informer<import("#api").Node>, options: RealNodeOptions, containerd: ContainerdInstance, deps: RealNodeDeps, log: Log): AsyncDisposable {
+  let network: PodNetwork | undefined;
+  let current = "";
+  let working: Promise<void> = Promise.resolve();
+  const apply = async (podCidr: string): Promise<void> => {
+    network = await setUpPodNetwork({ bridge: options.bridge, podCidr, clusterCidr: options.clusterCidr }, deps.processes);
+    const config = cniConfig({ podCidr, bridge: options.bridge, dataDirectory: `${runDirectoryOf(options.directory)}/ipam` });
+    await deps.files.writeAtomic(`${containerd.cniConfiguration}/10-tiphys.conflist`, config);
+    log.info("pod network is set up", { podCidr });
+  };
+  const look = (node: import("#api").Node): void => {
+    const podCidr = node.spec.podCIDR;
+    if (podCidr === undefined || podCidr === current) return;
+    current = podCidr;
+    working = working.then(() => apply(podCidr)).catch((error: unknown) => log.error("cannot set up the pod network", { podCidr, error }));
+  };
+  const handler = me.addHandler({ added: look, updated: look });
+  return {
+    [Symbol.asyncDispose]: async () => {
+      handler[Symbol.dispose]();
+      await working;
+      if (!options.keepPods) await network?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Stops every container (briefly asked first) and removes every sandbox; the API objects stay, so the pods come back with the node. */
+async function stopPods(runtime: Runtime, pods: readonly Pod[], log: Log): Promise<void> {
+  const graceOf = new Map(pods.map((pod) => [pod.metadata.uid, pod.spec.terminationGracePeriodSeconds ?? 30]));
+  const sandboxes = await runtime.listSandboxes();
+  await Promise.all(
+    sandboxes.map(async (sandbox) => {
+      try {
+        const grace = Math.min(5, graceOf.get(sandbox.podUid) ?? 5);
+        const containers = await runtime.listContainers(sandbox.podUid);
+        await Promise.all(containers.filter((container) => container.state === "running").map((container) => runtime.stopContainer(container.id, grace)));
+        await runtime.stopSandbox(sandbox.id);
+        await Promise.all(containers.map((container) => runtime.removeContainer(container.id)));
+        await runtime.removeSandbox(sandbox.id);
+      } catch (error) {
+        log.warn("cannot stop a pod", { pod: `${sandbox.podNamespace}/${sandbox.podName}`, error });
+      }
+    }),
+  );
+}
+
+/** Lets followers of logs know when a container of a pod has changed state, from the events that the kubelet reads anyway. */
+class PodWatchers {
+  readonly #listeners = new Map<string, Set<() => void>>();
+
+  observe(runtime: Runtime): Runtime {
+    const notify = (uid: string): void => {
+      for (const listener of this.#listeners.get(uid) ?? []) listener();
+    };
+    return new Proxy(runtime, {
+      get: (target, property) => {
+        if (property === "events") {
+          return async function* (signal: AbortSignal) {
+            for await (const event of target.events(signal)) {
+              notify(event.podUid);
+              yield event;
+            }
+          };
+        }
+        const value = Reflect.get(target, property, target) as unknown;
+        return typeof value === "function" ? (value as (...args: unknown[]) => unknown).bind(target) : value;
+      },
+    });
+  }
+
+  onChange(uid: string, listener: () => void): Disposable {
+    const set = this.#listeners.get(uid) ?? new Set();
+    this.#listeners.set(uid, set.add(listener));
+    return {
+      [Symbol.dispose]: () => {
+        set.delete(listener);
+        if (set.size === 0) this.#listeners.delete(uid);
+      },
+    };
+  }
+}

@@ -1,0 +1,48 @@
+// What `tiphys up` becomes on this machine: real nodes where they can be, simulated ones otherwise, and why.
+import type { Files, Processes } from "#base";
+import type { UpOptions } from "./options.ts";
+import type { Shape } from "./up.ts";
+
+export interface Machine {
+  readonly platform: string;
+  readonly isRoot: boolean;
+  readonly hostname: string;
+  readonly homeDirectory: string;
+}
+
+const programs = ["/usr/bin/containerd", "/usr/bin/ctr", "/usr/sbin/runc", "/usr/sbin/nft", "/usr/sbin/ip", "/usr/lib/cni/bridge"];
+
+/** Throws a sentence for the user where the options ask for what this machine cannot do. */
+export async function decideShape(options: UpOptions, machine: Machine, deps: { files: Files; processes: Processes }): Promise<Shape> {
+  const obstacle = await whyNoRealNode(machine, deps.files);
+  if ((options.nodes ?? 0) > 0 && obstacle !== undefined) throw new Error(`Cannot run real nodes: ${obstacle}; use --sim-nodes for simulated ones`);
+  const realNodes = options.nodes ?? (obstacle === undefined ? 1 : 0);
+  const simNodes = options.simNodes ?? (realNodes === 0 ? 3 : 0);
+  return {
+    dataDir: options.dataDir ?? (machine.isRoot ? "/var/lib/tiphys" : `${machine.homeDirectory}/.tiphys`),
+    realNodes,
+    simNodes,
+    nodeName: (options.nodeName ?? machine.hostname).toLowerCase(),
+    nodeAddress: realNodes === 0 ? "127.0.0.1" : await primaryAddress(deps.processes),
+    whySimulated: realNodes === 0 && options.nodes === undefined ? obstacle : undefined,
+  };
+}
+
+async function whyNoRealNode(machine: Machine, files: Files): Promise<string | undefined> {
+  if (machine.platform !== "linux") return `${machine.platform} has no containerd; containers need Linux`;
+  if (!machine.isRoot) return "containers need root";
+  const missing: string[] = [];
+  for (const program of programs) if ((await files.stat(program)) === undefined) missing.push(program.slice(program.lastIndexOf("/") + 1));
+  return missing.length > 0 ? `not installed: ${missing.join(", ")}` : undefined;
+}
+
+/** The address from which this host reaches the rest of the world, or the first that is not loopback. */
+async function primaryAddress(processes: Processes): Promise<string> {
+  const route = await processes.run("ip", ["-4", "-o", "route", "get", "192.0.2.1"]);
+  const source = /\bsrc (\S+)/.exec(route.stdout)?.[1];
+  if (source !== undefined) return source;
+  const addresses = await processes.run("ip", ["-4", "-o", "address", "show", "scope", "global"]);
+  const first = /\binet ([0-9.]+)\//.exec(addresses.stdout)?.[1];
+  if (first === undefined) throw new Error("Cannot run a real node: this host has no IPv4 address except loopback");
+  return first;
+}

@@ -1,0 +1,175 @@
+// `tiphys up`: everything in one process. Starts in order, says when it is ready, stops in the opposite order and leaves nothing behind.
+import { type Node, nodes } from "#api";
+import { ensurePki, type Pki, type RunningApiServer, startApiServer, writeKubeconfig } from "#apiserver";
+import type { Clock, Files, Log, Processes, Random } from "#base";
+import { type Client, createClient, createInformerFactory, inProcessTransport } from "#client";
+import { parseResolvConf, startDns } from "#dns";
+import { addressAt, parseRange, setUpPodNetwork } from "#network";
+import { openDiskStore, openMemoryStore, type Store } from "#store";
+import { type ClientFor, type ComponentDeps, runControllers, runScheduler, runSimNodes } from "./control-plane.ts";
+import { publishDns } from "./dns-service.ts";
+import { administrator } from "./identities.ts";
+import type { UpOptions } from "./options.ts";
+import { startRealNode } from "./real-node.ts";
+
+export interface UpDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly files: Files;
+  readonly processes: Processes;
+  readonly log: Log;
+  readonly packageVersion: string;
+  /** Milliseconds since the process started, for the ready file. */
+  readonly uptimeMs: () => number;
+}
+
+/** The options after defaults that depend on the machine were filled in. */
+export interface Shape {
+  readonly dataDir: string;
+  readonly realNodes: number;
+  readonly simNodes: number;
+  readonly nodeName: string;
+  /** The real node's own address. */
+  readonly nodeAddress: string;
+  /** Why there are no real nodes although nobody asked for none. */
+  readonly whySimulated: string | undefined;
+}
+
+export interface RunningUp extends AsyncDisposable {
+  readonly server: RunningApiServer;
+  readonly client: Client;
+  readonly kubeconfig: string;
+  readonly url: string;
+  readonly nodeNames: readonly string[];
+  readonly readyMs: number;
+}
+
+/** Resolves when the API server and all nodes are ready. On failure everything that was started is stopped again. */
+export async function up(options: UpOptions, shape: Shape, deps: UpDeps): Promise<RunningUp> {
+  const closing: AsyncDisposable[] = [];
+  const close = async (): Promise<void> => {
+    for (const part of closing.splice(0).reverse()) await part[Symbol.asyncDispose]();
+  };
+  try {
+    return await start(options, shape, deps, closing, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function start(options: UpOptions, shape: Shape, deps: UpDeps, closing: AsyncDisposable[], close: () => Promise<void>): Promise<RunningUp> {
+  const { clock, random, files, processes, log } = deps;
+  const { dataDir } = shape;
+  const gateway = addressAt(parseRange(options.clusterCidr), 1);
+  const firstService = addressAt(parseRange(options.serviceCidr), 1);
+  const serverNames = [options.bindAddress, shape.nodeName, shape.nodeAddress, gateway, firstService, ...options.tlsSan];
+  const [pki, store] = await Promise.all([ensurePki(`${dataDir}/pki`, { files, clock, random, log, serverNames }), openStore(options, dataDir, deps)]);
+  closing.push(store);
+
+  const withRealNodes = shape.realNodes > 0;
+  // pods reach the API server on their gateway, so the bridge is there before the server listens on it
+  if (withRealNodes) await setUpPodNetwork({ bridge: podBridge, podCidr: `${addressAt(parseRange(options.clusterCidr), 0)}/24`, clusterCidr: options.clusterCidr }, processes);
+  const serving = { cert: pki.apiserver.certificate, key: pki.apiserver.key };
+  const server = await startApiServer(
+    {
+      listen: { ...serving, address: options.bindAddress, port: options.apiPort },
+      clientCa: pki.ca.certificate,
+      serviceClusterIpRanges: [options.serviceCidr],
+      serviceAccountKey: pki.serviceAccount,
+      staticTokens: options.tokenAuthFile === undefined ? undefined : (await files.read(options.tokenAuthFile)).toString(),
+      packageVersion: deps.packageVersion,
+    },
+    { store, clock, random, files, log: log.child({ component: "apiserver" }) },
+  );
+  closing.push(server);
+  if (withRealNodes) await server.listen({ ...serving, address: gateway, port: server.port });
+  const kubeconfig = `${dataDir}/admin.kubeconfig`;
+  await writeAdminKubeconfig(kubeconfig, server.url, pki, files);
+  if (options.kubeconfig !== undefined) await writeAdminKubeconfig(options.kubeconfig, server.url, pki, files);
+
+  const clientFor: ClientFor = (user, userAgent) => createClient(inProcessTransport(server.handle, { user, userAgent }), {});
+  const componentDeps: ComponentDeps = { clientFor, clock, random, log };
+  const client = clientFor(administrator, "tiphys");
+  closing.push(await runControllers({ clusterCidrs: withRealNodes ? [options.clusterCidr] : [], rootCertificate: pki.ca.certificate }, componentDeps));
+  closing.push(await runScheduler({}, componentDeps));
+  if (shape.simNodes > 0) closing.push(await runSimNodes({ count: shape.simNodes, namePrefix: "sim-" }, componentDeps));
+  if (withRealNodes) await startNodes(options, shape, deps, { pki, client, componentDeps, gateway, closing });
+
+  const nodeNames = await allReady(client, shape.realNodes + shape.simNodes, deps);
+  const readyMs = Math.round(deps.uptimeMs());
+  if (options.readyFile !== undefined) {
+    const info = { pid: process.pid, server: server.url, kubeconfig, dataDir, readyMs, nodes: nodeNames };
+    await files.writeAtomic(options.readyFile, `${JSON.stringify(info, undefined, 2)}\n`);
+  }
+  return { server, client, kubeconfig, url: server.url, nodeNames, readyMs, [Symbol.asyncDispose]: close };
+}
+
+const podBridge = "tiphys0";
+
+const writeAdminKubeconfig = (path: string, server: string, pki: Pki, files: Files): Promise<void> =>
+  writeKubeconfig(files, path, { server, caCertificate: pki.ca.certificate, credentials: pki.admin });
+
+async function openStore(options: UpOptions, dataDir: string, deps: UpDeps): Promise<Store> {
+  const { clock, random, log } = deps;
+  if (options.store === "memory") return openMemoryStore({ clock, random });
+  if (options.store === "etcd") throw new Error("Cannot use --store etcd: it is not implemented yet; use disk or memory");
+  return openDiskStore({ directory: `${dataDir}/store`, clock, random, log: log.child({ component: "store" }) });
+}
+
+interface NodeContext {
+  readonly pki: Pki;
+  readonly client: Client;
+  readonly componentDeps: ComponentDeps;
+  readonly gateway: string;
+  readonly closing: AsyncDisposable[];
+}
+
+async function startNodes(options: UpOptions, shape: Shape, deps: UpDeps, context: NodeContext): Promise<void> {
+  const { clock, random, files, processes, log } = deps;
+  const { pki, client, componentDeps, gateway, closing } = context;
+  const clusterDns = addressAt(parseRange(options.serviceCidr), 10);
+  const dnsInformers = createInformerFactory({ client, clock, random, log });
+  const resolvers = parseResolvConf((await files.read("/etc/resolv.conf").catch(() => Buffer.alloc(0))).toString()).servers;
+  const dns = await startDns({ addresses: [gateway], port: 53, zone: options.clusterDomain, forwardTo: resolvers }, { informers: dnsInformers, clock, log: log.child({ component: "dns" }) });
+  closing.push(dnsInformers, dns);
+  await publishDns(client, { clusterIp: clusterDns, address: gateway, port: 53 });
+  const { serving } = await pki.node(shape.nodeName, [shape.nodeAddress]);
+  closing.push(
+    await startRealNode(
+      {
+        name: shape.nodeName,
+        address: shape.nodeAddress,
+        directory: `${shape.dataDir}/nodes/${shape.nodeName}`,
+        clusterCidr: options.clusterCidr,
+        clusterDomain: options.clusterDomain,
+        clusterDns,
+        bridge: podBridge,
+        kubeletPort: options.kubeletPort,
+        serving,
+        clientCa: pki.ca.certificate,
+        keepPods: options.keepPods,
+      },
+      { ...componentDeps, files, processes },
+    ),
+  );
+}
+
+/** Waits, by a watch, until so many nodes say that they are Ready. */
+async function allReady(client: Client, count: number, { clock, random, log }: UpDeps): Promise<string[]> {
+  await using informers = createInformerFactory({ client, clock, random, log });
+  const informer = informers.informer(nodes);
+  const ready = (): string[] => informer.list().filter(isReady).map((node) => node.metadata.name).sort();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const look = (): void => {
+    if (ready().length >= count) resolve();
+  };
+  informer.addHandler({ added: look, updated: look });
+  informers.start();
+  await informer.synced;
+  look();
+  await promise;
+  return ready();
+}
+
+const isReady = (node: Node): boolean => node.status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") ?? false;
