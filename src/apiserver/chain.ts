@@ -24,6 +24,7 @@ export interface IncomingRequest {
   readonly userAgent: string;
   readonly sourceIPs: readonly string[];
   readonly signal?: AbortSignal;
+  readonly header?: (name: string) => string | undefined;
   /** What the router says of the Accept header: thrown once the request is authorized. */
   readonly refused?: ApiError;
 }
@@ -51,6 +52,8 @@ export interface Chain extends Dispatcher {
   readonly log: Log;
 }
 
+const noHeader = (): undefined => undefined;
+
 /** Never throws: failures are answers too. */
 export async function serve(chain: Chain, incoming: IncomingRequest): Promise<Outcome> {
   const info = requestInfo(incoming.method, incoming.path, incoming.query);
@@ -69,6 +72,7 @@ export async function serve(chain: Chain, incoming: IncomingRequest): Promise<Ou
     const request: ServerRequest = {
       method: incoming.method, info, query: incoming.query, body: incoming.body, user, userAgent: incoming.userAgent,
       ...(incoming.signal === undefined ? {} : { signal: incoming.signal }), warn: (message) => void (warnings.includes(message) || warnings.push(message)),
+      header: incoming.header ?? noHeader,
     };
     answer = info.isResource ? await dispatch(chain, request) : await chain.paths.answer(request);
   } catch (error) {

@@ -21,6 +21,8 @@ export interface ServerRequest {
   readonly userAgent: string;
   readonly signal?: AbortSignal;
   warn(message: string): void;
+  /** A request header; undefined in process. */
+  header(name: string): string | undefined;
 }
 
 export interface Dispatcher {

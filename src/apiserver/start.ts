@@ -9,7 +9,10 @@ import { type HttpDeps, handleExchange } from "./http/handler.ts";
 import { type Listener, listen } from "./http/listener.ts";
 import { replyOf } from "./in-process.ts";
 import { Metrics } from "./metrics.ts";
-import { createPaths } from "./paths.ts";
+import { discoveryPaths } from "./discovery/paths.ts";
+import { type HealthCheck, healthPaths } from "./health.ts";
+import { openApiPaths, openIdPaths } from "./openapi.ts";
+import { createPaths, type PathHandler } from "./paths.ts";
 import { queryFromRecord } from "./query.ts";
 import { Catalogue } from "./registry/catalogue.ts";
 import { objectReader, objectWriter } from "./registry/internal-access.ts";
@@ -46,6 +49,8 @@ export interface ApiServerOptions {
   readonly serviceAccountKey?: { readonly privateKey: string; readonly publicKey: string };
   /** PEM: client certificates signed by it are users. */
   readonly clientCa?: string;
+  /** "10.0.0.1:6443": where others reach this server; what discovery and the Service `kubernetes` say. */
+  readonly advertiseAddress?: string;
   /** Version of this package, for /version. */
   readonly packageVersion?: string;
   /** Deep-freeze shared objects: finds who changes them, at half the speed. */
@@ -99,15 +104,26 @@ export async function startApiServer(options: ApiServerOptions, deps: ApiServerD
       enableAdmission: options.enableAdmission, disableAdmission: options.disableAdmission, nodePorts: options.nodePortRange, clientCa: options.clientCa,
     }),
   });
+  let stopping = false;
+  let advertised = options.advertiseAddress ?? "";
   const metrics = new Metrics(clock, () => objectCounts(catalogue));
   const version = versionInfo(options.packageVersion ?? "0.1.0");
   const chain: Chain = {
     catalogue, reads, writes, clock, random, log, metrics, security, audit: deps.audit,
     subresources: createSubresources({ reads, writes }),
-    paths: createPaths([versionPath(version)]),
+    paths: createPaths([
+      healthPaths(healthChecks(store, () => (stopping ? "shutting down" : undefined))),
+      discoveryPaths(catalogue, () => advertised),
+      versionPath(version),
+      openApiPaths({ index: () => ({}), document: () => undefined }),
+      openIdPaths(security, () => `https://${advertised}`),
+      metricsPath(metrics),
+    ]),
     watchSeconds: () => minWatchSeconds + randomInt(random, minWatchSeconds),
   };
-  if (options.skipBootstrap !== true) await security.bootstrap();
+  if (options.skipBootstrap !== true) {
+    await security.bootstrap();
+  }
   const handle: Handle = async (request) => {
     const outcome = await serve(chain, {
       method: request.method, path: request.path, uri: request.path, query: queryFromRecord(request.query), user: request.user, userAgent: request.userAgent, sourceIPs: ["127.0.0.1"],
@@ -128,7 +144,7 @@ export async function startApiServer(options: ApiServerOptions, deps: ApiServerD
     return listener;
   };
   const first = options.listen === undefined || options.listen === false ? undefined : await open(options.listen);
-  let stopping = false;
+  if (first !== undefined && advertised === "") advertised = `127.0.0.1:${first.port}`;
   return {
     handle, reader, writer, listen: open,
     port: first?.port ?? 0,
@@ -148,6 +164,23 @@ export async function startApiServer(options: ApiServerOptions, deps: ApiServerD
 function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }
+
+function healthChecks(store: Store, stopping: () => string | undefined): HealthCheck[] {
+  const all = ["livez", "readyz", "healthz"] as const;
+  const storeCheck = async (): Promise<string | undefined> => (await store.status()).alarm?.message;
+  return [
+    { name: "ping", in: all, check: () => undefined },
+    { name: "log", in: all, check: () => undefined },
+    { name: "etcd", in: all, check: storeCheck },
+    { name: "informer-sync", in: ["readyz"], check: () => undefined },
+    { name: "shutdown", in: ["readyz"], check: stopping },
+  ];
+}
+
+const metricsPath = (metrics: Metrics): PathHandler => (request) => {
+  if (request.info.path !== "/metrics") return undefined;
+  return (async () => ({ kind: "raw", code: 200, contentType: metrics.contentType, body: await metrics.text() }))();
+};
 
 function* objectCounts(catalogue: Catalogue): Iterable<readonly [string, number]> {
   for (const resource of catalogue.served) {

@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { OptionError } from "#base";
 import { normaliseArguments } from "./flags.ts";
 import { addImage } from "./image.ts";
+import { addPrograms } from "./programs.ts";
 import { addStatus } from "./status.ts";
 import { addUp } from "./up.ts";
 import { packageVersion } from "./version.ts";
@@ -11,6 +12,7 @@ const program = new Command("tiphys").description("Kubernetes in one program").v
 addUp(program);
 addStatus(program);
 addImage(program);
+addPrograms(program);
 
 // timers of ours do not keep the process alive; this one does until the command is done
 const alive = setInterval(() => {}, 1 << 30);

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { createLog, systemClock, systemFiles, systemProcesses, systemRandom } from "#base";
 import { decideShape, type RunningUp, type Shape, type UpOptions, up, upOptions } from "#cluster";
 import { addFlags, readFlags } from "./flags.ts";
+import { signalled } from "./signals.ts";
 import { packageVersion } from "./version.ts";
 
 export function addUp(program: Command): void {
@@ -27,20 +28,6 @@ async function run(options: UpOptions): Promise<void> {
   await (await starting)[Symbol.asyncDispose]();
   // a library may hold a handle that we do not know of; everything that matters is closed by now
   process.exit(0);
-}
-
-/** Resolves at the first SIGINT or SIGTERM; the second ends the process at once. */
-function signalled(): Promise<void> {
-  return new Promise((resolve) => {
-    let seen = false;
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      process.on(signal, () => {
-        if (seen) process.exit(130);
-        seen = true;
-        resolve();
-      });
-    }
-  });
 }
 
 const summary = (running: RunningUp, shape: Shape) => ({ server: running.url, kubeconfig: running.kubeconfig, dataDir: shape.dataDir, readyMs: running.readyMs, nodes: running.nodeNames });

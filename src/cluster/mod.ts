@@ -2,6 +2,8 @@
 export { type Cluster, type ClusterOptions, createCluster } from "./create-cluster.ts";
 export type { FaultRule, Faults } from "./faults.ts";
 export { type UpOptions, upOptions } from "./options.ts";
+export type { Program, ProgramDeps } from "./programs/program.ts";
+export { programs } from "./programs/registry.ts";
 export { runDirectoryOf } from "./real-node.ts";
 export { decideShape, type Machine } from "./shape.ts";
 export { type RunningUp, type Shape, type UpDeps, up } from "./up.ts";

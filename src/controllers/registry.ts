@@ -2,10 +2,41 @@
 import { runController } from "#client";
 import type { ControllerContext, ControllerEntry } from "./context.ts";
 import { deploymentController } from "./deployment/controller.ts";
+import { endpointsController } from "./endpoints/controller.ts";
+import { endpointSliceController } from "./endpointslice/controller.ts";
+import { namespaceController } from "./namespace/controller.ts";
+import { nodeIpamController } from "./node-ipam/controller.ts";
+import { nodeLifecycleController } from "./node-lifecycle/controller.ts";
+import { podGarbageCollector } from "./pod-gc/controller.ts";
 import { replicaSetKind, replicationControllerKind } from "./replicaset/controller.ts";
 import { replicaController } from "./replicaset/engine.ts";
+import { rootCaController } from "./root-ca/controller.ts";
+import { serviceAccountController } from "./serviceaccount/controller.ts";
+import { discovery } from "./shared/discovery.ts";
+import { taintEvictionController } from "./taint-eviction/controller.ts";
 
 export const controllers: readonly ControllerEntry[] = [
+  {
+    name: "namespace-controller",
+    account: "namespace-controller",
+    duty: "empties a deleted namespace of everything in it",
+    start: (context) => runController(namespaceController(context, discovery(context.client)), context),
+  },
+  {
+    name: "serviceaccount-controller",
+    account: "service-account-controller",
+    duty: "gives every namespace its default ServiceAccount",
+    start: (context) => runController(serviceAccountController(context), context),
+  },
+  {
+    name: "root-ca-certificate-publisher-controller",
+    account: "root-ca-cert-publisher",
+    duty: "publishes the cluster's certificate authority in every namespace",
+    start: (context) => {
+      const { rootCertificate } = context.options;
+      return rootCertificate === undefined ? undefined : runController(rootCaController(context, rootCertificate), context);
+    },
+  },
   {
     name: "replicaset-controller",
     account: "replicaset-controller",
@@ -23,6 +54,42 @@ export const controllers: readonly ControllerEntry[] = [
     account: "deployment-controller",
     duty: "rolls a new pod template out, and back",
     start: (context) => runController(deploymentController(context), context),
+  },
+  {
+    name: "endpointslice-controller",
+    account: "endpointslice-controller",
+    duty: "lists the addresses behind every Service in EndpointSlices",
+    start: (context) => runController(endpointSliceController(context), context),
+  },
+  {
+    name: "endpoints-controller",
+    account: "endpoint-controller",
+    duty: "lists the addresses behind every Service in Endpoints, for old clients",
+    start: (context) => runController(endpointsController(context), context),
+  },
+  {
+    name: "node-lifecycle-controller",
+    account: "node-controller",
+    duty: "sees lost nodes, taints them, and marks their pods not ready",
+    start: (context) => runController(nodeLifecycleController(context), context),
+  },
+  {
+    name: "taint-eviction-controller",
+    account: "node-controller",
+    duty: "evicts pods from nodes whose NoExecute taints they do not tolerate",
+    start: (context) => runController(taintEvictionController(context), context),
+  },
+  {
+    name: "node-ipam-controller",
+    account: "node-controller",
+    duty: "gives every node a range of the pod network",
+    start: (context) => (context.options.clusterCidrs.length === 0 ? undefined : runController(nodeIpamController(context), context)),
+  },
+  {
+    name: "pod-garbage-collector-controller",
+    account: "pod-garbage-collector",
+    duty: "removes pods of vanished nodes and finished pods beyond a threshold",
+    start: (context) => runController(podGarbageCollector(context), context),
   },
 ];
 

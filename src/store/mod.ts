@@ -1,5 +1,6 @@
 // The front door of `store`: etcd's data model behind one interface, and what implements it.
 export { compactPeriodically } from "./compactor.ts";
+export { claimDirectory } from "./disk/claim.ts";
 export { type DiskStore, type DiskStoreOptions, openDiskStore } from "./disk/disk-store.ts";
 export { MemoryStore, type MemoryStoreOptions, openMemoryStore } from "./memory.ts";
 export {

@@ -39,7 +39,7 @@ export async function handleExchange(deps: HttpDeps, exchange: Exchange): Promis
     const impersonate = impersonation(exchange);
     const body = await readBody(exchange);
     const incoming: IncomingRequest = {
-      method: exchange.method, path, uri: exchange.url, query, body, user, userAgent: exchange.header("user-agent") ?? "", sourceIPs: [exchange.remoteAddress], signal: exchange.signal,
+      method: exchange.method, path, uri: exchange.url, query, body, user, userAgent: exchange.header("user-agent") ?? "", sourceIPs: [exchange.remoteAddress], signal: exchange.signal, header: (name) => exchange.header(name),
       ...(impersonate === undefined ? {} : { impersonate }),
     };
     const outcome = await serve(deps.chain, { ...incoming, ...refusedAccept(exchange, path) });
@@ -115,7 +115,7 @@ async function readBody(exchange: Exchange): Promise<RequestBody> {
 
 /** A request whose Accept header the router refuses is still authorized first; the refusal then is its answer. */
 function refusedAccept(exchange: Exchange, path: string): { readonly refused?: ApiError } {
-  if (!/^\/apis?(\/|$)/.test(path)) return {};
+  if (!/^\/(api|apis\/[^/]+\/[^/]+)(\/|$)/.test(path)) return {};
   const refused = checkRoute(exchange.header("accept"), exchange.method === "GET" && requestsCollection(path));
   return refused === undefined ? {} : { refused };
 }
@@ -178,7 +178,7 @@ async function send(exchange: Exchange, encoded: Encoded, head: Record<string, s
 }
 
 function sendEncoded(exchange: Exchange, encoded: Encoded, head: Record<string, string | readonly string[]>): void {
-  exchange.respond(encoded.code, { ...head, "content-type": encoded.contentType, ...encoded.headers }, exchange.method === "HEAD" ? [] : encoded.body);
+  exchange.respond(encoded.code, { ...head, ...(encoded.contentType === "" ? {} : { "content-type": encoded.contentType }), ...encoded.headers }, exchange.method === "HEAD" ? [] : encoded.body);
 }
 
 function fail(deps: HttpDeps, exchange: Exchange, error: unknown, head: Record<string, string | readonly string[]>): void {

@@ -117,6 +117,10 @@ function planRun(draft: Draft): void {
 
 function planSandbox(draft: Draft): void {
   const { state } = draft;
+  if (draft.isBusy("start")) {
+    draft.cancel.push("start"); // it starts in a sandbox that is dead
+    return;
+  }
   // What still runs without its sandbox is stopped first: two generations of a pod never run side by side.
   const orphans = state.containers.filter(isRunning);
   for (const container of orphans) {
@@ -300,8 +304,8 @@ function planStop(draft: Draft, isDeleted: boolean, grace: number): void {
     if (sandbox.ready && (isDeleted || !state.node.keepTerminalSandbox)) draft.do({ kind: "stopSandbox", id: sandbox.id });
   }
   if (draft.actions.length > 0 || state.sandboxes.some((sandbox) => draft.isBusy(`end:${sandbox.id}`))) return;
-  if (memory.volumes.phase === "mounted") {
-    draft.do({ kind: "unmountVolumes" });
+  if (memory.volumes.phase !== "gone") {
+    draft.do({ kind: "unmountVolumes" }); // also where none is known: a kubelet before this one may have mounted them
     return;
   }
   if (isDeleted) planRemoval(draft);

@@ -3,7 +3,9 @@ import { statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { crc32 } from "node:zlib";
-import { Acknowledged, databaseFile, freeReserve, Locked, lockDirectory, takeReserve, unlockDirectory } from "./directory.ts";
+import { StoreError } from "../store.ts";
+import { claimDirectory } from "./claim.ts";
+import { Acknowledged, databaseFile, freeReserve, takeReserve } from "./directory.ts";
 import { failureOf } from "./failure.ts";
 import { Corrupt, load } from "./load.ts";
 import type { Loaded, Reply, Request, Sizes } from "./protocol.ts";
@@ -15,7 +17,7 @@ const { directory } = workerData as { readonly directory: string };
 const port = parentPort as NonNullable<typeof parentPort>; // this file runs as a worker only
 
 class Committer {
-  readonly #lock: DatabaseSync;
+  readonly #claim: Disposable;
   readonly #database: DatabaseSync;
   readonly #acknowledged: Acknowledged;
   readonly #tally: Tally;
@@ -28,8 +30,8 @@ class Committer {
   readonly #fact: StatementSync;
   #row: number;
 
-  private constructor(lock: DatabaseSync, database: DatabaseSync, tally: Tally, row: number) {
-    this.#lock = lock;
+  private constructor(claim: Disposable, database: DatabaseSync, tally: Tally, row: number) {
+    this.#claim = claim;
     this.#database = database;
     this.#acknowledged = new Acknowledged(directory);
     this.#tally = tally;
@@ -43,9 +45,9 @@ class Committer {
     this.#fact = database.prepare("INSERT INTO facts VALUES(?,?) ON CONFLICT DO UPDATE SET value=excluded.value");
   }
 
-  /** Throws Locked, Corrupt or SQLite's error; then nothing stays open. */
+  /** Throws StoreError, Corrupt or SQLite's error; then nothing stays open. */
   static open(): { readonly committer: Committer; readonly loaded: Loaded } {
-    const lock = lockDirectory(directory);
+    const claim = claimDirectory(directory);
     let database: DatabaseSync | undefined;
     try {
       database = new DatabaseSync(databaseFile(directory));
@@ -61,11 +63,11 @@ class Committer {
         );
       }
       takeReserveIfPossible();
-      return { committer: new Committer(lock, database, tally, loaded.row), loaded };
+      return { committer: new Committer(claim, database, tally, loaded.row), loaded };
     } catch (error) {
       // Keeps the write-ahead log as it is: a closing connection would write it into a file that may be damaged.
       if (!(error instanceof Corrupt)) database?.close();
-      unlockDirectory(directory, lock);
+      claim[Symbol.dispose]();
       throw error;
     }
   }
@@ -151,7 +153,7 @@ class Committer {
   #close(): void {
     this.#acknowledged.close();
     this.#database.close();
-    unlockDirectory(directory, this.#lock);
+    this.#claim[Symbol.dispose]();
   }
 }
 
@@ -171,7 +173,7 @@ function main(): void {
     port.postMessage({ kind: "loaded", loaded: opened.loaded } satisfies Reply);
   } catch (error) {
     const failure =
-      error instanceof Locked
+      error instanceof StoreError
         ? { code: "locked" as const, message: error.message, definite: true }
         : error instanceof Corrupt
           ? { code: "corrupt" as const, message: error.message, definite: true }

@@ -1,4 +1,4 @@
-// The store's directory: one process at a time, a marker of what was acknowledged, a reserve for the day the disk is full.
+// Files beside the database: a marker of what was acknowledged, and a reserve for the day the disk is full.
 import {
   closeSync,
   existsSync,
@@ -11,45 +11,12 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 
 const reserveBytes = 4 * 1024 * 1024;
 
 export const databaseFile = (directory: string): string => join(directory, "store.db");
-const lockFile = (directory: string): string => join(directory, "lock");
-const pidFile = (directory: string): string => join(directory, "pid");
 const acknowledgedFile = (directory: string): string => join(directory, "acknowledged");
 const reserveFile = (directory: string): string => join(directory, "reserve");
-
-export class Locked extends Error {}
-
-/** The kernel lets go of the lock when the process dies, however it dies: SQLite's lock on an empty file is a POSIX lock. */
-export function lockDirectory(directory: string): DatabaseSync {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const lock = new DatabaseSync(lockFile(directory), { timeout: 0 });
-  try {
-    lock.exec("PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE");
-  } catch (error) {
-    lock.close();
-    if (!/locked/.test(String(error))) throw error;
-    throw new Locked(`it is in use by ${holder(directory)}; stop that one first, or choose another data directory`);
-  }
-  writeFileSync(pidFile(directory), `${process.pid}\n`, { mode: 0o600 });
-  return lock;
-}
-
-function holder(directory: string): string {
-  try {
-    return `process ${readFileSync(pidFile(directory), "utf8").trim()}`;
-  } catch {
-    return "another process";
-  }
-}
-
-export function unlockDirectory(directory: string, lock: DatabaseSync): void {
-  rmSync(pidFile(directory), { force: true });
-  lock.close();
-}
 
 /**
  * Remembers, without an fsync, the last revision that was acknowledged. SQLite takes a damaged write-ahead log for a shorter one; against

@@ -73,6 +73,7 @@ function openingError(directory: string, error: unknown): unknown {
       },
     );
   }
+  if (code === "locked") return new StoreError("unavailable", message, { cause: error });
   return new StoreError("unavailable", `Cannot open the store "${directory}": ${message}`, { cause: error });
 }
 

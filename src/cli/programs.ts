@@ -1,0 +1,32 @@
+// `tiphys kube-apiserver`, `tiphys kube-scheduler`, ...: one component a process.
+import { hostname } from "node:os";
+import type { Command } from "commander";
+import { createLog, defineOptions, systemClock, systemFiles, systemProcesses, systemRandom } from "#base";
+import { type Program, programs } from "#cluster";
+import { addFlags, readFlags } from "./flags.ts";
+import { signalled } from "./signals.ts";
+import { packageVersion } from "./version.ts";
+
+const common = defineOptions({
+  logLevel: { kind: "string", default: "info", choices: ["debug", "info", "warn", "error"], help: "Least severe log lines to show" },
+  logFormat: { kind: "string", default: "text", choices: ["text", "json"], help: "Form of the logs" },
+});
+
+export function addPrograms(root: Command): void {
+  for (const program of programs) {
+    const command = root.command(program.name).description(program.summary);
+    addFlags(command, { ...program.options, ...common }).action(() => run(program, command));
+  }
+}
+
+async function run(program: Program, command: Command): Promise<void> {
+  const { logLevel, logFormat } = readFlags(common, command);
+  const log = createLog({ level: logLevel as "info", format: logFormat as "text" }).child({ component: program.name });
+  const stop = signalled();
+  const deps = { clock: systemClock, random: systemRandom, files: systemFiles, processes: systemProcesses, log, packageVersion: packageVersion(), hostname: hostname() };
+  const running = await program.start(readFlags(program.options, command), deps);
+  log.info("started");
+  await stop;
+  await running[Symbol.asyncDispose]();
+  process.exit(0);
+}

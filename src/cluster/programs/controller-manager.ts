@@ -1,0 +1,40 @@
+// `tiphys kube-controller-manager`: the controllers over HTTPS, one active copy at a time.
+import { defineOptions } from "#base";
+import { runControllers } from "../control-plane.ts";
+import { controllerManager } from "../identities.ts";
+import { leading } from "./leading.ts";
+import { clientsFromKubeconfig, defineProgram, Started } from "./program.ts";
+
+export const controllerManagerProgram = defineProgram({
+  name: "kube-controller-manager",
+  summary: "Run the controllers in this process, against an API server elsewhere",
+  options: defineOptions({
+    kubeconfig: { kind: "string", help: "How to reach the API server", placeholder: "FILE" },
+    controllers: { kind: "list", default: ["*"], help: "Controllers to run: '*' all that are on by default, 'name' on, '-name' off" },
+    clusterCidr: { kind: "string", help: "Range from which nodes get their pod ranges", placeholder: "CIDR" },
+    allocateNodeCidrs: { kind: "boolean", default: false, help: "Give each node a range of --cluster-cidr" },
+    rootCaFile: { kind: "string", help: "Certificate that pods get to trust the API server", placeholder: "FILE" },
+    nodeMonitorGracePeriod: { kind: "duration", default: 50_000, help: "How long a node may be silent before it counts as Unknown" },
+    useServiceAccountCredentials: { kind: "boolean", default: true, help: "Let each controller act as its own service account" },
+    leaderElect: { kind: "boolean", default: true, help: "Work only while holding the lease kube-controller-manager" },
+  }),
+  start: async (options, deps) => {
+    const started = new Started();
+    const clients = started.add(await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: options.useServiceAccountCredentials }));
+    const own = started.add(await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: false }));
+    const clientFor: typeof clients.clientFor = (user, userAgent) => (user === controllerManager ? own : clients).clientFor(user, userAgent);
+    const rootCertificate = options.rootCaFile === undefined ? undefined : (await deps.files.read(options.rootCaFile)).toString();
+    const run = () =>
+      runControllers(
+        {
+          controllers: options.controllers,
+          clusterCidrs: options.allocateNodeCidrs && options.clusterCidr !== undefined ? [options.clusterCidr] : [],
+          nodeMonitorGracePeriodMs: options.nodeMonitorGracePeriod,
+          ...(rootCertificate === undefined ? {} : { rootCertificate }),
+        },
+        { ...deps, clientFor },
+      );
+    started.add(options.leaderElect ? leading("kube-controller-manager", own.clientFor(controllerManager, "leader-election"), deps, run) : await run());
+    return started;
+  },
+});

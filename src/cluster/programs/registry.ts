@@ -1,0 +1,8 @@
+// Every component that can run as a process of its own.
+import { apiServerProgram } from "./api-server.ts";
+import { controllerManagerProgram } from "./controller-manager.ts";
+import type { Program } from "./program.ts";
+import { schedulerProgram } from "./scheduler.ts";
+import { simNodesProgram } from "./sim-nodes.ts";
+
+export const programs: readonly Program[] = [apiServerProgram, controllerManagerProgram, schedulerProgram, simNodesProgram];

@@ -1,0 +1,22 @@
+// `tiphys kube-scheduler`: the scheduler over HTTPS, one active copy at a time.
+import { defineOptions } from "#base";
+import { runScheduler } from "../control-plane.ts";
+import { scheduler } from "../identities.ts";
+import { leading } from "./leading.ts";
+import { clientsFromKubeconfig, defineProgram, Started } from "./program.ts";
+
+export const schedulerProgram = defineProgram({
+  name: "kube-scheduler",
+  summary: "Run the scheduler in this process, against an API server elsewhere",
+  options: defineOptions({
+    kubeconfig: { kind: "string", help: "How to reach the API server", placeholder: "FILE" },
+    leaderElect: { kind: "boolean", default: true, help: "Work only while holding the lease kube-scheduler" },
+  }),
+  start: async (options, deps) => {
+    const started = new Started();
+    const clients = started.add(await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: false }));
+    const run = () => runScheduler({}, { ...deps, clientFor: clients.clientFor });
+    started.add(options.leaderElect ? leading("kube-scheduler", clients.clientFor(scheduler, "leader-election"), deps, run) : await run());
+    return started;
+  },
+});

@@ -1,0 +1,20 @@
+// `tiphys sim-nodes`: simulated nodes over HTTPS, for an API server elsewhere.
+import { defineOptions } from "#base";
+import { runSimNodes } from "../control-plane.ts";
+import { clientsFromKubeconfig, defineProgram, Started } from "./program.ts";
+
+export const simNodesProgram = defineProgram({
+  name: "sim-nodes",
+  summary: "Run simulated nodes in this process, against an API server elsewhere",
+  options: defineOptions({
+    kubeconfig: { kind: "string", help: "How to reach the API server, as a user who may impersonate nodes", placeholder: "FILE" },
+    count: { kind: "integer", default: 3, help: "How many nodes" },
+    namePrefix: { kind: "string", default: "sim-", help: "Nodes are called PREFIX0, PREFIX1, ..." },
+  }),
+  start: async (options, deps) => {
+    const started = new Started();
+    const clients = started.add(await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: true }));
+    started.add(await runSimNodes({ count: options.count, namePrefix: options.namePrefix }, { ...deps, clientFor: clients.clientFor }));
+    return started;
+  },
+});
