@@ -33,6 +33,8 @@ export const borders: readonly string[] = [
   "src/store/disk/",
   "src/cli/",
   "src/apiserver/http/listener.ts",
+  "src/apiserver/http/outbound.ts",
+  "src/apiserver/http/upgrade.ts",
   "src/kubelet/server/",
   "src/dns/server.ts",
   "src/kubelet/probe/network.ts",

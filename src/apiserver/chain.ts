@@ -72,13 +72,17 @@ export async function serve(chain: Chain, incoming: IncomingRequest): Promise<Ou
     const request: ServerRequest = {
       method: incoming.method, info, query: incoming.query, body: incoming.body, user, userAgent: incoming.userAgent,
       ...(incoming.signal === undefined ? {} : { signal: incoming.signal }), warn: (message) => void (warnings.includes(message) || warnings.push(message)),
-      header: incoming.header ?? noHeader,
+      header: incoming.header ?? noHeader, uri: incoming.uri,
+      authorize: async (verb) => {
+        const other = await chain.security.authorizer.authorize(user, { ...info, verb });
+        if (!other.allowed) throw chain.security.refusal(user, { ...info, verb }, other);
+      },
     };
     answer = info.isResource ? await dispatch(chain, request) : await chain.paths.answer(request);
   } catch (error) {
     answer = failure(chain.log, error, info);
   }
-  const code = answer.kind === "list" || answer.kind === "watch" ? 200 : answer.code;
+  const code = answer.kind === "list" || answer.kind === "watch" || answer.kind === "forward" ? 200 : answer.code;
   if (answer.kind === "watch") trail.started(code);
   return {
     answer, warnings, info,

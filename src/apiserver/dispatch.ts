@@ -21,6 +21,10 @@ export interface ServerRequest {
   readonly userAgent: string;
   readonly signal?: AbortSignal;
   warn(message: string): void;
+  /** Throws Forbidden unless the caller may also do this to the same target (a PUT that creates). */
+  authorize(verb: string): Promise<void>;
+  /** Path and query as they came. */
+  readonly uri: string;
   /** A request header; undefined in process. */
   header(name: string): string | undefined;
 }
@@ -70,7 +74,7 @@ export async function dispatch(server: Dispatcher, request: ServerRequest): Prom
     if (virtual === undefined) throw noSuchResource();
     return await server.subresources.virtual(virtual, request, target);
   }
-  if (target.name === "" || target.subresource.some((part) => part === "")) throw noSuchResource();
+  if (target.name === "" || (target.subresource[0] !== "proxy" && target.subresource.some((part) => part === ""))) throw noSuchResource();
   checkScope(resource.type, target);
   if (target.watchPrefix) return await watchPath(server, request, resource, target);
   if (target.subresource.length > 0) {
@@ -92,6 +96,7 @@ function verbRequest(request: ServerRequest, resource: ServedResource, target: T
   return {
     resource, namespace: target.namespace ?? "", name: target.name ?? "", subresource: target.subresource.join("/"), query: request.query, body: request.body,
     user: request.user, userAgent: request.userAgent, ...(request.signal === undefined ? {} : { signal: request.signal }), warn: (message) => request.warn(message),
+    authorize: (verb) => request.authorize(verb), uri: request.uri,
   };
 }
 

@@ -1,5 +1,5 @@
 // Answers for callers in the same process: parsed objects, shared with the cache, and watches as async iterables.
-import { type ApiObject, ApiError, apiVersionOf, expired } from "#api";
+import { ApiError, type ApiObject, apiError, apiVersionOf, expired } from "#api";
 import type { ApiReply, WatchFrame } from "#client";
 import type { Answer } from "./answer.ts";
 import type { CacheWatcher, Delivery } from "./cache/watcher.ts";
@@ -22,6 +22,10 @@ export function replyOf(answer: Answer, warnings: readonly string[]): ApiReply {
     }
     case "watch":
       return { code: 200, frames: frames(answer.resource, answer.watcher) };
+    case "forward": {
+      const { status } = apiError("ServiceUnavailable", "streams from nodes are only served over HTTPS");
+      return { code: status.code, object: status, ...noted };
+    }
     case "raw":
       return { code: answer.code, object: rawObject(answer), ...noted };
     default:

@@ -28,7 +28,7 @@ export function openApiPaths(custom: CustomDocuments): PathHandler {
       const listed = { ...openApiV3Index(), ...custom.index() }[name]?.serverRelativeURL;
       const hash = listed === undefined ? undefined : parseQuery(listed.slice(listed.indexOf("?") + 1)).first("hash");
       if (wanted !== undefined && hash !== undefined && wanted !== hash) return { kind: "raw", code: 301, contentType: "application/json", body: "", headers: { location: listed ?? "" } };
-      const cached = wanted === undefined ? {} : { "cache-control": "public, immutable" };
+      const cached: Record<string, string> = wanted === undefined ? {} : { "cache-control": "public, immutable" };
       return { kind: "raw", code: 200, contentType: "application/json", body, headers: { ...(hash === undefined ? {} : { etag: `"${hash}"` }), vary: "Accept", ...cached } };
     })();
   };

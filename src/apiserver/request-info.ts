@@ -42,7 +42,6 @@ export function requestInfo(method: string, path: string, query: Query): ParsedR
     name = byName;
   } else if (name === "" && verb === "delete") {
     verb = "deletecollection";
-    name = nameSelector(query.first("fieldSelector"));
   } else if (verb === "get" && isTrue(query, "watch") && subresource === "") verb = "get";
   return { verb, path, isResource: true, group, version, resource, subresource, namespace, name, parts };
 }

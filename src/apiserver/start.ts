@@ -6,6 +6,8 @@ import { CacheHub } from "./cache/hub.ts";
 import { type Chain, serve } from "./chain.ts";
 import type { AuditSink, ObjectReader, ObjectWriter } from "./contract.ts";
 import { type HttpDeps, handleExchange } from "./http/handler.ts";
+import type { KubeletClient } from "./http/outbound.ts";
+import { handleUpgrade } from "./http/upgrade.ts";
 import { type Listener, listen } from "./http/listener.ts";
 import { replyOf } from "./in-process.ts";
 import { Metrics } from "./metrics.ts";
@@ -49,6 +51,8 @@ export interface ApiServerOptions {
   readonly serviceAccountKey?: { readonly privateKey: string; readonly publicKey: string };
   /** PEM: client certificates signed by it are users. */
   readonly clientCa?: string;
+  /** What kubelets know this server by. */
+  readonly kubeletClient?: KubeletClient;
   /** "10.0.0.1:6443": where others reach this server; what discovery and the Service `kubernetes` say. */
   readonly advertiseAddress?: string;
   /** Version of this package, for /version. */
@@ -110,7 +114,7 @@ export async function startApiServer(options: ApiServerOptions, deps: ApiServerD
   const version = versionInfo(options.packageVersion ?? "0.1.0");
   const chain: Chain = {
     catalogue, reads, writes, clock, random, log, metrics, security, audit: deps.audit,
-    subresources: createSubresources({ reads, writes }),
+    subresources: createSubresources({ catalogue, reads, writes, reader, writer, security, pick: (below) => randomInt(random, below) }),
     paths: createPaths([
       healthPaths(healthChecks(store, () => (stopping ? "shutting down" : undefined))),
       discoveryPaths(catalogue, () => advertised),
@@ -133,18 +137,19 @@ export async function startApiServer(options: ApiServerOptions, deps: ApiServerD
     return replyOf(outcome.answer, outcome.warnings);
   };
   const listeners: Listener[] = [];
-  const http: HttpDeps = { chain, security, random };
+  const http: HttpDeps = { chain, security, random, ...(options.kubeletClient === undefined ? {} : { kubeletClient: options.kubeletClient }) };
   const open = async (where: ListenOptions): Promise<Listener> => {
     const listener = await listen({
       ...where, ...(options.clientCa === undefined ? {} : { clientCa: options.clientCa }),
       handle: (exchange) => void handleExchange(http, exchange),
-      upgrade: (_request, socket) => socket.destroy(),
+      upgrade: (request, socket, head, certificate) => void handleUpgrade(http, request, socket, head, certificate),
     });
     listeners.push(listener);
     return listener;
   };
   const first = options.listen === undefined || options.listen === false ? undefined : await open(options.listen);
-  if (first !== undefined && advertised === "") advertised = `127.0.0.1:${first.port}`;
+  if (advertised === "" && first !== undefined && options.listen) advertised = `${options.listen.address}:${first.port}`;
+  if (options.skipBootstrap !== true) await security.publish(splitAddress(advertised === "" ? "127.0.0.1:6443" : advertised));
   return {
     handle, reader, writer, listen: open,
     port: first?.port ?? 0,
@@ -158,6 +163,12 @@ export async function startApiServer(options: ApiServerOptions, deps: ApiServerD
       await hub[Symbol.asyncDispose]();
     },
   };
+}
+
+/** "10.0.0.1:6443" or "[::1]:6443". */
+function splitAddress(text: string): { readonly address: string; readonly port: number } {
+  const colon = text.lastIndexOf(":");
+  return { address: text.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(text.slice(colon + 1)) };
 }
 
 /** Without the properties that are undefined. */

@@ -18,14 +18,19 @@ async function run(options: UpOptions): Promise<void> {
   const shape = await decideShape(options, machine, { files: systemFiles, processes: systemProcesses });
   if (options.output === "text" && shape.whySimulated !== undefined) console.log(`Containers will be simulated: ${shape.whySimulated}.`);
   const stop = signalled();
-  const starting = up(options, shape, { clock: systemClock, random: systemRandom, files: systemFiles, processes: systemProcesses, log, packageVersion: packageVersion(), uptimeMs: () => process.uptime() * 1000 });
-  const running = await Promise.race([starting, stop.then(() => undefined)]);
-  if (running !== undefined) {
+  const abort = new AbortController();
+  void stop.then(() => abort.abort(new Error("stopped before it was ready")));
+  const deps = { clock: systemClock, random: systemRandom, files: systemFiles, processes: systemProcesses, log, packageVersion: packageVersion(), uptimeMs: () => process.uptime() * 1000, signal: abort.signal };
+  try {
+    const running = await up(options, shape, deps);
     console.log(options.output === "json" ? JSON.stringify(summary(running, shape)) : banner(running, shape));
     await stop;
+    if (options.output === "text") console.log("stopping");
+    await running[Symbol.asyncDispose]();
+  } catch (error) {
+    if (!abort.signal.aborted) throw error;
+    if (error !== abort.signal.reason) log.error("could not stop in order", { error });
   }
-  if (options.output === "text") console.log("stopping");
-  await (await starting)[Symbol.asyncDispose]();
   // a library may hold a handle that we do not know of; everything that matters is closed by now
   process.exit(0);
 }

@@ -8,6 +8,7 @@ import { type MemoryStore, openMemoryStore } from "#store";
 import { type ClientFor, type ComponentDeps, runControllers, runScheduler, runSimNodes } from "./control-plane.ts";
 import { createFaults, type Faults } from "./faults.ts";
 import { administrator } from "./identities.ts";
+import { Parts } from "./parts.ts";
 
 export interface ClusterOptions {
   /** Where state lives; only "memory" can be forked. */
@@ -52,27 +53,25 @@ async function build(options: ClusterOptions, clock: Clock, store: MemoryStore, 
   const random = seededRandom(options.seed ?? 1);
   const log = options.log ?? silentLog;
   const trace = createHash("sha256");
-  const closing: AsyncDisposable[] = [];
+  const parts = new Parts({ clock, log });
   const watch = await store.watch({ key: "\0", end: "\0" }, ({ events }) => {
     for (const { type, kv } of events) trace.update(`${type} ${kv.key} ${kv.modRevision} `).update(kv.value);
   });
-  closing.push(watch);
+  parts.add("trace", watch);
   const server = await startApiServer({ listen: false, serviceAccountKey: quickKey(), skipBootstrap: forked }, { store, clock, random: branch(random), files: systemFiles, log: log.child({ component: "apiserver" }) });
-  closing.push(server);
+  parts.add("apiserver", server);
   const faults = createFaults({ clock, random: branch(random) });
   const clientFor: ClientFor = (user, userAgent) => createClient(faults.wrap(transportOf(server, user, userAgent, options.wire ?? false), userAgent), {});
   const deps = (): ComponentDeps => ({ clientFor, clock, random: branch(random), log });
 
-  closing.push(await runControllers({ controllers: options.controllers ?? ["*"], clusterCidrs: ["10.244.0.0/16"] }, deps()));
+  parts.add("controllers", await runControllers({ controllers: options.controllers ?? ["*"], clusterCidrs: ["10.244.0.0/16"] }, deps()));
   const scheduler = options.scheduler === false ? undefined : await runScheduler({}, deps());
-  if (scheduler !== undefined) closing.push(scheduler);
+  if (scheduler !== undefined) parts.add("scheduler", scheduler);
   const count = options.simNodes ?? 0;
-  if (count > 0) closing.push(await runSimNodes({ count, namePrefix: "node-" }, deps()));
+  if (count > 0) parts.add("simulated nodes", await runSimNodes({ count, namePrefix: "node-" }, deps()));
 
   const close = async (): Promise<void> => {
-    const done = (async () => {
-      for (const part of closing.splice(0).reverse()) await part[Symbol.asyncDispose]();
-    })();
+    const done = parts[Symbol.asyncDispose]();
     // what is being closed may wait for time that nobody moves any more
     if (clock instanceof VirtualClock) await drive(clock, done);
     await done;

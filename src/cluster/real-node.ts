@@ -8,9 +8,11 @@ import {
   busyboxArchive, type ContainerdInstance, containerdEvents, openCriRuntime, pauseArchive, recorderSink, type RunningKubelet, type Runtime, startContainerd, startKubelet, startKubeletServer, serverBackend, systemNetworkProbes,
 } from "#kubelet";
 import { cniConfig, type PodNetwork, setUpPodNetwork } from "#network";
+import { startProxy } from "#proxy";
 import type { ComponentDeps } from "./control-plane.ts";
 import { readHostFacts } from "./host-facts.ts";
-import { node as nodeIdentity } from "./identities.ts";
+import { node as nodeIdentity, proxy as proxyIdentity } from "./identities.ts";
+import { Parts } from "./parts.ts";
 
 export interface RealNodeOptions {
   readonly name: string;
@@ -46,15 +48,12 @@ export const runDirectoryOf = (directory: string): string => `/run/tiphys/${crea
 export async function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Promise<RunningNode> {
   const { clock, random, files, processes } = deps;
   const log = deps.log.child({ node: options.name });
-  const closing: AsyncDisposable[] = [];
-  const close = async (): Promise<void> => {
-    for (const part of closing.splice(0).reverse()) await part[Symbol.asyncDispose]();
-  };
+  const parts = new Parts({ clock, log });
   try {
     const containerd = await startContainerd({ directory: `${options.directory}/containerd`, runDirectory: runDirectoryOf(options.directory) }, { files, processes, clock, log: log.child({ component: "containerd" }) });
-    closing.push(containerd);
+    parts.add("containerd", containerd);
     const runtime = await openCriRuntime({ address: containerd.address, events: containerdEvents({ address: containerd.address, clock }) });
-    closing.push(runtime);
+    parts.add("runtime", runtime);
     await loadBuiltInImages(options, containerd, runtime, deps);
 
     const client = deps.clientFor(nodeIdentity(options.name), "kubelet");
@@ -63,9 +62,10 @@ export async function startRealNode(options: RealNodeOptions, deps: RealNodeDeps
     const me = informers.informer(nodes, { fieldSelector: `metadata.name=${options.name}` });
     const network = followPodCidr(me, options, containerd, deps, log);
     // the network goes last, when no pod needs it any more
-    closing.unshift(network);
+    parts.addFirst("pod network", network);
     informers.start();
-    closing.push(informers, events);
+    parts.add("informers", informers);
+    parts.add("events", events);
 
     const facts = await readHostFacts(files, options.directory);
     const watchers = new PodWatchers();
@@ -80,28 +80,36 @@ export async function startRealNode(options: RealNodeOptions, deps: RealNodeDeps
         clusterDomain: options.clusterDomain,
         hostDns: parseResolvConf((await files.read("/etc/resolv.conf").catch(() => Buffer.alloc(0))).toString()),
         serverPort: options.kubeletPort,
-        staticPodDirectory: `${options.directory}/manifests`,
       },
       { client, runtime: watchers.observe(runtime), clock, random, log: log.child({ component: "kubelet" }), files, processes, capacity: facts.capacity, nodeInfo: facts.nodeInfo, probes: systemNetworkProbes, events: recorderSink(events.recorder({ component: "kubelet", host: options.name })) },
     );
-    if (!options.keepPods) closing.push({ [Symbol.asyncDispose]: () => stopPods(runtime, kubelet.pods(), log) });
-    closing.push(kubelet);
-    closing.push(
+    if (!options.keepPods) parts.add("pods", { [Symbol.asyncDispose]: () => stopPods(runtime, kubelet.pods(), log) });
+    parts.add("kubelet", kubelet);
+    parts.add(
+      "kubelet server",
       await startKubeletServer(
         { nodeName: options.name, address: "0.0.0.0", port: options.kubeletPort, certificate: options.serving.certificate, key: options.serving.key, clientCa: options.clientCa },
         { client, backend: serverBackend(kubelet, runtime, (uid, listener) => watchers.onChange(uid, listener)), clock, log: log.child({ component: "kubelet-server" }) },
       ),
     );
+    const proxyInformers = createInformerFactory({ client: deps.clientFor(proxyIdentity, "kube-proxy"), clock, random, log });
+    const proxy = await startProxy(
+      { mode: "nftables", nodeName: options.name, nodeIps: [options.address], clusterCidr: options.clusterCidr, keepRules: options.keepPods },
+      { informers: proxyInformers, clock, processes, log: log.child({ component: "proxy" }) },
+    );
+    proxyInformers.start();
+    parts.add("proxy informers", proxyInformers);
+    parts.add("proxy", proxy);
     return {
       kubelet,
       containerd,
       [Symbol.asyncDispose]: async () => {
-        await close();
+        await parts[Symbol.asyncDispose]();
         if (!options.keepPods) await containerd.cleanUp();
       },
     };
   } catch (error) {
-    await close();
+    await parts[Symbol.asyncDispose]();
     throw error;
   }
 }

@@ -5,11 +5,12 @@ import type { Clock, Files, Log, Processes, Random } from "#base";
 import { type Client, createClient, createInformerFactory, inProcessTransport } from "#client";
 import { parseResolvConf, startDns } from "#dns";
 import { addressAt, parseRange, setUpPodNetwork } from "#network";
-import { openDiskStore, openMemoryStore, type Store } from "#store";
+import { claimDirectory, openDiskStore, openMemoryStore, type Store } from "#store";
 import { type ClientFor, type ComponentDeps, runControllers, runScheduler, runSimNodes } from "./control-plane.ts";
 import { publishDns } from "./dns-service.ts";
 import { administrator } from "./identities.ts";
 import type { UpOptions } from "./options.ts";
+import { Parts } from "./parts.ts";
 import { startRealNode } from "./real-node.ts";
 
 export interface UpDeps {
@@ -21,6 +22,8 @@ export interface UpDeps {
   readonly packageVersion: string;
   /** Milliseconds since the process started, for the ready file. */
   readonly uptimeMs: () => number;
+  /** Aborted: stop starting, and undo what was started. */
+  readonly signal?: AbortSignal;
 }
 
 /** The options after defaults that depend on the machine were filled in. */
@@ -46,35 +49,35 @@ export interface RunningUp extends AsyncDisposable {
 
 /** Resolves when the API server and all nodes are ready. On failure everything that was started is stopped again. */
 export async function up(options: UpOptions, shape: Shape, deps: UpDeps): Promise<RunningUp> {
-  const closing: AsyncDisposable[] = [];
-  const close = async (): Promise<void> => {
-    for (const part of closing.splice(0).reverse()) await part[Symbol.asyncDispose]();
-  };
+  const parts = new Parts(deps);
   try {
-    return await start(options, shape, deps, closing, close);
+    return await start(options, shape, deps, parts);
   } catch (error) {
-    await close();
+    await parts[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-async function start(options: UpOptions, shape: Shape, deps: UpDeps, closing: AsyncDisposable[], close: () => Promise<void>): Promise<RunningUp> {
+async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Parts): Promise<RunningUp> {
   const { clock, random, files, processes, log } = deps;
   const { dataDir } = shape;
+  const claim = claimDirectory(dataDir);
+  parts.add("data directory", { [Symbol.asyncDispose]: async () => claim[Symbol.dispose]() });
   const gateway = addressAt(parseRange(options.clusterCidr), 1);
   const firstService = addressAt(parseRange(options.serviceCidr), 1);
   const serverNames = [options.bindAddress, shape.nodeName, shape.nodeAddress, gateway, firstService, ...options.tlsSan];
   const [pki, store] = await Promise.all([ensurePki(`${dataDir}/pki`, { files, clock, random, log, serverNames }), openStore(options, dataDir, deps)]);
-  closing.push(store);
+  parts.add("store", store);
 
   const withRealNodes = shape.realNodes > 0;
   // pods reach the API server on their gateway, so the bridge is there before the server listens on it
-  if (withRealNodes) await setUpPodNetwork({ bridge: podBridge, podCidr: `${addressAt(parseRange(options.clusterCidr), 0)}/24`, clusterCidr: options.clusterCidr }, processes);
+  if (withRealNodes) parts.add("pod network", await setUpPodNetwork({ bridge: podBridge, podCidr: `${addressAt(parseRange(options.clusterCidr), 0)}/24`, clusterCidr: options.clusterCidr }, processes));
   const serving = { cert: pki.apiserver.certificate, key: pki.apiserver.key };
   const server = await startApiServer(
     {
       listen: { ...serving, address: options.bindAddress, port: options.apiPort },
       clientCa: pki.ca.certificate,
+      kubeletClient: { ca: pki.ca.certificate, cert: pki.apiserverKubeletClient.certificate, key: pki.apiserverKubeletClient.key },
       serviceClusterIpRanges: [options.serviceCidr],
       serviceAccountKey: pki.serviceAccount,
       staticTokens: options.tokenAuthFile === undefined ? undefined : (await files.read(options.tokenAuthFile)).toString(),
@@ -82,7 +85,7 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, closing: As
     },
     { store, clock, random, files, log: log.child({ component: "apiserver" }) },
   );
-  closing.push(server);
+  parts.add("apiserver", server);
   if (withRealNodes) await server.listen({ ...serving, address: gateway, port: server.port });
   const kubeconfig = `${dataDir}/admin.kubeconfig`;
   await writeAdminKubeconfig(kubeconfig, server.url, pki, files);
@@ -91,10 +94,10 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, closing: As
   const clientFor: ClientFor = (user, userAgent) => createClient(inProcessTransport(server.handle, { user, userAgent }), {});
   const componentDeps: ComponentDeps = { clientFor, clock, random, log };
   const client = clientFor(administrator, "tiphys");
-  closing.push(await runControllers({ clusterCidrs: withRealNodes ? [options.clusterCidr] : [], rootCertificate: pki.ca.certificate }, componentDeps));
-  closing.push(await runScheduler({}, componentDeps));
-  if (shape.simNodes > 0) closing.push(await runSimNodes({ count: shape.simNodes, namePrefix: "sim-" }, componentDeps));
-  if (withRealNodes) await startNodes(options, shape, deps, { pki, client, componentDeps, gateway, closing });
+  parts.add("controllers", await runControllers({ clusterCidrs: withRealNodes ? [options.clusterCidr] : [], rootCertificate: pki.ca.certificate }, componentDeps));
+  parts.add("scheduler", await runScheduler({}, componentDeps));
+  if (shape.simNodes > 0) parts.add("simulated nodes", await runSimNodes({ count: shape.simNodes, namePrefix: "sim-" }, componentDeps));
+  if (withRealNodes) await startNodes(options, shape, deps, { pki, client, componentDeps, gateway, parts });
 
   const nodeNames = await allReady(client, shape.realNodes + shape.simNodes, deps);
   const readyMs = Math.round(deps.uptimeMs());
@@ -102,7 +105,7 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, closing: As
     const info = { pid: process.pid, server: server.url, kubeconfig, dataDir, readyMs, nodes: nodeNames };
     await files.writeAtomic(options.readyFile, `${JSON.stringify(info, undefined, 2)}\n`);
   }
-  return { server, client, kubeconfig, url: server.url, nodeNames, readyMs, [Symbol.asyncDispose]: close };
+  return { server, client, kubeconfig, url: server.url, nodeNames, readyMs, [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose]() };
 }
 
 const podBridge = "tiphys0";
@@ -122,20 +125,22 @@ interface NodeContext {
   readonly client: Client;
   readonly componentDeps: ComponentDeps;
   readonly gateway: string;
-  readonly closing: AsyncDisposable[];
+  readonly parts: Parts;
 }
 
 async function startNodes(options: UpOptions, shape: Shape, deps: UpDeps, context: NodeContext): Promise<void> {
   const { clock, random, files, processes, log } = deps;
-  const { pki, client, componentDeps, gateway, closing } = context;
+  const { pki, client, componentDeps, gateway, parts } = context;
   const clusterDns = addressAt(parseRange(options.serviceCidr), 10);
   const dnsInformers = createInformerFactory({ client, clock, random, log });
   const resolvers = parseResolvConf((await files.read("/etc/resolv.conf").catch(() => Buffer.alloc(0))).toString()).servers;
   const dns = await startDns({ addresses: [gateway], port: 53, zone: options.clusterDomain, forwardTo: resolvers }, { informers: dnsInformers, clock, log: log.child({ component: "dns" }) });
-  closing.push(dnsInformers, dns);
+  parts.add("dns informers", dnsInformers);
+  parts.add("dns", dns);
   await publishDns(client, { clusterIp: clusterDns, address: gateway, port: 53 });
   const { serving } = await pki.node(shape.nodeName, [shape.nodeAddress]);
-  closing.push(
+  parts.add(
+    "node",
     await startRealNode(
       {
         name: shape.nodeName,
@@ -156,17 +161,18 @@ async function startNodes(options: UpOptions, shape: Shape, deps: UpDeps, contex
 }
 
 /** Waits, by a watch, until so many nodes say that they are Ready. */
-async function allReady(client: Client, count: number, { clock, random, log }: UpDeps): Promise<string[]> {
+async function allReady(client: Client, count: number, { clock, random, log, signal }: UpDeps): Promise<string[]> {
   await using informers = createInformerFactory({ client, clock, random, log });
   const informer = informers.informer(nodes);
   const ready = (): string[] => informer.list().filter(isReady).map((node) => node.metadata.name).sort();
-  const { promise, resolve } = Promise.withResolvers<void>();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  if (signal?.aborted) reject(signal.reason);
+  signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
   const look = (): void => {
     if (ready().length >= count) resolve();
   };
   informer.addHandler({ added: look, updated: look });
   informers.start();
-  await informer.synced;
   look();
   await promise;
   return ready();

@@ -4,6 +4,7 @@ import type { ControllerContext, ControllerEntry } from "./context.ts";
 import { deploymentController } from "./deployment/controller.ts";
 import { endpointsController } from "./endpoints/controller.ts";
 import { endpointSliceController } from "./endpointslice/controller.ts";
+import { startGarbageCollector } from "./garbage-collector/controller.ts";
 import { namespaceController } from "./namespace/controller.ts";
 import { nodeIpamController } from "./node-ipam/controller.ts";
 import { nodeLifecycleController } from "./node-lifecycle/controller.ts";
@@ -83,13 +84,20 @@ export const controllers: readonly ControllerEntry[] = [
     name: "node-ipam-controller",
     account: "node-controller",
     duty: "gives every node a range of the pod network",
-    start: (context) => (context.options.clusterCidrs.length === 0 ? undefined : runController(nodeIpamController(context), context)),
+    start: (context) =>
+      context.options.clusterCidrs.length === 0 ? undefined : runController(nodeIpamController(context), context),
   },
   {
     name: "pod-garbage-collector-controller",
     account: "pod-garbage-collector",
     duty: "removes pods of vanished nodes and finished pods beyond a threshold",
     start: (context) => runController(podGarbageCollector(context), context),
+  },
+  {
+    name: "garbage-collector-controller",
+    account: "generic-garbage-collector",
+    duty: "deletes what lost its owners",
+    start: (context) => startGarbageCollector(context, discovery(context.client)),
   },
 ];
 
@@ -103,7 +111,8 @@ export function isEnabled(entry: ControllerEntry, selection: readonly string[]):
 export function assertKnown(selection: readonly string[], entries: readonly ControllerEntry[]): void {
   for (const item of selection) {
     const name = item.replace(/^-/, "");
-    if (item !== "*" && !entries.some((entry) => entry.name === name)) throw new Error(`Cannot select controller "${item}": there is no "${name}"`);
+    if (item !== "*" && !entries.some((entry) => entry.name === name))
+      throw new Error(`Cannot select controller "${item}": there is no "${name}"`);
   }
 }
 

@@ -1,6 +1,13 @@
 // Starts the controllers of one process over shared informers, each under its own identity.
 import type { Clock, Log, Random, Running } from "#base";
-import { type Client, type ControllerDeps, createEvents, createInformerFactory, type Events, type InformerFactory } from "#client";
+import {
+  type Client,
+  type ControllerDeps,
+  createEvents,
+  createInformerFactory,
+  type Events,
+  type InformerFactory,
+} from "#client";
 import type { ControllerOptions } from "./context.ts";
 import { defaultOptions } from "./options.ts";
 import { assertKnown, controllers, isEnabled } from "./registry.ts";
@@ -32,7 +39,16 @@ export async function startControllers(deps: ControllersDeps, options: Partial<C
     const events = createEvents({ client, clock: deps.clock, log });
     recorders.push(events);
     const { clock, random, metrics } = deps;
-    const started = entry.start({ client, informers, events: events.recorder({ component: entry.account }), clock, random, log, metrics, options: all });
+    const started = entry.start({
+      client,
+      informers,
+      events: events.recorder({ component: entry.account }),
+      clock,
+      random,
+      log,
+      metrics,
+      options: all,
+    });
     if (started !== undefined) running.push(started);
   }
   informers.start();

@@ -17,7 +17,7 @@ export interface PodNetwork extends AsyncDisposable {
 
 const table = "tiphys-masquerade";
 
-/** Idempotent. Disposal removes the bridge and the table; pods must be gone by then. */
+/** Idempotent. Disposal removes the bridge and the table, unless a pod is still attached. */
 export async function setUpPodNetwork(options: PodNetworkOptions, processes: Processes): Promise<PodNetwork> {
   const range = parseRange(options.podCidr);
   const gateway = addressAt(range, 1);
@@ -30,6 +30,9 @@ export async function setUpPodNetwork(options: PodNetworkOptions, processes: Pro
   return {
     gateway,
     [Symbol.asyncDispose]: async () => {
+      // pods that were left running keep what they need
+      const ports = await run("ip", ["-o", "link", "show", "master", options.bridge]).catch(() => "");
+      if (ports.trim() !== "") return;
       await succeeds(run("nft", ["delete", "table", "ip", table]));
       await succeeds(run("ip", ["link", "delete", options.bridge]));
     },

@@ -1,2 +1,2 @@
 // The front door of `proxy`.
-export {};
+export { type ProxyDeps, type ProxyMode, type ProxyOptions, type RunningProxy, startProxy } from "./start.ts";

@@ -49,9 +49,9 @@ function podHandler({ cluster, queue, nominated, isOurs, gone }: EventDeps) {
     queue.delete(uid);
     nominated.remove(uid);
     gone(uid);
-    const held = cluster.placeOf(uid) !== undefined;
-    cluster.removePod(uid);
-    if (held || assigned(pod)) queue.move({ resource: "pods", action: "Delete", before: pod });
+    const held = cluster.removePod(uid);
+    if (held !== undefined || assigned(pod))
+      queue.move({ resource: "pods", action: "Delete", before: pod, pod: held ?? parsePod(pod) });
   };
   const set = (pod: Stored<Pod>, before: Stored<Pod> | undefined): void => {
     const { uid } = pod.metadata;
@@ -67,15 +67,16 @@ function podHandler({ cluster, queue, nominated, isOurs, gone }: EventDeps) {
           queue.delete(uid);
           nominated.remove(uid);
           // Others may have been waiting for this very pod's company.
-          queue.move({ resource: "pods", action: "Add", after: pod });
+          queue.move({ resource: "pods", action: "Add", after: pod, pod: cluster.podOf(uid) });
         }
         return;
       }
       queue.delete(uid);
       nominated.remove(uid);
-      cluster.setPod(parsePod(pod));
-      if (known === undefined || known.assumed) queue.move({ resource: "pods", action: "Add", after: pod });
-      else queue.move({ resource: "pods", action: "Update", before, after: pod });
+      const info = parsePod(pod);
+      cluster.setPod(info);
+      if (known === undefined || known.assumed) queue.move({ resource: "pods", action: "Add", after: pod, pod: info });
+      else queue.move({ resource: "pods", action: "Update", before, after: pod, pod: info });
       return;
     }
     if (!isOurs(pod)) return;

@@ -1,7 +1,7 @@
 // The scheduler against a fake API: what a user of the room can see.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { persistentVolumeClaims, pods } from "#api";
+import { nodes, persistentVolumeClaims, pods, replicaSets } from "#api";
 import type { SchedulerConfiguration } from "./framework/config.ts";
 import { startHarness } from "./testing/harness.ts";
 
@@ -224,4 +224,84 @@ test("a wrong configuration is refused with a sentence", async () => {
     /exactly one queueSort plugin is needed, found 0/,
   );
   await assert.rejects(start({ extenders: [{}] }), /extenders are not implemented yet/);
+});
+
+test("pods of one ReplicaSet are spread evenly without being asked to", async () => {
+  await using h = await startHarness();
+  h.api.put(replicaSets, {
+    metadata: { name: "web", namespace: "default", uid: "rs" },
+    spec: { selector: { matchLabels: { app: "web" } } },
+  });
+  for (const name of ["n1", "n2", "n3"]) h.node(name);
+  await h.settle();
+  const owner = { apiVersion: "apps/v1", kind: "ReplicaSet", name: "web", uid: "rs", controller: true };
+  for (let i = 0; i < 6; i++) h.pod({ name: `web-${i}`, labels: { app: "web" }, metadata: { ownerReferences: [owner] } });
+  await h.settle();
+  const counts = new Map<string, number>();
+  for (const line of h.bound) counts.set(line.slice(-2), (counts.get(line.slice(-2)) ?? 0) + 1);
+  assert.deepEqual([...counts.values()], [2, 2, 2]);
+});
+
+test("a bound pod stays where it is, whatever becomes of the nodes", async () => {
+  await using h = await startHarness();
+  h.node("n1", { labels: { disk: "ssd" } });
+  await h.settle();
+  h.pod({ name: "p", spec: { nodeSelector: { disk: "ssd" } } });
+  await h.settle();
+  h.node("n1", { unschedulable: true });
+  h.node("n2", { labels: { disk: "ssd" } });
+  await h.clock.advance(600_000);
+  await h.settle();
+  assert.deepEqual([h.bound, h.get("p")?.spec?.nodeName], [["default/p -> n1"], "n1"]);
+});
+
+test("labelling a node wakes the pod that waits for the label", async () => {
+  await using h = await startHarness();
+  h.node("n1");
+  await h.settle();
+  h.pod({ name: "p", spec: { nodeSelector: { disk: "ssd" } } });
+  await h.settle();
+  assert.match(h.events[0] ?? "", /1 node\(s\) didn't match Pod's node affinity\/selector/);
+  h.node("n1", { labels: { disk: "ssd" } });
+  await h.settle();
+  assert.deepEqual(h.bound, ["default/p -> n1"]);
+});
+
+test("a node that only says that it lives wakes nobody", async () => {
+  await using h = await startHarness();
+  const node = h.node("n1", { cpu: "1" });
+  await h.settle();
+  h.pod({ name: "p", cpu: "2" });
+  await h.settle();
+  const before = h.scheduler.attempts.unschedulable;
+  h.api.put(nodes, {
+    ...node,
+    status: { ...node.status, conditions: [{ type: "Ready", status: "True", lastHeartbeatTime: "2026-01-01T00:01:00Z" }] },
+  });
+  await h.clock.advance(20_000);
+  await h.settle();
+  assert.equal(h.scheduler.attempts.unschedulable, before);
+});
+
+test("a DaemonSet's pod goes to its own node, and the message counts the others", async () => {
+  await using h = await startHarness();
+  h.node("n1", { cpu: "1" });
+  h.node("n2");
+  h.node("n3");
+  await h.settle();
+  const only = (name: string) => ({
+    nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: {
+        nodeSelectorTerms: [{ matchFields: [{ key: "metadata.name", operator: "In", values: [name] }] }],
+      },
+    },
+  });
+  h.pod({ name: "d2", spec: { affinity: only("n2") } });
+  h.pod({ name: "d1", cpu: "2", spec: { affinity: only("n1") } });
+  await h.settle();
+  assert.deepEqual(h.bound, ["default/d2 -> n2"]);
+  assert.match(
+    h.events.find((event) => event.includes("Failed")) ?? "",
+    /0\/3 nodes are available: 1 Insufficient cpu, 2 node\(s\) didn't satisfy plugin\(s\) \[NodeAffinity\]\. /,
+  );
 });

@@ -317,7 +317,7 @@ class Scheduler implements RunningScheduler {
   #forget(pod: PodInfo): void {
     if (this.#cluster.placeOf(pod.uid)?.assumed !== true) return;
     this.#cluster.forget(pod.uid);
-    this.#queue.move({ resource: "pods", action: "Delete", before: pod.pod });
+    this.#queue.move({ resource: "pods", action: "Delete", before: pod.pod, pod });
   }
 
   #unschedulable(
@@ -333,6 +333,7 @@ class Scheduler implements RunningScheduler {
   }
 
   #failed(queued: QueuedPod, profile: Profile | undefined, message: string): void {
+    if (queued.deleted) return;
     this.attempts.error++;
     this.#queue.failed(queued);
     this.#log.warn("cannot schedule pod, will try again", { pod: queued.pod.key, error: message });
@@ -417,6 +418,8 @@ class Scheduler implements RunningScheduler {
           if (!cycle.skipFilter.has(plugin.name)) plugin.podRemoved?.(pod, other, node, cycle);
       },
       activate: (keys) => this.#queue.activate(keys),
+      ungated: (uid) => this.#queue.ungated(uid),
+      retry: (uid) => this.#queue.retry(uid),
       nominate: (pod, nodeName) => this.#nominate(pod, nodeName),
       stopping: this.#stop.signal,
       event: (pod, type, reason, action, message) =>

@@ -122,7 +122,15 @@ export function defaultPod(pod: AnyObject): AnyObject {
   spec = mapList(mapList(spec, "containers", requestsFromLimits), "initContainers", requestsFromLimits);
   if (spec.resources !== undefined) spec = podLevelRequests(spec);
   if (spec.hostNetwork === true) spec = mapList(mapList(spec, "containers", hostPorts), "initContainers", hostPorts);
-  return withField(pod, "spec", spec);
+  return inField(withField(pod, "spec", spec), "status", (status) => sameAddress(sameAddress(status, "podIP", "podIPs"), "hostIP", "hostIPs"));
+}
+
+/** The single address and the first of the list are the same; where they differ the single one counts (older kubelets know only that). */
+function sameAddress(status: AnyObject, single: string, list: string): AnyObject {
+  const one = status[single];
+  const many = status[list] ?? [];
+  if (one === undefined || one === "") return many.length > 0 ? { ...status, [single]: many[0].ip } : status;
+  return many[0]?.ip === one ? status : { ...status, [list]: [{ ip: one }] };
 }
 
 /** Pod-level requests default to pod-level limits (KEP-2837). */

@@ -1,6 +1,6 @@
 // Checks of single values that many kinds share: numbers, addresses, paths, label selectors, port names.
 import { type FieldError, forbiddenField, invalidValue, notSupported, required } from "../errors.ts";
-import { dotDot, inclusiveRangeError, isLabelKey, isLabelValue, isPortName, isPortNumber } from "../names.ts";
+import { inclusiveRangeError, isLabelKey, isLabelValue, isPortName, isPortNumber } from "../names.ts";
 import type { AnyObject } from "../rules.ts";
 import { invalids, nonNegativeText, validateLabels } from "./meta.ts";
 
@@ -106,8 +106,6 @@ export function localNonReservedPath(text: string, path: string): FieldError[] {
   if (text.startsWith("..")) errors.push(invalidValue(path, text, "must not start with '..'"));
   return errors;
 }
-
-export const keyMessages = dotDot;
 
 export interface SelectorOptions {
   /** Values that break the rules are accepted (objects stored before the rule). */

@@ -62,8 +62,8 @@ function validateOwnerReferences(owners: readonly OwnerReference[] | undefined, 
     if (apiVersion === "v1" && owner.kind === "Event") errors.push(invalidValue(path, shownOwner(owner), "/v1, Kind=Event is disallowed from being an owner"));
     if (owner.controller === true) {
       if (controller !== "")
-        errors.push(invalidValue(path, (owners ?? []).map(shownOwner), `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${owner.name}`));
-      else controller = owner.name ?? "";
+        errors.push(invalidValue(path, (owners ?? []).map(shownOwner), `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${owner.kind}/${owner.name}`));
+      else controller = `${owner.kind}/${owner.name}`;
     }
   }
   return errors;

@@ -2,15 +2,21 @@
 import * as apps from "../defaults/apps.ts";
 import * as others from "../defaults/others.ts";
 import type { KindRules } from "../rules.ts";
-import { plainKind } from "./helpers.ts";
+import * as app from "./apps.ts";
+import { keepSpecAndLabels, plainKind } from "./helpers.ts";
 import { pathSegmentName } from "./meta.ts";
 
 export const otherRules: Readonly<Record<string, KindRules>> = {
-  "apps/Deployment": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultDeployment }),
-  "apps/ReplicaSet": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultReplicaSet }),
-  "apps/DaemonSet": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultDaemonSet }),
-  "apps/StatefulSet": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultStatefulSet }),
-  "apps/ControllerRevision": plainKind({ namespaced: true }),
+  "apps/Deployment": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultDeployment,
+    validate: app.validateDeployment, validateUpdate: app.validateDeploymentUpdate, validateStatusUpdate: app.validateDeploymentStatusUpdate, prepareForStatusUpdate: keepSpecAndLabels }),
+  "apps/ReplicaSet": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultReplicaSet,
+    validate: app.validateReplicaSet, validateUpdate: app.validateReplicaSetUpdate, validateStatusUpdate: app.validateReplicaStatusUpdate }),
+  "apps/DaemonSet": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultDaemonSet,
+    validate: app.validateDaemonSet, validateUpdate: app.validateDaemonSetUpdate, validateStatusUpdate: app.validateDaemonSetStatusUpdate,
+    prepareForCreate: app.prepareDaemonSetForCreate, prepareForUpdate: app.prepareDaemonSetForUpdate }),
+  "apps/StatefulSet": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultStatefulSet,
+    validate: app.validateStatefulSet, validateUpdate: app.validateStatefulSetUpdate, validateStatusUpdate: app.validateStatefulSetStatusUpdate }),
+  "apps/ControllerRevision": plainKind({ namespaced: true, validate: app.validateControllerRevision, validateUpdate: app.validateControllerRevisionUpdate }),
   "batch/Job": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultJob }),
   "batch/CronJob": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultCronJob }),
   "autoscaling/HorizontalPodAutoscaler": plainKind({ namespaced: true, status: true, default: (object) =>

@@ -21,7 +21,7 @@ const comma = Buffer.from(",");
 const open = Buffer.from("{");
 const closeList = Buffer.from("]}\n");
 
-export type Encodable = Exclude<Answer, { kind: "watch" }>;
+export type Encodable = Exclude<Answer, { kind: "watch" | "forward" }>;
 
 export function encode(answer: Encodable, accepted: Wanted): Encoded {
   switch (answer.kind) {

@@ -19,6 +19,8 @@ export interface Exchange {
   /** Path and query as they came. */
   readonly url: string;
   header(name: string): string | undefined;
+  /** All of them, by lower-case name. */
+  readonly allHeaders: Readonly<Record<string, string | readonly string[]>>;
   /** Names and values of all headers that begin with `prefix` (lower case). */
   headers(prefix: string): readonly (readonly [name: string, values: readonly string[]])[];
   readonly remoteAddress: string;

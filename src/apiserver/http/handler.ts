@@ -4,6 +4,7 @@ import { gzip } from "node:zlib";
 import { ApiError, apiError, badRequest, encodeJson, unauthorized } from "#api";
 import { type Random, uuid } from "#base";
 import type { UserInfo } from "#client";
+import type { Answer } from "../answer.ts";
 import type { RequestBody } from "../body.ts";
 import { type Chain, type IncomingRequest, type Outcome, serve } from "../chain.ts";
 import type { Security } from "../security/mod.ts";
@@ -11,6 +12,7 @@ import { parseQuery, type Query } from "../query.ts";
 import { type Accepted, checkRoute, negotiate, notAcceptable, type Wanted } from "./accept.ts";
 import { type Encodable, type Encoded, encode, encodeObject } from "./encode.ts";
 import type { Exchange } from "./exchange.ts";
+import { forward, forwardable, type KubeletClient } from "./outbound.ts";
 import { sendWatch } from "./watch-stream.ts";
 
 const bodyLimit = 3 * 1024 * 1024;
@@ -18,6 +20,7 @@ const gzipFrom = 128 * 1024;
 const gzipped = promisify(gzip);
 
 export interface HttpDeps {
+  readonly kubeletClient?: KubeletClient;
   readonly chain: Chain;
   readonly security: Pick<Security, "authenticator" | "anonymousUser">;
   readonly random: Random;
@@ -43,13 +46,13 @@ export async function handleExchange(deps: HttpDeps, exchange: Exchange): Promis
       ...(impersonate === undefined ? {} : { impersonate }),
     };
     const outcome = await serve(deps.chain, { ...incoming, ...refusedAccept(exchange, path) });
-    await answer(deps, exchange, query, outcome, head);
+    await answer(deps, exchange, query, body, outcome, head);
   } catch (error) {
     fail(deps, exchange, error, head);
   }
 }
 
-function decodedPath(path: string): string {
+export function decodedPath(path: string): string {
   try {
     return path.includes("%") ? path.split("/").map(decodeURIComponent).join("/") : path;
   } catch {
@@ -61,7 +64,7 @@ async function authenticate(deps: HttpDeps, exchange: Exchange, head: Record<str
   const authorization = exchange.header("authorization");
   const { certificate } = exchange;
   const refuse = (): undefined => {
-    sendEncoded(exchange, encodeObject(401, unauthorized().status, plain), head);
+    sendEncoded(exchange, encodeObject(401, unauthorized().status, negotiate(exchange.header("accept"), false) ?? plain), head);
     exchange.closeConnection();
     return undefined;
   };
@@ -81,6 +84,16 @@ async function authenticate(deps: HttpDeps, exchange: Exchange, head: Record<str
   return deps.security.anonymousUser;
 }
 
+/** The user of an upgrade request. Throws Unauthorized. */
+export async function authenticateUpgrade(deps: HttpDeps, certificate: Exchange["certificate"], authorization: string | undefined, webSocketToken: string | undefined): Promise<UserInfo> {
+  const user = await deps.security.authenticator.authenticate({
+    ...(certificate.state === "verified" ? { certificate: certificate.certificate } : {}), ...(authorization === undefined ? {} : { authorization }), ...(webSocketToken === undefined ? {} : { webSocketToken }),
+  });
+  if (user !== undefined) return user;
+  if (certificate.state === "refused" || deps.security.anonymousUser === undefined) throw unauthorized();
+  return deps.security.anonymousUser;
+}
+
 /** Who the Impersonate- headers ask to be; all empty is as if there were none. */
 function impersonation(exchange: Exchange): UserInfo | undefined {
   const found = exchange.headers("impersonate-");
@@ -91,10 +104,19 @@ function impersonation(exchange: Exchange): UserInfo | undefined {
   const groups = (all.get("impersonate-group") ?? []).filter((group) => group !== "");
   const extra: Record<string, readonly string[]> = {};
   for (const [header, values] of found) {
-    if (header.startsWith("impersonate-extra-")) extra[decodeURIComponent(header.slice("impersonate-extra-".length))] = values;
+    if (header.startsWith("impersonate-extra-")) extra[unescaped(header.slice("impersonate-extra-".length))] = values;
   }
   if (name === "" && uid === "" && groups.length === 0 && Object.keys(extra).length === 0) return undefined;
   return { name, groups, ...(uid === "" ? {} : { uid }), ...(Object.keys(extra).length === 0 ? {} : { extra }) };
+}
+
+/** Percent escapes that make no sense stay as they are. */
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 const goDuration = /^[+-]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/;
@@ -138,8 +160,9 @@ function prettyWanted(exchange: Exchange, query: Query): boolean {
   return /^(curl|Wget|Mozilla\/5\.0)/.test(exchange.header("user-agent") ?? "");
 }
 
-async function answer(deps: HttpDeps, exchange: Exchange, query: Query, outcome: Outcome, head: Record<string, string | readonly string[]>): Promise<void> {
+async function answer(deps: HttpDeps, exchange: Exchange, query: Query, body: RequestBody, outcome: Outcome, head: Record<string, string | readonly string[]>): Promise<void> {
   if (outcome.warnings.length > 0) head["warning"] = outcome.warnings.map((text) => `299 - ${quoted(text)}`);
+  if (outcome.answer.kind === "forward") return await sendForwarded(deps, exchange, body, outcome.answer, outcome, head);
   const transformable = outcome.answer.kind !== "object" && outcome.answer.kind !== "raw";
   const accepted = outcome.answer.kind === "raw" ? plain : negotiate(exchange.header("accept"), transformable) ?? (outcome.answer.kind === "object" && outcome.answer.code >= 400 ? plain : undefined);
   if (accepted === undefined) {
@@ -165,6 +188,22 @@ function encodeOr406(answer: Encodable, wanted: Wanted): Encoded {
     if (wanted.format === "protobuf") throw notAcceptable("application/json, application/yaml");
     throw error;
   }
+}
+
+async function sendForwarded(deps: HttpDeps, exchange: Exchange, body: RequestBody, answer: Extract<Answer, { kind: "forward" }>, outcome: Outcome, head: Record<string, string | readonly string[]>): Promise<void> {
+  if (answer.upgradeOnly) throw badRequest("Upgrade request required");
+  const sent = { method: answer.method, path: answer.path, headers: exchange.allHeaders, body: body.bytes ?? Buffer.alloc(0), signal: exchange.signal };
+  const received = await forward(answer.backend, deps.kubeletClient, sent);
+  const type = received.headers["content-type"] ?? answer.contentType;
+  const headers = { ...head, ...forwardable(received.headers, false), ...(type === undefined ? {} : { "content-type": type }) };
+  const stream = exchange.stream(received.code, headers);
+  try {
+    for await (const chunk of received.body) if (!stream.write(chunk)) await stream.drained();
+  } catch {
+    // The backend or the client went away in the middle: what was sent is all there is.
+  }
+  stream.end();
+  outcome.finished();
 }
 
 /** Upstream quotes warnings as Go does and drops what a header cannot carry. */

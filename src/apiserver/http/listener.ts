@@ -159,6 +159,10 @@ class Http2Exchange implements Exchange {
     return found.length === 0 ? [] : found.map(([name, values]) => [name, values.flatMap((value) => value.split(", "))]);
   }
 
+  get allHeaders(): Readonly<Record<string, string | readonly string[]>> {
+    return this.#headers as Record<string, string | readonly string[]>;
+  }
+
   get remoteAddress(): string {
     return this.#socket?.remoteAddress ?? "";
   }
@@ -247,6 +251,10 @@ class Http1Exchange implements Exchange {
 
   headers(prefix: string): [string, readonly string[]][] {
     return rawHeaders(this.#request.rawHeaders, prefix);
+  }
+
+  get allHeaders(): Readonly<Record<string, string | readonly string[]>> {
+    return this.#request.headers as Record<string, string | readonly string[]>;
   }
 
   get remoteAddress(): string {

@@ -4,6 +4,7 @@ import type { Answer } from "../answer.ts";
 import type { Delivery } from "../cache/watcher.ts";
 import { bookmarkObject, expiredFrame } from "../in-process.ts";
 import type { ServedResource } from "../registry/resource.ts";
+import { columnsOf } from "../tables/columns.ts";
 import { tableOf } from "../tables/table.ts";
 import type { Wanted } from "./accept.ts";
 import { notAcceptable } from "./accept.ts";
@@ -95,6 +96,6 @@ function bookmarkTable(resource: ServedResource, delivery: Extract<Delivery, { t
   const { metadata } = bookmarkObject(resource, delivery.revision, delivery.initialEventsEnd);
   return {
     kind: "Table", apiVersion: `meta.k8s.io/${wanted.metaVersion}`, metadata: { resourceVersion: metadata.resourceVersion }, columnDefinitions: null,
-    rows: [{ cells: [""], object: { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${wanted.metaVersion}`, metadata } }],
+    rows: [{ cells: columnsOf(resource).columns.map((column) => (column.type === "integer" || (column.name === "Data" && column.type === "string") ? 0 : "")), object: { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${wanted.metaVersion}`, metadata } }],
   };
 }

@@ -14,15 +14,15 @@ function renamed(object: ApiObject, names: Readonly<Record<string, string>>, api
   return { ...result, apiVersion, metadata: object.metadata } as ApiObject;
 }
 
-const coreToEvents: Readonly<Record<string, string>> = {
+export const coreToEventFields: Readonly<Record<string, string>> = {
   involvedObject: "regarding", message: "note", reportingComponent: "reportingController", source: "deprecatedSource",
   firstTimestamp: "deprecatedFirstTimestamp", lastTimestamp: "deprecatedLastTimestamp", count: "deprecatedCount",
 };
-const eventsToCore = Object.fromEntries(Object.entries(coreToEvents).map(([core, newer]) => [newer, core]));
+const eventsToCore = Object.fromEntries(Object.entries(coreToEventFields).map(([core, newer]) => [newer, core]));
 
 const events: Conversion = {
   toStored: (object) => renamed(object, eventsToCore, "v1"),
-  toServed: (object) => renamed(object, coreToEvents, "events.k8s.io/v1"),
+  toServed: (object) => renamed(object, coreToEventFields, "events.k8s.io/v1"),
 };
 
 const annotation = (name: string): string => `autoscaling.alpha.kubernetes.io/${name}`;

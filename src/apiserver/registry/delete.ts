@@ -38,18 +38,13 @@ export async function remove(writes: Writes, request: WriteRequest, options: Del
     checkPreconditions(resource, old, options);
     if (!admitted) {
       const context = admissionContext(request, "DELETE", name, old);
-      await admitDelete(writes, context);
+      await validateAdmission(writes, undefined, context);
       admitted = true;
     }
     const done = await tryRemove(writes, request, existing, options);
     if (done !== undefined) return done;
     existing = await writes.objects.latest(resource, namespace, name);
   }
-}
-
-async function admitDelete(writes: Writes, context: ReturnType<typeof admissionContext>): Promise<void> {
-  for (const plugin of writes.security()?.admission ?? []) if (plugin.mutate !== undefined) await plugin.mutate(undefined as unknown as ApiObject, context);
-  await validateAdmission(writes, undefined, context);
 }
 
 function checkPreconditions(resource: ServedResource, old: Stored<ApiObject>, options: DeleteOptions): void {
@@ -96,7 +91,7 @@ async function tryRemove(writes: Writes, request: WriteRequest, existing: Entry,
     }
   } else if (held) return answer(resource, existing, options, true);
   if (!dryRun) {
-    const gone = await finishDeletion(writes, current);
+    const gone = await finishDeletion(writes, resource, current);
     if (gone === undefined) return current === existing ? undefined : gonePlain(resource, current);
   }
   return gonePlain(resource, current);
@@ -183,7 +178,7 @@ async function removeNamespace(writes: Writes, request: WriteRequest, existing: 
   const namespace = old as NamespaceLike & Stored<ApiObject>;
   const finalizers = finalizersOf(resource, old, options);
   if ((namespace.spec?.finalizers ?? []).length === 0 && finalizers.length === 0) {
-    if (!request.options.dryRun && (await finishDeletion(writes, existing)) === undefined) return undefined;
+    if (!request.options.dryRun && (await finishDeletion(writes, resource, existing)) === undefined) return undefined;
     return { code: 200, entry: existing };
   }
   if (namespace.metadata.deletionTimestamp !== undefined && namespace.status?.phase === "Terminating" && finalizers.join() === (old.metadata.finalizers ?? []).join()) {

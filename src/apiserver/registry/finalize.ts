@@ -15,7 +15,9 @@ export function isReadyToGo(resource: ServedResource, object: ApiObject): boolea
 export const isNamespace = (resource: ServedResource): boolean => resource.type.group === "" && resource.type.kind === "Namespace";
 
 /** Removes it; the last stored state is returned. Undefined: it has changed meanwhile. */
-export async function finishDeletion(writes: Writes, existing: Entry): Promise<Entry | undefined> {
+export async function finishDeletion(writes: Writes, resource: ServedResource, existing: Entry): Promise<Entry | undefined> {
   const revision = await writes.objects.remove(existing);
-  return revision === undefined ? undefined : existing;
+  if (revision === undefined) return undefined;
+  if (resource.type.group === "" && resource.type.kind === "Service") await writes.security()?.releaseService(existing.parse());
+  return existing;
 }

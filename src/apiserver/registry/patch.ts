@@ -1,13 +1,13 @@
 // patch: four kinds of patches on one path; the result goes through the same update as a PUT.
 import {
   type ApiError, type ApiObject, apiError, apiVersionOf, applyJsonPatch, applyMergePatch, applyPatch, applyStrategicMergePatch, badRequest, DecodeError, decodeJson, decodeTyped, decodeYaml, encodeJson, invalid,
-  invalidValue, isConflict, type JsonValue, readJsonPatch, type Stored,
+  invalidValue, isConflict, type JsonValue, type ObjectSchema, readJsonPatch, type Stored,
 } from "#api";
-import { type RequestBody, unsupportedBody } from "../body.ts";
+import { decodeObject, type ExpectedKind, type RequestBody, unsupportedBody } from "../body.ts";
 import { parseMediaType } from "../http/media-type.ts";
 import { checkName, dedupeOwners, placeInNamespace, withMeta } from "./metadata.ts";
 import { type WriteRequest, type Writes } from "./request.ts";
-import type { ServedResource } from "./resource.ts";
+import type { WriteOptions } from "./options.ts";
 import { type Change, guaranteedUpdate, owned, type Written } from "./update.ts";
 
 export type PatchType = "json" | "merge" | "strategic" | "apply";
@@ -43,7 +43,7 @@ export async function patch(writes: Writes, request: WriteRequest, type: PatchTy
 
 function patchChange(request: WriteRequest, type: Exclude<PatchType, "apply">, body: RequestBody): Change {
   const { resource } = request;
-  const apply = reader(type, body, resource);
+  const apply = reader(type, body, resource.strategy.schema);
   return (live, time) => {
     if (live === undefined) throw new Error("a patch without an object");
     const patched = apply.to(live);
@@ -54,13 +54,23 @@ function patchChange(request: WriteRequest, type: Exclude<PatchType, "apply">, b
   };
 }
 
+/** A patch of a document that is no stored object (scale): gives what the patch makes of the current one. */
+export function patchedDocument(type: PatchType, body: RequestBody, expected: ExpectedKind, options: WriteOptions, request: { warn(message: string): void }): (current: ApiObject) => ApiObject {
+  if (type === "apply") {
+    const applied = decodeObject({ ...body, contentType: "application/yaml" }, expected, options.fieldValidation, request.warn);
+    return () => applied;
+  }
+  const apply = reader(type, body, expected.schema);
+  return (current) => decodeObject({ contentType: "application/json", bytes: encodeJson(apply.to(current)) }, expected, options.fieldValidation, request.warn);
+}
+
 interface PatchReader {
   readonly problems: readonly string[];
   to(live: ApiObject): unknown;
 }
 
 /** Reads the patch once; it may be applied several times. */
-function reader(type: Exclude<PatchType, "apply">, body: RequestBody, resource: ServedResource): PatchReader {
+function reader(type: Exclude<PatchType, "apply">, body: RequestBody, schema: ObjectSchema): PatchReader {
   const { value, problems } = patchValue(type, body);
   if (type === "json") {
     const { operations } = readJsonPatch(value as never);
@@ -70,7 +80,7 @@ function reader(type: Exclude<PatchType, "apply">, body: RequestBody, resource: 
     throw badRequest(`${type === "merge" ? "error decoding patch: " : ""}json: cannot unmarshal ${Array.isArray(value) ? "array" : typeof value} into Go value of type map[string]interface {}`);
   }
   if (type === "merge") return { problems, to: (live) => applyMergePatch(live as never, value as never) };
-  return { problems, to: (live) => applyStrategicMergePatch(live as never, value as never, resource.strategy.schema) };
+  return { problems, to: (live) => applyStrategicMergePatch(live as never, value as never, schema) };
 }
 
 function patchValue(type: PatchType, body: RequestBody): { readonly value: unknown; readonly problems: readonly string[] } {

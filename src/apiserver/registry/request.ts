@@ -1,5 +1,5 @@
 // What every write carries with it: who asks, about what, with which options; and the gates that it passes.
-import type { ApiObject, Stored } from "#api";
+import type { ApiObject, FieldError, Stored } from "#api";
 import type { Clock, Random } from "#base";
 import type { UserInfo } from "#client";
 import type { AdmissionContext } from "../contract.ts";
@@ -13,7 +13,7 @@ export interface Writes {
   readonly clock: Clock;
   readonly random: Random;
   /** Filled in once the watch caches are loaded; writes before that (bootstrap) pass no gate. */
-  readonly security: () => Pick<Security, "admission" | "beforeWrite" | "allocateService"> | undefined;
+  readonly security: () => Pick<Security, "admission" | "beforeWrite" | "allocateService" | "releaseService"> | undefined;
 }
 
 export interface WriteRequest {
@@ -25,7 +25,24 @@ export interface WriteRequest {
   readonly options: WriteOptions;
   readonly user: UserInfo;
   readonly userAgent: string;
+  /** Of subresources other than status: what they may change, and what is checked then. */
+  readonly special?: SubresourceRules;
   warn(message: string): void;
+  authorize(verb: string): Promise<void>;
+}
+
+export interface SubresourceRules {
+  prepare(next: ApiObject, old: ApiObject): ApiObject;
+  validate?(next: ApiObject, old: ApiObject): readonly FieldError[];
+}
+
+/** What the kind (or the subresource) does to an update. */
+export function updateRules(request: Pick<WriteRequest, "resource" | "subresource" | "special">): Partial<SubresourceRules> {
+  if (request.special !== undefined) return request.special;
+  const { rules } = request.resource.strategy;
+  const prepare = request.subresource === "status" ? rules.prepareForStatusUpdate : rules.prepareForUpdate;
+  const validate = request.subresource === "status" ? rules.validateStatusUpdate : rules.validateUpdate;
+  return { ...(prepare === undefined ? {} : { prepare: (next, old) => prepare(next, old) as ApiObject }), ...(validate === undefined ? {} : { validate: (next, old) => validate(next, old) }) };
 }
 
 export function admissionContext(request: WriteRequest, operation: AdmissionContext["operation"], name: string, old?: Stored<ApiObject>): AdmissionContext {

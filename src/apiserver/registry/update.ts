@@ -5,7 +5,7 @@ import { createAdmitted } from "./create.ts";
 import { finishDeletion, isReadyToGo } from "./finalize.ts";
 import { checkName, dedupeOwners, keepSystemMeta, placeInNamespace, sameState, withGeneration, withMeta, withOwnership, withoutStatus } from "./metadata.ts";
 import { unstoredEntry } from "./object-store.ts";
-import { admissionContext, admit, managerOf, timeText, validateAdmission, type WriteRequest, type Writes } from "./request.ts";
+import { admissionContext, admit, managerOf, timeText, updateRules, validateAdmission, type WriteRequest, type Writes } from "./request.ts";
 import { toServed, toStored } from "./resource.ts";
 
 export interface Written {
@@ -32,7 +32,7 @@ export async function update(writes: Writes, request: WriteRequest, object: ApiO
 export function owned(request: WriteRequest, next: ApiObject, live: Stored<ApiObject> | undefined, time: string): ApiObject {
   const { resource, options, subresource } = request;
   const { rules, schema } = resource.strategy;
-  const prepare = subresource === "status" ? rules.prepareForStatusUpdate : rules.prepareForUpdate;
+  const { prepare } = updateRules(request);
   const kept = live === undefined ? (rules.status ? withoutStatus(next) : next) : (prepare?.(next, live) ?? next);
   return withOwnership(next, kept, (object) =>
     updateManagedFields({ live, next: object, manager: managerOf(options, request.userAgent), subresource, apiVersion: apiVersionOf(resource.type), time, schema }),
@@ -63,6 +63,7 @@ async function createInstead(writes: Writes, request: WriteRequest, change: Chan
   const { resource, name } = request;
   const wanted = mode.createsWhenAbsent ? await change(undefined, time) : undefined;
   if (wanted === undefined) throw notFound(resource.type, name);
+  await request.authorize("create");
   const { uid } = wanted.metadata;
   if (uid !== undefined && uid !== "") throw conflict(resource.type, name, `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`);
   const admitted = await admit(writes, wanted, admissionContext(request, "CREATE", name));
@@ -90,7 +91,7 @@ async function tryUpdate(writes: Writes, request: WriteRequest, existing: Entry,
   } else if (resourceVersion !== old.metadata.resourceVersion) throw conflict(type, name, modified);
 
   const next = prepared(request, admitted, old);
-  const errors = (subresource === "status" ? rules.validateStatusUpdate : rules.validateUpdate)?.(next, old) ?? [];
+  const errors = updateRules(request).validate?.(next, old) ?? [];
   if (errors.length > 0) throw invalid(type, name, errors);
   for (const warning of rules.warnings?.(next, old) ?? []) request.warn(warning);
 
@@ -111,7 +112,7 @@ async function tryUpdate(writes: Writes, request: WriteRequest, existing: Entry,
 function prepared(request: WriteRequest, admitted: ApiObject, old: Stored<ApiObject>): ApiObject {
   const { rules } = request.resource.strategy;
   let next = withGeneration(admitted, old.metadata.generation);
-  next = (request.subresource === "status" ? rules.prepareForStatusUpdate : rules.prepareForUpdate)?.(next, old) ?? next;
+  next = updateRules(request).prepare?.(next, old) ?? next;
   next = keepSystemMeta(next, old);
   if (rules.generation && request.subresource !== "status" && !deepEqual(specOf(next), specOf(old))) next = withGeneration(next, (old.metadata.generation ?? 0) + 1);
   return next;
@@ -123,7 +124,7 @@ async function store(writes: Writes, request: WriteRequest, existing: Entry, old
   const { resource, options } = request;
   if (isReadyToGo(resource, next)) {
     if (options.dryRun) return unstoredEntry(resource, toStored(resource, next));
-    return await finishDeletion(writes, existing);
+    return await finishDeletion(writes, resource, existing);
   }
   if (sameState(next, old)) return existing;
   const stored = toStored(resource, next);

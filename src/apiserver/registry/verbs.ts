@@ -11,7 +11,7 @@ import { listOptions } from "./list-options.ts";
 import { checkDeleteOptions, deleteOptionsFromQuery, writeOptions } from "./options.ts";
 import { patch, patchType } from "./patch.ts";
 import { type Reads, select } from "./read.ts";
-import type { WriteRequest, Writes } from "./request.ts";
+import type { SubresourceRules, WriteRequest, Writes } from "./request.ts";
 import type { ServedResource } from "./resource.ts";
 import { update } from "./update.ts";
 
@@ -25,16 +25,20 @@ export interface VerbRequest {
   readonly user: UserInfo;
   readonly userAgent: string;
   readonly signal?: AbortSignal;
+  readonly special?: SubresourceRules;
+  /** Path and query as they came. */
+  readonly uri: string;
   warn(message: string): void;
+  authorize(verb: string): Promise<void>;
 }
 
 export const expectedKind = (resource: ServedResource): ExpectedKind => ({
   group: resource.type.group, version: resource.type.version, kind: resource.type.kind, schema: resource.strategy.schema, strictKind: resource.custom,
 });
 
-const writeRequest = (request: VerbRequest, options: WriteRequest["options"]): WriteRequest => ({
+export const writeRequest = (request: VerbRequest, options: WriteRequest["options"]): WriteRequest => ({
   resource: request.resource, namespace: request.namespace, name: request.name, subresource: request.subresource, options, user: request.user, userAgent: request.userAgent,
-  warn: (message) => request.warn(message),
+  warn: (message) => request.warn(message), authorize: (verb) => request.authorize(verb), ...(request.special === undefined ? {} : { special: request.special }),
 });
 
 function decoded(request: VerbRequest, options: WriteRequest["options"]): ApiObject {
@@ -93,7 +97,7 @@ export async function deleteVerb(writes: Writes, request: VerbRequest): Promise<
   return { kind: "object", code: deletion.code, object: deletion.status };
 }
 
-const deleteRequest = (request: VerbRequest, options: DeleteOptions): WriteRequest =>
+export const deleteRequest = (request: VerbRequest, options: DeleteOptions): WriteRequest =>
   writeRequest(request, { dryRun: (options.dryRun ?? []).length > 0, fieldManager: "", fieldValidation: "Warn", force: false });
 
 /** Deletes what a list finds, one by one; objects that others removed meanwhile are skipped. */

@@ -1,43 +1,152 @@
 // What a resource answers behind an object's name (status, scale, binding, log, ...), and resources that store nothing.
-import type { ResourceType } from "#api";
+import { type ApiObject, apiVersionOf, methodNotAllowed, notFound, objectSchema, type ResourceType, type Stored, schemaOfKind } from "#api";
 import type { Answer } from "../answer.ts";
+import { decodeObject } from "../body.ts";
+import type { ObjectReader, ObjectWriter } from "../contract.ts";
 import type { ServerRequest } from "../dispatch.ts";
+import type { Catalogue } from "../registry/catalogue.ts";
+import { placeInNamespace } from "../registry/metadata.ts";
+import { writeOptions } from "../registry/options.ts";
 import { get, type Reads } from "../registry/read.ts";
-import type { Writes } from "../registry/request.ts";
-import { noSuchResource, notAllowed, patchVerb, updateVerb, type VerbRequest } from "../registry/verbs.ts";
+import { admissionContext, validateAdmission, type Writes } from "../registry/request.ts";
+import { noSuchResource, notAllowed, patchVerb, updateVerb, type VerbRequest, writeRequest } from "../registry/verbs.ts";
+import type { Security } from "../security/mod.ts";
+import { isTrue } from "../query.ts";
+import { bind } from "./binding.ts";
+import { evict } from "./eviction.ts";
+import { approvalRules, ephemeralContainersRules, finalizeRules, resizeRules } from "./partial-updates.ts";
+import { type ConnectDeps, podExec, podLog, podPortForward, proxy } from "./pod-connect.ts";
+import { scale } from "./scale.ts";
+
+export interface VirtualTarget {
+  readonly namespace: string | undefined;
+  readonly name: string | undefined;
+}
 
 export interface Subresources {
   answer(request: VerbRequest, method: string, path: readonly string[]): Promise<Answer>;
-  virtual(type: ResourceType, request: ServerRequest, target: { readonly namespace: string | undefined; readonly name: string | undefined }): Promise<Answer>;
+  virtual(type: ResourceType, request: ServerRequest, target: VirtualTarget): Promise<Answer>;
 }
 
-export interface SubresourceDeps {
+export interface SubresourceDeps extends ConnectDeps {
+  readonly catalogue: Catalogue;
   readonly reads: Reads;
   readonly writes: Writes;
+  readonly reader: ObjectReader;
+  readonly writer: ObjectWriter;
+  readonly security: Pick<Security, "review" | "requestToken">;
 }
 
 export function createSubresources(deps: SubresourceDeps): Subresources {
   return {
-    answer: async (request, method, path) => {
-      const [name = ""] = path;
-      if (name === "status") return await status(deps, request, method);
-      throw noSuchResource();
-    },
-    virtual: async () => {
-      throw notAllowed();
-    },
+    answer: (request, method, path) => answerSubresource(deps, request, method, path),
+    virtual: (type, request, target) => answerVirtual(deps, type, request, target),
   };
 }
 
-async function status(deps: SubresourceDeps, request: VerbRequest, method: string): Promise<Answer> {
-  switch (method) {
-    case "GET":
-      return await get(deps.reads, request);
-    case "PUT":
-      return await updateVerb(deps.writes, request);
-    case "PATCH":
-      return await patchVerb(deps.writes, request);
+async function answerSubresource(deps: SubresourceDeps, request: VerbRequest, method: string, path: readonly string[]): Promise<Answer> {
+  const { reads, writes } = deps;
+  const { resource } = request;
+  const [name = ""] = path;
+  switch (name) {
+    case "status":
+      return await part(deps, request, method, ["GET", "PUT", "PATCH"]);
+    case "scale":
+      return await scale(writes, request, method);
+    case "binding":
+      if (method !== "POST") throw notAllowed();
+      return await bind(reads, writes, request);
+    case "eviction":
+      if (method !== "POST") throw notAllowed();
+      return await evict(deps, request);
+    case "token":
+      if (method !== "POST") throw notAllowed();
+      return await token(deps, request);
+    case "finalize":
+      return await part(deps, { ...request, special: finalizeRules }, method, ["PUT"]);
+    case "approval":
+      return await part(deps, { ...request, special: approvalRules(() => writes.clock.now()) }, method, ["GET", "PUT", "PATCH"]);
+    case "ephemeralcontainers":
+      return await part(deps, { ...request, special: ephemeralContainersRules(resource.strategy.rules) }, method, ["GET", "PUT", "PATCH"]);
+    case "resize":
+      return await part(deps, { ...request, special: resizeRules(resource.strategy.rules) }, method, ["GET", "PUT", "PATCH"]);
+    case "log":
+      return podLog(deps, request, method);
+    case "exec":
+    case "attach":
+      await admitConnect(deps, request);
+      return podExec(deps, request, method, name);
+    case "portforward":
+      await admitConnect(deps, request);
+      return podPortForward(deps, request, method);
+    case "proxy":
+      await admitConnect(deps, request);
+      return proxy(deps, request, method, path.slice(1));
     default:
-      throw notAllowed();
+      throw noSuchResource();
   }
+}
+
+async function admitConnect(deps: SubresourceDeps, request: VerbRequest): Promise<void> {
+  const options = { dryRun: false, fieldManager: "", fieldValidation: "Warn", force: false } as const;
+  await validateAdmission(deps.writes, undefined, admissionContext(writeRequest(request, options), "CONNECT", request.name));
+}
+
+/** A subresource that reads and writes the whole object, keeping most of what is stored. */
+async function part(deps: SubresourceDeps, request: VerbRequest, method: string, methods: readonly string[]): Promise<Answer> {
+  if (!methods.includes(method)) throw notAllowed();
+  if (method === "GET") return await get(deps.reads, request);
+  return method === "PUT" ? await updateVerb(deps.writes, request) : await patchVerb(deps.writes, request);
+}
+
+async function token(deps: SubresourceDeps, request: VerbRequest): Promise<Answer> {
+  const { namespace, name, resource } = request;
+  const options = writeOptions("CreateOptions", request.query);
+  const schema = objectSchema("io.k8s.api.authentication.v1.TokenRequest");
+  const body = decodeObject(request.body, { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest", schema, strictKind: false }, options.fieldValidation, request.warn);
+  const placed = placeInNamespace(body, true, namespace);
+  const account = deps.writes.objects.current(resource, namespace, name);
+  if (account === undefined) throw notFound(resource.type, name);
+  return { kind: "object", code: 201, object: await deps.security.requestToken(account.parse() as Stored<ApiObject>, placed) };
+}
+
+async function answerVirtual(deps: SubresourceDeps, type: ResourceType, request: ServerRequest, target: VirtualTarget): Promise<Answer> {
+  if (type.kind === "ComponentStatus") return componentStatuses(type, request, target);
+  if (target.name !== undefined || type.namespaced !== (target.namespace !== undefined)) {
+    if (target.name === undefined && type.namespaced) throw notAllowed();
+    throw noSuchResource();
+  }
+  if (request.method !== "POST") throw notAllowed();
+  const namespace = target.namespace ?? "";
+  if (type.kind === "Binding") {
+    const pods = deps.catalogue.get("", "v1", "pods");
+    if (pods === undefined) throw noSuchResource();
+    return await bind(deps.reads, deps.writes, {
+      resource: pods, namespace, name: "", subresource: "binding", query: request.query, body: request.body, user: request.user, userAgent: request.userAgent, warn: (message) => request.warn(message),
+      authorize: (verb) => request.authorize(verb), uri: request.uri,
+    });
+  }
+  const options = writeOptions("CreateOptions", request.query);
+  const schema = schemaOfKind(type);
+  if (schema === undefined) throw noSuchResource();
+  const decoded = decodeObject(request.body, { ...type, schema, strictKind: false }, options.fieldValidation, (message) => request.warn(message));
+  const review = deps.security.review(type, type.namespaced ? placeInNamespace(decoded, true, namespace) : decoded, request.user, namespace);
+  if (review === undefined) throw noSuchResource();
+  return { kind: "object", code: 201, object: await review };
+}
+
+const components = ["controller-manager", "scheduler", "etcd-0"];
+
+/** Deprecated upstream: kept for old scripts; every component in this process is as healthy as this answer. */
+function componentStatuses(type: ResourceType, request: ServerRequest, target: VirtualTarget): Answer {
+  request.warn("v1 ComponentStatus is deprecated in v1.19+");
+  if (target.namespace !== undefined) throw noSuchResource();
+  if (request.method !== "GET") throw notAllowed();
+  const of = (name: string): object => ({ metadata: { name }, conditions: [{ type: "Healthy", status: "True", message: "ok" }] });
+  if (target.name === undefined) {
+    if (isTrue(request.query, "watch")) throw methodNotAllowed(type, "watch");
+    return { kind: "object", code: 200, object: { kind: "ComponentStatusList", apiVersion: "v1", metadata: {}, items: components.map(of) } };
+  }
+  if (!components.includes(target.name)) throw notFound(type, target.name);
+  return { kind: "object", code: 200, object: { kind: type.kind, apiVersion: apiVersionOf(type), ...of(target.name) } };
 }

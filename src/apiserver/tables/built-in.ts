@@ -1,20 +1,17 @@
 // Tables of the built-in kinds, by "group/kind".
-import { ageColumn, column, nameColumn } from "./column.ts";
-import { age } from "./duration.ts";
+import { coreToEventFields } from "../registry/conversions.ts";
+import type { Any } from "./cells.ts";
+import { coreTables, eventTable } from "./core.ts";
+import { otherTables } from "./others.ts";
 import type { TableKind } from "./table.ts";
+import { workloadTables } from "./workloads.ts";
 
-const nameAndAge: TableKind = {
-  columns: [nameColumn, ageColumn],
-  cells: (object, nowMs) => [object.metadata.name ?? "", age(object.metadata.creationTimestamp, nowMs)],
-};
+/** events.k8s.io has other names for the same fields. */
+const coreEvent = (event: Any): Any => ({ ...event, ...Object.fromEntries(Object.entries(coreToEventFields).map(([core, newer]) => [core, event[newer]])) });
 
 export const builtInColumns: Readonly<Record<string, TableKind>> = {
-  "/ServiceAccount": nameAndAge,
-  "/ConfigMap": {
-    columns: [nameColumn, column("Data"), ageColumn],
-    cells: (object, nowMs) => {
-      const { data = {}, binaryData = {} } = object as { data?: object; binaryData?: object };
-      return [object.metadata.name ?? "", Object.keys(data).length + Object.keys(binaryData).length, age(object.metadata.creationTimestamp, nowMs)];
-    },
-  },
+  ...coreTables,
+  ...workloadTables,
+  ...otherTables,
+  "events.k8s.io/Event": eventTable(coreEvent),
 };

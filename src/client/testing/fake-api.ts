@@ -103,7 +103,10 @@ export function createFakeApi(options: { readonly clock: Clock; readonly gracefu
     };
     const next = JSON.parse(JSON.stringify({ ...merged, metadata })) as ApiObject;
     if (JSON.stringify(next) === JSON.stringify(old)) return old;
-    if (metadata.deletionTimestamp !== undefined && (metadata.finalizers ?? []).length === 0 && !graceful(key)) {
+    const held =
+      (metadata.finalizers ?? []).length > 0 ||
+      ((next as { spec?: { finalizers?: unknown[] } }).spec?.finalizers ?? []).length > 0;
+    if (metadata.deletionTimestamp !== undefined && !held && !graceful(key)) {
       objects.set(key, next as Stored<ApiObject>);
       return commit(key, undefined, "DELETED");
     }

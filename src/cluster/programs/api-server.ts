@@ -2,7 +2,8 @@
 import { startApiServer } from "#apiserver";
 import { defineOptions } from "#base";
 import { openDiskStore, openMemoryStore } from "#store";
-import { defineProgram, Started } from "./program.ts";
+import { Parts } from "../parts.ts";
+import { defineProgram } from "./program.ts";
 
 export const apiServerProgram = defineProgram({
   name: "kube-apiserver",
@@ -38,10 +39,11 @@ export const apiServerProgram = defineProgram({
     );
     if (cert === undefined || key === undefined) throw new Error("Cannot start the API server: --tls-cert-file and --tls-private-key-file are needed");
     const [firstPort = 0, lastPort = 0] = options.serviceNodePortRange.split("-").map(Number);
-    const started = new Started();
+    const started = new Parts(deps);
     try {
-      const store = started.add(options.store === "memory" ? openMemoryStore({ clock, random }) : await openDiskStore({ directory: options.storeDirectory, clock, random, log }));
+      const store = started.add("store", options.store === "memory" ? openMemoryStore({ clock, random }) : await openDiskStore({ directory: options.storeDirectory, clock, random, log }));
       started.add(
+        "server",
         await startApiServer(
           {
             listen: { address: options.bindAddress, port: options.securePort, cert, key },

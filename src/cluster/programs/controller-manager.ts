@@ -3,7 +3,8 @@ import { defineOptions } from "#base";
 import { runControllers } from "../control-plane.ts";
 import { controllerManager } from "../identities.ts";
 import { leading } from "./leading.ts";
-import { clientsFromKubeconfig, defineProgram, Started } from "./program.ts";
+import { Parts } from "../parts.ts";
+import { clientsFromKubeconfig, defineProgram } from "./program.ts";
 
 export const controllerManagerProgram = defineProgram({
   name: "kube-controller-manager",
@@ -19,9 +20,9 @@ export const controllerManagerProgram = defineProgram({
     leaderElect: { kind: "boolean", default: true, help: "Work only while holding the lease kube-controller-manager" },
   }),
   start: async (options, deps) => {
-    const started = new Started();
-    const clients = started.add(await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: options.useServiceAccountCredentials }));
-    const own = started.add(await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: false }));
+    const started = new Parts(deps);
+    const clients = started.add("clients", await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: options.useServiceAccountCredentials }));
+    const own = started.add("clients", await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: false }));
     const clientFor: typeof clients.clientFor = (user, userAgent) => (user === controllerManager ? own : clients).clientFor(user, userAgent);
     const rootCertificate = options.rootCaFile === undefined ? undefined : (await deps.files.read(options.rootCaFile)).toString();
     const run = () =>
@@ -34,7 +35,7 @@ export const controllerManagerProgram = defineProgram({
         },
         { ...deps, clientFor },
       );
-    started.add(options.leaderElect ? leading("kube-controller-manager", own.clientFor(controllerManager, "leader-election"), deps, run) : await run());
+    started.add("work", options.leaderElect ? leading("kube-controller-manager", own.clientFor(controllerManager, "leader-election"), deps, run) : await run());
     return started;
   },
 });

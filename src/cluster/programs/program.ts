@@ -45,17 +45,3 @@ export async function clientsFromKubeconfig(path: string | undefined, deps: Prog
     [Symbol.asyncDispose]: async () => void (await Promise.all([...transports.values()].map((transport) => transport[Symbol.asyncDispose]()))),
   };
 }
-
-/** Stops what was started, last first. */
-export class Started implements AsyncDisposable {
-  readonly #parts: AsyncDisposable[] = [];
-
-  add<T extends AsyncDisposable>(part: T): T {
-    this.#parts.push(part);
-    return part;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const part of this.#parts.splice(0).reverse()) await part[Symbol.asyncDispose]();
-  }
-}

@@ -3,7 +3,8 @@ import { defineOptions } from "#base";
 import { runScheduler } from "../control-plane.ts";
 import { scheduler } from "../identities.ts";
 import { leading } from "./leading.ts";
-import { clientsFromKubeconfig, defineProgram, Started } from "./program.ts";
+import { Parts } from "../parts.ts";
+import { clientsFromKubeconfig, defineProgram } from "./program.ts";
 
 export const schedulerProgram = defineProgram({
   name: "kube-scheduler",
@@ -13,10 +14,10 @@ export const schedulerProgram = defineProgram({
     leaderElect: { kind: "boolean", default: true, help: "Work only while holding the lease kube-scheduler" },
   }),
   start: async (options, deps) => {
-    const started = new Started();
-    const clients = started.add(await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: false }));
+    const started = new Parts(deps);
+    const clients = started.add("clients", await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: false }));
     const run = () => runScheduler({}, { ...deps, clientFor: clients.clientFor });
-    started.add(options.leaderElect ? leading("kube-scheduler", clients.clientFor(scheduler, "leader-election"), deps, run) : await run());
+    started.add("work", options.leaderElect ? leading("kube-scheduler", clients.clientFor(scheduler, "leader-election"), deps, run) : await run());
     return started;
   },
 });

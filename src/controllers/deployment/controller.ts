@@ -1,6 +1,18 @@
 // Deployments: claims its ReplicaSets, plans, and carries the plan out.
-import { type Deployment, deployments, isAlreadyExists, isNotFound, labelSelector, objectKey, pods as podType, type ReplicaSet, replicaSets as replicaSetType, selectorMatches, type Stored } from "#api";
-import { type Controller, controllerOf, isControlledBy, referenceTo, type Requeue, watchFor, watchMapped } from "#client";
+import {
+  type Deployment,
+  deployments,
+  isAlreadyExists,
+  isNotFound,
+  labelSelector,
+  objectKey,
+  pods as podType,
+  type ReplicaSet,
+  replicaSets as replicaSetType,
+  type Stored,
+  selectorMatches,
+} from "#api";
+import { type Controller, controllerOf, isControlledBy, type Requeue, referenceTo, watchFor, watchMapped } from "#client";
 import type { ControllerContext } from "../context.ts";
 import { claim, planClaims } from "../shared/claim.ts";
 import { indexOrphans } from "../shared/orphans.ts";
@@ -24,7 +36,11 @@ export function deploymentController(context: ControllerContext): Controller {
     if (deployment === undefined) return setWrites.forget(key);
     const about = referenceTo(deployments, deployment);
     if (selectsEverything(deployment)) {
-      events.event(about, { type: "Warning", reason: "SelectingAll", message: "This deployment is selecting all pods. A non-empty selector is required." });
+      events.event(about, {
+        type: "Warning",
+        reason: "SelectingAll",
+        message: "This deployment is selecting all pods. A non-empty selector is required.",
+      });
       return;
     }
     const candidates = [...sets.byIndex("owner", deployment.metadata.uid), ...orphansOf(deployment.metadata.namespace ?? "")];
@@ -45,7 +61,12 @@ export function deploymentController(context: ControllerContext): Controller {
   };
 
   /** False: the rest of the plan does not hold any more. */
-  const apply = async (key: string, deployment: Stored<Deployment>, write: ReplicaSetWrite, signal: AbortSignal): Promise<boolean> => {
+  const apply = async (
+    key: string,
+    deployment: Stored<Deployment>,
+    write: ReplicaSetWrite,
+    signal: AbortSignal,
+  ): Promise<boolean> => {
     switch (write.kind) {
       case "create":
         return create(key, deployment, write, signal);
@@ -54,18 +75,26 @@ export function deploymentController(context: ControllerContext): Controller {
         break;
       case "delete":
         setWrites.deleted(key, write.object.metadata.uid);
-        await client.delete(replicaSetType, write.object.metadata, { preconditions: { uid: write.object.metadata.uid }, signal }).catch((error: unknown) => {
-          if (!isNotFound(error)) throw error;
-        });
+        await client
+          .delete(replicaSetType, write.object.metadata, { preconditions: { uid: write.object.metadata.uid }, signal })
+          .catch((error: unknown) => {
+            if (!isNotFound(error)) throw error;
+          });
         return true;
       default:
         return write satisfies never;
     }
-    if (write.event !== undefined) events.event(referenceTo(deployments, deployment), { type: "Normal", reason: "ScalingReplicaSet", message: write.event });
+    if (write.event !== undefined)
+      events.event(referenceTo(deployments, deployment), { type: "Normal", reason: "ScalingReplicaSet", message: write.event });
     return true;
   };
 
-  const create = async (key: string, deployment: Stored<Deployment>, write: ReplicaSetWrite & { kind: "create" }, signal: AbortSignal): Promise<boolean> => {
+  const create = async (
+    key: string,
+    deployment: Stored<Deployment>,
+    write: ReplicaSetWrite & { kind: "create" },
+    signal: AbortSignal,
+  ): Promise<boolean> => {
     const about = referenceTo(deployments, deployment);
     const name = write.object.metadata.name ?? "";
     try {
@@ -78,13 +107,18 @@ export function deploymentController(context: ControllerContext): Controller {
         // Either our own create whose answer was lost, or another template with the same hash.
         const existing = await client.get(replicaSetType, { namespace: deployment.metadata.namespace, name }, { signal });
         setWrites.wrote(key, existing);
-        if (isControlledBy(existing, deployment) && sameTemplate(existing.spec.template ?? {}, deployment.spec.template)) throw new Error(`ReplicaSet "${name}" was there already`);
+        if (isControlledBy(existing, deployment) && sameTemplate(existing.spec.template ?? {}, deployment.spec.template))
+          throw new Error(`ReplicaSet "${name}" was there already`);
         await writeDeployment(key, deployment, undefined, afterCollision(deployment), signal);
         return false;
       }
       if (!wasRefused(error)) throw error;
       const message = error instanceof Error ? error.message : String(error);
-      events.event(about, { type: "Warning", reason: "ReplicaSetCreateError", message: `Failed to create new replica set "${name}": ${message}` });
+      events.event(about, {
+        type: "Warning",
+        reason: "ReplicaSetCreateError",
+        message: `Failed to create new replica set "${name}": ${message}`,
+      });
       await writeDeployment(key, deployment, undefined, creationFailed(deployment, name, message, clock.now()), signal);
       throw error;
     }
@@ -103,7 +137,8 @@ export function deploymentController(context: ControllerContext): Controller {
       current = await client.update(deployments, { ...current, metadata: { ...current.metadata, annotations } }, { signal });
       ownWrites.wrote(key, current);
     }
-    if (status !== undefined) ownWrites.wrote(key, await client.update(deployments, { ...current, status }, { subresource: "status", signal }));
+    if (status !== undefined)
+      ownWrites.wrote(key, await client.update(deployments, { ...current, status }, { subresource: "status", signal }));
   };
 
   return {
@@ -130,6 +165,9 @@ export function deploymentController(context: ControllerContext): Controller {
       return owner !== undefined && isControlledBy(set, owner) ? [objectKey(owner)] : [];
     }
     if (set.metadata.deletionTimestamp !== undefined || set.metadata.labels === undefined) return [];
-    return owners.list(namespace).filter((owner) => selectorMatches(labelSelector(owner.spec.selector), set.metadata.labels)).map(objectKey);
+    return owners
+      .list(namespace)
+      .filter((owner) => selectorMatches(labelSelector(owner.spec.selector), set.metadata.labels))
+      .map(objectKey);
   }
 }

@@ -1,13 +1,45 @@
 // What a Deployment does next: create its ReplicaSet, move replicas from old to new within its bounds, tidy its history, say how far it is. Pure.
-import { type Deployment, type DeploymentStatus, deepEqual, type Pod, replicaSets, type ReplicaSet, semanticEqual, type Stored } from "#api";
-import { apiVersionOf, deployments } from "#api";
+import {
+  apiVersionOf,
+  type Deployment,
+  type DeploymentStatus,
+  deepEqual,
+  deployments,
+  type Pod,
+  type ReplicaSet,
+  replicaSets,
+  type Stored,
+  semanticEqual,
+} from "#api";
 import { rfc3339 } from "#client";
 import { templateHash } from "./hash.ts";
 import {
-  actualOf, type Bounds, boundsOf, copiedAnnotations, findNew, hashLabel, historyAnnotation, oldestFirst, replicasOf, revisionAnnotation, revisionOf, scaleAnnotations, withReplicas,
+  actualOf,
+  type Bounds,
+  boundsOf,
+  copiedAnnotations,
+  findNew,
+  hashLabel,
+  historyAnnotation,
+  oldestFirst,
+  replicasOf,
+  revisionAnnotation,
+  revisionOf,
+  scaleAnnotations,
+  withReplicas,
 } from "./replica-sets.ts";
-import { isScaling, newReplicas, scaleAll, shrinkOld, type Sizes } from "./scaling.ts";
-import { condition, countReplicas, hasDeadline, isComplete, put, withAvailability, withFailure, withPause, withProgress } from "./status.ts";
+import { isScaling, newReplicas, type Sizes, scaleAll, shrinkOld } from "./scaling.ts";
+import {
+  condition,
+  countReplicas,
+  hasDeadline,
+  isComplete,
+  put,
+  withAvailability,
+  withFailure,
+  withPause,
+  withProgress,
+} from "./status.ts";
 
 export type ReplicaSetWrite =
   | { readonly kind: "create"; readonly object: ReplicaSet; readonly event: string | undefined }
@@ -52,7 +84,8 @@ function rollingUpdate(draft: Draft): void {
   draft.ensureNew();
   const set = draft.newSet as ReplicaSet; // ensured
   if (replicasOf(set) !== draft.bounds.replicas) {
-    const replicas = replicasOf(set) > draft.bounds.replicas ? draft.bounds.replicas : newReplicas(draft.bounds, draft.all, replicasOf(set));
+    const replicas =
+      replicasOf(set) > draft.bounds.replicas ? draft.bounds.replicas : newReplicas(draft.bounds, draft.all, replicasOf(set));
     if (replicas !== replicasOf(set)) {
       draft.resize(new Map([[set.metadata.name ?? "", replicas]]), true);
       return; // one step at a time, as upstream: the old ones follow when this is seen
@@ -71,7 +104,12 @@ function recreate(draft: Draft, pods: () => readonly Pod[]): void {
     return;
   }
   const newUid = draft.newSet?.metadata.uid;
-  const runsOld = pods().some((pod) => pod.status?.phase !== "Failed" && pod.status?.phase !== "Succeeded" && !pod.metadata.ownerReferences?.some(({ uid }) => uid === newUid));
+  const runsOld = pods().some(
+    (pod) =>
+      pod.status?.phase !== "Failed" &&
+      pod.status?.phase !== "Succeeded" &&
+      !pod.metadata.ownerReferences?.some(({ uid }) => uid === newUid),
+  );
   if (runsOld) return;
   draft.ensureNew();
   const set = draft.newSet as ReplicaSet; // ensured
@@ -115,15 +153,22 @@ class Draft {
     this.newSet = {
       ...this.newSet,
       metadata: { ...this.newSet.metadata, annotations },
-      spec: (this.newSet.spec.minReadySeconds ?? 0) === minReadySeconds ? this.newSet.spec : { ...this.newSet.spec, minReadySeconds },
+      spec:
+        (this.newSet.spec.minReadySeconds ?? 0) === minReadySeconds ? this.newSet.spec : { ...this.newSet.spec, minReadySeconds },
     };
     this.#revision = revision;
     if (hasDeadline(deployment) && !this.conditions?.some(({ type }) => type === "Progressing"))
-      this.conditions = put(this.conditions, condition("Progressing", "True", "FoundNewReplicaSet", `Found new replica set "${this.newSet.metadata.name}"`, nowMs));
+      this.conditions = put(
+        this.conditions,
+        condition("Progressing", "True", "FoundNewReplicaSet", `Found new replica set "${this.newSet.metadata.name}"`, nowMs),
+      );
   }
 
   ensureNew(): void {
-    if (this.newSet !== undefined) return this.updateNew();
+    if (this.newSet !== undefined) {
+      this.updateNew();
+      return;
+    }
     const { deployment, nowMs } = this.#facts;
     const hash = templateHash(deployment.spec.template, deployment.status?.collisionCount ?? 0);
     const { annotations, revision } = this.#annotationsFor(undefined);
@@ -134,10 +179,19 @@ class Draft {
       apiVersion: apiVersionOf(replicaSets),
       kind: replicaSets.kind,
       metadata: {
-        namespace: deployment.metadata.namespace, name, labels,
+        namespace: deployment.metadata.namespace,
+        name,
+        labels,
         annotations: { ...annotations, ...scaleAnnotations(this.bounds) },
         ownerReferences: [
-          { apiVersion: apiVersionOf(deployments), kind: deployments.kind, name: deployment.metadata.name, uid: deployment.metadata.uid, controller: true, blockOwnerDeletion: true },
+          {
+            apiVersion: apiVersionOf(deployments),
+            kind: deployments.kind,
+            name: deployment.metadata.name,
+            uid: deployment.metadata.uid,
+            controller: true,
+            blockOwnerDeletion: true,
+          },
         ],
       },
       spec: {
@@ -151,7 +205,10 @@ class Draft {
     this.#found = true;
     if (replicasOf(this.newSet) > 0) this.#events.set(name, `Scaled up replica set ${name} from 0 to ${replicasOf(this.newSet)}`);
     if (hasDeadline(deployment))
-      this.conditions = put(this.conditions, condition("Progressing", "True", "NewReplicaSetCreated", `Created new replica set "${name}"`, nowMs));
+      this.conditions = put(
+        this.conditions,
+        condition("Progressing", "True", "NewReplicaSetCreated", `Created new replica set "${name}"`, nowMs),
+      );
   }
 
   /** A rollout touches only what changes size; a scaling also renews the annotations of what keeps its size. */
@@ -184,7 +241,8 @@ class Draft {
     if (surplus <= 0) return;
     for (const set of [...candidates].sort((a, b) => revisionOf(a) - revisionOf(b)).slice(0, surplus)) {
       const stored = this.#stored.get(set.metadata.name ?? "");
-      const busy = actualOf(set) !== 0 || replicasOf(set) !== 0 || (set.metadata.generation ?? 0) > (set.status?.observedGeneration ?? 0);
+      const busy =
+        actualOf(set) !== 0 || replicasOf(set) !== 0 || (set.metadata.generation ?? 0) > (set.status?.observedGeneration ?? 0);
       if (stored !== undefined && !busy) this.#deleted.push(stored);
     }
   }
@@ -201,8 +259,14 @@ class Draft {
     }
     const status: DeploymentStatus = { ...counted, conditions };
     return {
-      writes: [...this.all.flatMap((set) => this.#writeOf(set)), ...this.#deleted.map((object) => ({ kind: "delete", object }) as const)],
-      revision: this.#revision !== undefined && this.#revision !== deployment.metadata.annotations?.[revisionAnnotation] ? this.#revision : undefined,
+      writes: [
+        ...this.all.flatMap((set) => this.#writeOf(set)),
+        ...this.#deleted.map((object) => ({ kind: "delete", object }) as const),
+      ],
+      revision:
+        this.#revision !== undefined && this.#revision !== deployment.metadata.annotations?.[revisionAnnotation]
+          ? this.#revision
+          : undefined,
       status: semanticEqual(status, deployment.status ?? {}) ? undefined : status,
       requeueAfterMs,
     };
@@ -213,7 +277,11 @@ class Draft {
     const event = this.#events.get(name);
     const stored = this.#stored.get(name);
     if (stored === undefined) return [{ kind: "create", object: set, event }];
-    if (stored === set || (deepEqual(stored.spec, set.spec) && deepEqual(stored.metadata.annotations ?? {}, set.metadata.annotations ?? {}))) return [];
+    if (
+      stored === set ||
+      (deepEqual(stored.spec, set.spec) && deepEqual(stored.metadata.annotations ?? {}, set.metadata.annotations ?? {}))
+    )
+      return [];
     return [{ kind: "update", object: set as Stored<ReplicaSet>, event }]; // it has a stored state, so it is one
   }
 
@@ -248,8 +316,13 @@ export const afterCollision = (deployment: Deployment): DeploymentStatus => ({
 export const creationFailed = (deployment: Deployment, newName: string, message: string, nowMs: number): DeploymentStatus => ({
   ...deployment.status,
   conditions: put(deployment.status?.conditions, {
-    ...condition("Progressing", "False", "ReplicaSetCreateError", `Failed to create new replica set "${newName}": ${message}`, nowMs),
+    ...condition(
+      "Progressing",
+      "False",
+      "ReplicaSetCreateError",
+      `Failed to create new replica set "${newName}": ${message}`,
+      nowMs,
+    ),
     lastUpdateTime: rfc3339(nowMs),
   }),
 });
-

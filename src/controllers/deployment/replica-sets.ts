@@ -1,5 +1,5 @@
 // What the Deployment controller knows of its ReplicaSets: which is new, their revisions and annotations, their counts.
-import { type Deployment, type PodTemplateSpec, type ReplicaSet, resolveFenceposts, semanticEqual, type Stored } from "#api";
+import { type Deployment, type PodTemplateSpec, type ReplicaSet, resolveFenceposts, type Stored, semanticEqual } from "#api";
 
 export const hashLabel = "pod-template-hash";
 export const revisionAnnotation = "deployment.kubernetes.io/revision";
@@ -7,7 +7,12 @@ export const historyAnnotation = "deployment.kubernetes.io/revision-history";
 export const desiredAnnotation = "deployment.kubernetes.io/desired-replicas";
 export const maxAnnotation = "deployment.kubernetes.io/max-replicas";
 const notCopied = new Set([
-  "kubectl.kubernetes.io/last-applied-configuration", revisionAnnotation, historyAnnotation, desiredAnnotation, maxAnnotation, "deprecated.deployment.rollback.to",
+  "kubectl.kubernetes.io/last-applied-configuration",
+  revisionAnnotation,
+  historyAnnotation,
+  desiredAnnotation,
+  maxAnnotation,
+  "deprecated.deployment.rollback.to",
 ]);
 
 /** A ReplicaSet on its way: `replicas` may already differ from the stored one, and a new one has no stored state at all. */
@@ -17,7 +22,8 @@ export interface Planned {
 }
 
 export const replicasOf = (set: ReplicaSet): number => set.spec.replicas ?? 1;
-export const sum = (sets: readonly ReplicaSet[], of: (set: ReplicaSet) => number): number => sets.reduce((total, set) => total + of(set), 0);
+export const sum = (sets: readonly ReplicaSet[], of: (set: ReplicaSet) => number): number =>
+  sets.reduce((total, set) => total + of(set), 0);
 export const availableOf = (set: ReplicaSet): number => set.status?.availableReplicas ?? 0;
 export const actualOf = (set: ReplicaSet): number => set.status?.replicas ?? 0;
 
@@ -27,7 +33,11 @@ export function revisionOf(object: Deployment | ReplicaSet): number {
 }
 
 export const oldestFirst = <T extends ReplicaSet>(sets: readonly T[]): readonly T[] =>
-  [...sets].sort((a, b) => order(a.metadata.creationTimestamp ?? "", b.metadata.creationTimestamp ?? "") || order(a.metadata.name ?? "", b.metadata.name ?? ""));
+  [...sets].sort(
+    (a, b) =>
+      order(a.metadata.creationTimestamp ?? "", b.metadata.creationTimestamp ?? "") ||
+      order(a.metadata.name ?? "", b.metadata.name ?? ""),
+  );
 
 export const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 

@@ -1,6 +1,15 @@
 // How many replicas each ReplicaSet gets while a rollout or a scaling is under way: pure arithmetic.
 import type { Deployment, ReplicaSet } from "#api";
-import { availableOf, type Bounds, desiredAnnotation, maxAnnotation, oldestFirst, order, replicasOf, sum } from "./replica-sets.ts";
+import {
+  availableOf,
+  type Bounds,
+  desiredAnnotation,
+  maxAnnotation,
+  oldestFirst,
+  order,
+  replicasOf,
+  sum,
+} from "./replica-sets.ts";
 
 /** New replica counts by ReplicaSet name; sets that stay as they are do not occur. */
 export type Sizes = ReadonlyMap<string, number>;
@@ -54,20 +63,28 @@ export const isScaling = (deployment: Deployment, sets: readonly ReplicaSet[]): 
   });
 
 /** Spreads a change of `replicas` over the ReplicaSets of a rollout in proportion to their sizes; a single active one takes it all. */
-export function scaleAll(deployment: Deployment, bounds: Bounds, newSet: ReplicaSet | undefined, old: readonly ReplicaSet[]): Sizes {
+export function scaleAll(
+  deployment: Deployment,
+  bounds: Bounds,
+  newSet: ReplicaSet | undefined,
+  old: readonly ReplicaSet[],
+): Sizes {
   const all = newSet === undefined ? old : [...old, newSet];
   const active = all.filter((set) => replicasOf(set) > 0);
   const only = active.length === 1 ? active[0] : active.length === 0 ? (newSet ?? oldestFirst(old).at(-1)) : undefined;
   if (only !== undefined) return replicasOf(only) === bounds.replicas ? new Map() : new Map([[nameOf(only), bounds.replicas]]);
   if (active.length === 0) return new Map();
-  if (newSet !== undefined && isSaturated(bounds, newSet)) return new Map(old.filter((set) => replicasOf(set) > 0).map((set) => [nameOf(set), 0]));
+  if (newSet !== undefined && isSaturated(bounds, newSet))
+    return new Map(old.filter((set) => replicasOf(set) > 0).map((set) => [nameOf(set), 0]));
   if (!bounds.rolling) return new Map();
   return proportional(deployment, bounds, active);
 }
 
 /** The new ReplicaSet has everything it is to have. */
 const isSaturated = (bounds: Bounds, set: ReplicaSet): boolean =>
-  replicasOf(set) === bounds.replicas && Number(set.metadata.annotations?.[desiredAnnotation]) === bounds.replicas && availableOf(set) === bounds.replicas;
+  replicasOf(set) === bounds.replicas &&
+  Number(set.metadata.annotations?.[desiredAnnotation]) === bounds.replicas &&
+  availableOf(set) === bounds.replicas;
 
 function proportional(deployment: Deployment, bounds: Bounds, active: readonly ReplicaSet[]): Sizes {
   const allowed = bounds.replicas > 0 ? bounds.replicas + bounds.surge : 0;
@@ -88,7 +105,8 @@ function proportional(deployment: Deployment, bounds: Bounds, active: readonly R
     added += share;
   }
   const [largest] = sorted;
-  if (toAdd !== added && largest !== undefined) sizes.set(nameOf(largest), Math.max(0, (sizes.get(nameOf(largest)) ?? 0) + toAdd - added));
+  if (toAdd !== added && largest !== undefined)
+    sizes.set(nameOf(largest), Math.max(0, (sizes.get(nameOf(largest)) ?? 0) + toAdd - added));
   return sizes;
 }
 

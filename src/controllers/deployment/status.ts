@@ -6,7 +6,11 @@ import { actualOf, availableOf, type Bounds, replicasOf, sum } from "./replica-s
 
 type Conditions = readonly DeploymentCondition[] | undefined;
 
-export function countReplicas(deployment: Deployment, all: readonly ReplicaSet[], newSet: ReplicaSet | undefined): DeploymentStatus {
+export function countReplicas(
+  deployment: Deployment,
+  all: readonly ReplicaSet[],
+  newSet: ReplicaSet | undefined,
+): DeploymentStatus {
   const availableReplicas = sum(all, availableOf);
   const counts = {
     replicas: sum(all, actualOf),
@@ -23,7 +27,13 @@ export function countReplicas(deployment: Deployment, all: readonly ReplicaSet[]
   };
 }
 
-export function condition(type: string, status: "True" | "False" | "Unknown", reason: string, message: string, nowMs: number): DeploymentCondition {
+export function condition(
+  type: string,
+  status: "True" | "False" | "Unknown",
+  reason: string,
+  message: string,
+  nowMs: number,
+): DeploymentCondition {
   const now = rfc3339(nowMs);
   return { type, status, reason, message, lastUpdateTime: now, lastTransitionTime: now };
 }
@@ -36,14 +46,23 @@ export function put(conditions: Conditions, next: DeploymentCondition): readonly
   return [...withoutCondition(conditions, next.type), kept];
 }
 
-export function withAvailability(conditions: Conditions, bounds: Bounds, status: DeploymentStatus, nowMs: number): readonly DeploymentCondition[] {
+export function withAvailability(
+  conditions: Conditions,
+  bounds: Bounds,
+  status: DeploymentStatus,
+  nowMs: number,
+): readonly DeploymentCondition[] {
   return (status.availableReplicas ?? 0) >= bounds.replicas - bounds.unavailable
     ? put(conditions, condition("Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.", nowMs))
-    : put(conditions, condition("Available", "False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.", nowMs));
+    : put(
+        conditions,
+        condition("Available", "False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.", nowMs),
+      );
 }
 
 const noDeadline = 2_147_483_647;
-export const hasDeadline = (deployment: Deployment): boolean => (deployment.spec.progressDeadlineSeconds ?? noDeadline) !== noDeadline;
+export const hasDeadline = (deployment: Deployment): boolean =>
+  (deployment.spec.progressDeadlineSeconds ?? noDeadline) !== noDeadline;
 
 export interface Progress {
   readonly conditions: readonly DeploymentCondition[];
@@ -65,23 +84,36 @@ export function withProgress(
   const complete = (status.replicas ?? 0) === (status.updatedReplicas ?? 0) && current?.reason === "NewReplicaSetAvailable";
   let next = conditions ?? [];
   if (!complete) {
-    if (isComplete(deployment, status)) next = put(next, condition("Progressing", "True", "NewReplicaSetAvailable", `${subject} has successfully progressed.`, nowMs));
+    if (isComplete(deployment, status))
+      next = put(
+        next,
+        condition("Progressing", "True", "NewReplicaSetAvailable", `${subject} has successfully progressed.`, nowMs),
+      );
     else if (isProgressing(deployment, status)) {
       const progressing = condition("Progressing", "True", "ReplicaSetUpdated", `${subject} is progressing.`, nowMs);
       const kept = current?.status === "True" ? { ...progressing, lastTransitionTime: current.lastTransitionTime } : progressing;
       next = [...withoutCondition(next, "Progressing"), kept]; // lastUpdateTime moves with every step forward
     } else if (isOutOfTime(deployment, current, nowMs))
-      next = put(next, condition("Progressing", "False", "ProgressDeadlineExceeded", `${subject} has timed out progressing.`, nowMs));
+      next = put(
+        next,
+        condition("Progressing", "False", "ProgressDeadlineExceeded", `${subject} has timed out progressing.`, nowMs),
+      );
   }
   const after = findCondition(next, "Progressing");
-  const waits = !isComplete(deployment, status) && after !== undefined && after.reason !== "ProgressDeadlineExceeded" && after.reason !== "NewReplicaSetAvailable";
+  const waits =
+    !isComplete(deployment, status) &&
+    after !== undefined &&
+    after.reason !== "ProgressDeadlineExceeded" &&
+    after.reason !== "NewReplicaSetAvailable";
   return { conditions: next, requeueAfterMs: waits ? Math.max(1000, deadlineMs(deployment, after) - nowMs + 1000) : undefined };
 }
 
 export function isComplete(deployment: Deployment, status: DeploymentStatus): boolean {
   const replicas = deployment.spec.replicas ?? 1;
   return (
-    (status.updatedReplicas ?? 0) === replicas && (status.replicas ?? 0) === replicas && (status.availableReplicas ?? 0) === replicas &&
+    (status.updatedReplicas ?? 0) === replicas &&
+    (status.replicas ?? 0) === replicas &&
+    (status.availableReplicas ?? 0) === replicas &&
     (status.observedGeneration ?? 0) >= (deployment.metadata.generation ?? 0)
   );
 }
@@ -90,8 +122,10 @@ function isProgressing(deployment: Deployment, status: DeploymentStatus): boolea
   const old = deployment.status ?? {};
   const outdated = (of: DeploymentStatus): number => (of.replicas ?? 0) - (of.updatedReplicas ?? 0);
   return (
-    (status.updatedReplicas ?? 0) > (old.updatedReplicas ?? 0) || outdated(status) < outdated(old) ||
-    (status.readyReplicas ?? 0) > (old.readyReplicas ?? 0) || (status.availableReplicas ?? 0) > (old.availableReplicas ?? 0)
+    (status.updatedReplicas ?? 0) > (old.updatedReplicas ?? 0) ||
+    outdated(status) < outdated(old) ||
+    (status.readyReplicas ?? 0) > (old.readyReplicas ?? 0) ||
+    (status.availableReplicas ?? 0) > (old.availableReplicas ?? 0)
   );
 }
 
@@ -104,12 +138,20 @@ function isOutOfTime(deployment: Deployment, current: DeploymentCondition | unde
 }
 
 /** What keeps the ReplicaSets from making pods, the new one's reason first. */
-export function withFailure(conditions: Conditions, all: readonly ReplicaSet[], newSet: ReplicaSet | undefined, nowMs: number): readonly DeploymentCondition[] {
+export function withFailure(
+  conditions: Conditions,
+  all: readonly ReplicaSet[],
+  newSet: ReplicaSet | undefined,
+  nowMs: number,
+): readonly DeploymentCondition[] {
   const candidates = newSet === undefined ? all : [newSet, ...all];
   for (const set of candidates) {
     const failure = set.status?.conditions?.find(({ type }) => type === "ReplicaFailure");
     if (failure !== undefined)
-      return put(conditions, { ...condition("ReplicaFailure", "True", failure.reason ?? "", failure.message ?? "", nowMs), status: failure.status });
+      return put(conditions, {
+        ...condition("ReplicaFailure", "True", failure.reason ?? "", failure.message ?? "", nowMs),
+        status: failure.status,
+      });
   }
   return withoutCondition(conditions, "ReplicaFailure");
 }
@@ -120,7 +162,9 @@ export function withPause(deployment: Deployment, nowMs: number): Conditions {
   const progressing = findCondition(conditions, "Progressing");
   if (!hasDeadline(deployment) || progressing?.reason === "ProgressDeadlineExceeded") return conditions;
   const paused = deployment.spec.paused === true;
-  if (paused && progressing?.reason !== "DeploymentPaused") return put(conditions, condition("Progressing", "Unknown", "DeploymentPaused", "Deployment is paused", nowMs));
-  if (!paused && progressing?.reason === "DeploymentPaused") return put(conditions, condition("Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed", nowMs));
+  if (paused && progressing?.reason !== "DeploymentPaused")
+    return put(conditions, condition("Progressing", "Unknown", "DeploymentPaused", "Deployment is paused", nowMs));
+  if (!paused && progressing?.reason === "DeploymentPaused")
+    return put(conditions, condition("Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed", nowMs));
   return conditions;
 }

@@ -23,14 +23,21 @@ export function endpointsController({ client, informers }: ControllerContext): C
         writes.forget(key);
         // Endpoints that users wrote for services without a selector, or as a lock, are not ours to delete.
         if (current?.metadata.labels?.["endpoints.kubernetes.io/managed-by"] !== "endpoint-controller") return;
-        await client.delete(endpointsType, current.metadata, { preconditions: { uid: current.metadata.uid }, signal }).catch(ignoreNotFound);
+        await client
+          .delete(endpointsType, current.metadata, { preconditions: { uid: current.metadata.uid }, signal })
+          .catch(ignoreNotFound);
         return;
       }
       if (!hasEndpoints(service) || service.metadata.deletionTimestamp !== undefined) return;
       const wanted = planEndpoints(service, pods.list(service.metadata.namespace), current);
       if (wanted === undefined) return;
       try {
-        writes.wrote(key, await (current === undefined ? client.create(endpointsType, wanted, { signal }) : client.update(endpointsType, wanted, { signal })));
+        writes.wrote(
+          key,
+          await (current === undefined
+            ? client.create(endpointsType, wanted, { signal })
+            : client.update(endpointsType, wanted, { signal })),
+        );
       } catch (error) {
         if (!isNamespaceTerminating(error)) throw error;
       }

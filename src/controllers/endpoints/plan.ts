@@ -1,6 +1,16 @@
 // The core/v1 Endpoints of a service, deprecated since 1.33 and still read by old clients: pure.
-import type { EndpointAddress, Endpoints, EndpointSubset, Pod, Service, Stored } from "#api";
-import { addressOf, canServe, familiesOf, hostnameOf, isHeadless, portsOf, selects, targetRefOf, triggerTime } from "../shared/endpoints.ts";
+import type { EndpointAddress, EndpointSubset, Endpoints, Pod, Service, Stored } from "#api";
+import {
+  addressOf,
+  canServe,
+  familiesOf,
+  hostnameOf,
+  isHeadless,
+  portsOf,
+  selects,
+  targetRefOf,
+  triggerTime,
+} from "../shared/endpoints.ts";
 import { isReady, isTerminating } from "../shared/pods.ts";
 
 /** More addresses are cut, with an annotation that says so. */
@@ -11,7 +21,11 @@ const managedByLabel = "endpoints.kubernetes.io/managed-by";
 const headlessLabel = "service.kubernetes.io/headless";
 
 /** The object as it should be, or undefined when `current` already is. */
-export function planEndpoints(service: Stored<Service>, pods: readonly Stored<Pod>[], current: Stored<Endpoints> | undefined): Endpoints | undefined {
+export function planEndpoints(
+  service: Stored<Service>,
+  pods: readonly Stored<Pod>[],
+  current: Stored<Endpoints> | undefined,
+): Endpoints | undefined {
   const includeAll = service.spec?.publishNotReadyAddresses === true;
   const selected = pods.filter((pod) => canServe(pod) && selects(service, pod) && (includeAll || !isTerminating(pod)));
   const { subsets, truncated } = truncate(subsetsOf(service, selected, includeAll));
@@ -19,7 +33,13 @@ export function planEndpoints(service: Stored<Service>, pods: readonly Stored<Po
   const labels = { ...own, [managedByLabel]: "endpoint-controller", ...(isHeadless(service) ? { [headlessLabel]: "" } : {}) };
   const { [overCapacity]: _over, ...kept } = current?.metadata.annotations ?? {};
   const annotations = truncated ? { ...kept, [overCapacity]: "truncated" } : kept;
-  if (current !== undefined && same(current.subsets ?? [], subsets) && same(current.metadata.labels ?? {}, labels) && (_over !== undefined) === truncated) return undefined;
+  if (
+    current !== undefined &&
+    same(current.subsets ?? [], subsets) &&
+    same(current.metadata.labels ?? {}, labels) &&
+    (_over !== undefined) === truncated
+  )
+    return undefined;
   return {
     ...current,
     apiVersion: "v1",
@@ -37,12 +57,17 @@ export function planEndpoints(service: Stored<Service>, pods: readonly Stored<Po
 
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a, sortKeys) === JSON.stringify(b, sortKeys);
 const sortKeys = (_key: string, value: unknown): unknown =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value;
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value;
 
 /** Pods with the same ports share a subset; addresses and subsets come in a fixed order, so that equal endpoints are equal objects. */
 function subsetsOf(service: Service, pods: readonly Stored<Pod>[], includeAll: boolean): readonly EndpointSubset[] {
   const [family = "IPv4"] = familiesOf(service);
-  const groups = new Map<string, { ports: EndpointSubset["ports"]; addresses: EndpointAddress[]; notReadyAddresses: EndpointAddress[] }>();
+  const groups = new Map<
+    string,
+    { ports: EndpointSubset["ports"]; addresses: EndpointAddress[]; notReadyAddresses: EndpointAddress[] }
+  >();
   for (const pod of pods) {
     const ip = addressOf(pod, family);
     if (ip === undefined) continue;
@@ -56,21 +81,32 @@ function subsetsOf(service: Service, pods: readonly Stored<Pod>[], includeAll: b
     }
     const hostname = hostnameOf(service, pod);
     const { nodeName } = pod.spec;
-    const address = { ip, ...(hostname === undefined ? {} : { hostname }), ...(nodeName === undefined ? {} : { nodeName }), targetRef: targetRefOf(pod) };
+    const address = {
+      ip,
+      ...(hostname === undefined ? {} : { hostname }),
+      ...(nodeName === undefined ? {} : { nodeName }),
+      targetRef: targetRefOf(pod),
+    };
     (includeAll || isReady(pod) ? group.addresses : group.notReadyAddresses).push(address);
   }
-  return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, { ports, addresses, notReadyAddresses }]) => ({
-    ...(addresses.length === 0 ? {} : { addresses: byIp(addresses) }),
-    ...(notReadyAddresses.length === 0 ? {} : { notReadyAddresses: byIp(notReadyAddresses) }),
-    ...(ports?.length === 0 ? {} : { ports }),
-  }));
+  return [...groups]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, { ports, addresses, notReadyAddresses }]) => ({
+      ...(addresses.length === 0 ? {} : { addresses: byIp(addresses) }),
+      ...(notReadyAddresses.length === 0 ? {} : { notReadyAddresses: byIp(notReadyAddresses) }),
+      ...(ports?.length === 0 ? {} : { ports }),
+    }));
 }
 
-const byIp = (addresses: readonly EndpointAddress[]): readonly EndpointAddress[] => [...addresses].sort((a, b) => (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : 0));
+const byIp = (addresses: readonly EndpointAddress[]): readonly EndpointAddress[] =>
+  [...addresses].sort((a, b) => (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : 0));
 
 /** Ready addresses are kept first. */
 function truncate(subsets: readonly EndpointSubset[]): { subsets: readonly EndpointSubset[]; truncated: boolean } {
-  const total = subsets.reduce((sum, { addresses, notReadyAddresses }) => sum + (addresses?.length ?? 0) + (notReadyAddresses?.length ?? 0), 0);
+  const total = subsets.reduce(
+    (sum, { addresses, notReadyAddresses }) => sum + (addresses?.length ?? 0) + (notReadyAddresses?.length ?? 0),
+    0,
+  );
   if (total <= maxAddresses) return { subsets, truncated: false };
   let room = maxAddresses;
   const cut = (addresses: readonly EndpointAddress[] | undefined): readonly EndpointAddress[] | undefined => {

@@ -19,10 +19,13 @@ export function endpointSliceController({ client, informers }: ControllerContext
     sources: [
       watchFor(services),
       watchMapped(pods, servicesOfPod(services)),
-      watchMapped(slices, (slice) => (isManaged(slice) && serviceOf(slice) !== undefined ? [`${slice.metadata.namespace}/${serviceOf(slice)}`] : [])),
+      watchMapped(slices, (slice) =>
+        isManaged(slice) && serviceOf(slice) !== undefined ? [`${slice.metadata.namespace}/${serviceOf(slice)}`] : [],
+      ),
       // Zones: only a changed label of a node matters here, and only to services that have endpoints on it.
       watchMapped(nodes, (node, before) => {
-        const zone = (labels: Readonly<Record<string, string>> | undefined): string => labels?.["topology.kubernetes.io/zone"] ?? "";
+        const zone = (labels: Readonly<Record<string, string>> | undefined): string =>
+          labels?.["topology.kubernetes.io/zone"] ?? "";
         const was = before === undefined ? "" : zone(before.metadata.labels);
         return zone(node.metadata.labels) === was ? [] : services.list().filter(hasEndpoints).map(objectKey);
       }),
@@ -35,7 +38,12 @@ export function endpointSliceController({ client, informers }: ControllerContext
       if (!hasEndpoints(service) || service.metadata.deletionTimestamp !== undefined) return;
       const owned = slices.byIndex("service", key).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
       const { living } = writes.living(key, owned);
-      const plan = planSlices({ service, pods: pods.list(service.metadata.namespace), slices: living, node: (name) => nodes.get(name) });
+      const plan = planSlices({
+        service,
+        pods: pods.list(service.metadata.namespace),
+        slices: living,
+        node: (name) => nodes.get(name),
+      });
       const done = await Promise.allSettled([
         ...plan.create.map(async (slice) => writes.wrote(key, await client.create(endpointSlices, slice, { signal }))),
         ...plan.update.map(async (slice) => writes.wrote(key, await client.update(endpointSlices, slice, { signal }))),

@@ -1,6 +1,29 @@
 // Spreads a service's endpoints over slices of at most 100, changing as few slices as possible: pure.
-import { deepEqual, type DiscoveryV1EndpointPort, type Endpoint, type EndpointSlice, type Node, type Pod, semanticEqual, type Service, type Stored } from "#api";
-import { type AddressType, addressOf, canServe, familiesOf, hostnameOf, isHeadless, portsOf, readinessOf, selects, targetRefOf, triggerTime, zoneOf } from "../shared/endpoints.ts";
+import {
+  type DiscoveryV1EndpointPort,
+  deepEqual,
+  type Endpoint,
+  type EndpointSlice,
+  type Node,
+  type Pod,
+  type Service,
+  type Stored,
+  semanticEqual,
+} from "#api";
+import {
+  type AddressType,
+  addressOf,
+  canServe,
+  familiesOf,
+  hostnameOf,
+  isHeadless,
+  portsOf,
+  readinessOf,
+  selects,
+  targetRefOf,
+  triggerTime,
+  zoneOf,
+} from "../shared/endpoints.ts";
 
 export const maxEndpoints = 100;
 export const managedBy = "endpointslice-controller.k8s.io";
@@ -43,7 +66,11 @@ export function planSlices(facts: SliceFacts): SlicePlan {
   const update: Stored<EndpointSlice>[] = [];
   const create: EndpointSlice[] = [];
 
-  const change = (slice: Stored<EndpointSlice>, group: Pick<Group, "ports">, endpoints: readonly Endpoint[]): Stored<EndpointSlice> => ({
+  const change = (
+    slice: Stored<EndpointSlice>,
+    group: Pick<Group, "ports">,
+    endpoints: readonly Endpoint[],
+  ): Stored<EndpointSlice> => ({
     ...slice,
     metadata: { ...slice.metadata, labels, annotations: { ...slice.metadata.annotations, [triggerAnnotation]: trigger } },
     endpoints: [...endpoints],
@@ -53,9 +80,22 @@ export function planSlices(facts: SliceFacts): SlicePlan {
   const known = new Set<Stored<EndpointSlice>>();
   const left: { group: Group; endpoints: Endpoint[] }[] = [];
   for (const group of groups) {
-    const mine = facts.slices.filter((slice) => slice.addressType === group.addressType && semanticEqual(slice.ports ?? [], group.ports));
+    const mine = facts.slices.filter(
+      (slice) => slice.addressType === group.addressType && semanticEqual(slice.ports ?? [], group.ports),
+    );
     for (const slice of mine) known.add(slice);
-    left.push({ group, endpoints: [...fill(group, mine, labels, (slice, endpoints) => update.push(change(slice, group, endpoints)), (slice) => remove.push(slice))] });
+    left.push({
+      group,
+      endpoints: [
+        ...fill(
+          group,
+          mine,
+          labels,
+          (slice, endpoints) => update.push(change(slice, group, endpoints)),
+          (slice) => remove.push(slice),
+        ),
+      ],
+    });
   }
   for (const slice of facts.slices) if (!known.has(slice)) remove.push(slice);
 
@@ -71,12 +111,15 @@ export function planSlices(facts: SliceFacts): SlicePlan {
   }
   // One empty slice per family says that the service is known and has nothing.
   for (const addressType of familiesOf(service)) {
-    const present = facts.slices.some((slice) => slice.addressType === addressType && !remove.includes(slice)) || create.some((slice) => slice.addressType === addressType);
+    const present =
+      facts.slices.some((slice) => slice.addressType === addressType && !remove.includes(slice)) ||
+      create.some((slice) => slice.addressType === addressType);
     if (present) continue;
     const spare = remove.findIndex((slice) => slice.addressType === addressType);
     const [slice] = spare === -1 ? [] : remove.splice(spare, 1);
     if (slice === undefined) create.push(newSlice(service, { addressType, ports: [] }, labels, trigger, []));
-    else if ((slice.endpoints ?? []).length > 0 || (slice.ports ?? []).length > 0 || !deepEqual(slice.metadata.labels, labels)) update.push(change(slice, { ports: [] }, []));
+    else if ((slice.endpoints ?? []).length > 0 || (slice.ports ?? []).length > 0 || !deepEqual(slice.metadata.labels, labels))
+      update.push(change(slice, { ports: [] }, []));
   }
   return { create, update, remove };
 }
@@ -104,11 +147,15 @@ function fill(
     return { slice, kept, changed };
   });
   const rest = [...pending.values()];
-  for (const state of states.filter(({ changed, kept }) => changed && kept.length > 0).sort((a, b) => b.kept.length - a.kept.length))
+  for (const state of states
+    .filter(({ changed, kept }) => changed && kept.length > 0)
+    .sort((a, b) => b.kept.length - a.kept.length))
     state.kept.push(...rest.splice(0, maxEndpoints - state.kept.length));
   if (rest.length > 0) {
     // The fullest slice that takes all the rest; if none does, new slices are better than touching many.
-    const fits = states.filter(({ changed, kept }) => !changed && kept.length + rest.length <= maxEndpoints && kept.length > 0).sort((a, b) => b.kept.length - a.kept.length)[0];
+    const fits = states
+      .filter(({ changed, kept }) => !changed && kept.length + rest.length <= maxEndpoints && kept.length > 0)
+      .sort((a, b) => b.kept.length - a.kept.length)[0];
     if (fits !== undefined) {
       fits.kept.push(...rest.splice(0));
       fits.changed = true;
@@ -137,7 +184,12 @@ function groupEndpoints({ service, node }: SliceFacts, pods: readonly Stored<Pod
         group = { addressType, ports, endpoints: new Map() };
         groups.set(key, group);
       }
-      const endpoint = endpointOf(service, pod, address, zoneOf(pod.spec.nodeName === undefined ? undefined : node(pod.spec.nodeName)));
+      const endpoint = endpointOf(
+        service,
+        pod,
+        address,
+        zoneOf(pod.spec.nodeName === undefined ? undefined : node(pod.spec.nodeName)),
+      );
       group.endpoints.set(keyOf(endpoint), endpoint);
     }
   }
@@ -164,7 +216,8 @@ function withHints(service: Service, group: Group): Group {
   if (distribution !== "PreferSameNode" && endpoints.some(([, { zone }]) => zone === undefined)) return group;
   const hinted = endpoints.map(([key, endpoint]): [string, Endpoint] => {
     const forZones = endpoint.zone === undefined ? {} : { forZones: [{ name: endpoint.zone }] };
-    const forNodes = distribution === "PreferSameNode" && endpoint.nodeName !== undefined ? { forNodes: [{ name: endpoint.nodeName }] } : {};
+    const forNodes =
+      distribution === "PreferSameNode" && endpoint.nodeName !== undefined ? { forNodes: [{ name: endpoint.nodeName }] } : {};
     return [key, { ...endpoint, hints: { ...forZones, ...forNodes } }];
   });
   return { ...group, endpoints: new Map(hinted) };
@@ -172,7 +225,12 @@ function withHints(service: Service, group: Group): Group {
 
 function labelsFor(service: Stored<Service>): Record<string, string> {
   const { [headlessLabel]: _headless, [serviceNameLabel]: _name, [managedByLabel]: _by, ...own } = service.metadata.labels ?? {};
-  return { ...own, ...(isHeadless(service) ? { [headlessLabel]: "" } : {}), [serviceNameLabel]: service.metadata.name, [managedByLabel]: managedBy };
+  return {
+    ...own,
+    ...(isHeadless(service) ? { [headlessLabel]: "" } : {}),
+    [serviceNameLabel]: service.metadata.name,
+    [managedByLabel]: managedBy,
+  };
 }
 
 const newSlice = (
@@ -189,7 +247,16 @@ const newSlice = (
     generateName: `${service.metadata.name}-`,
     labels,
     annotations: { [triggerAnnotation]: trigger },
-    ownerReferences: [{ apiVersion: "v1", kind: "Service", name: service.metadata.name, uid: service.metadata.uid, controller: true, blockOwnerDeletion: true }],
+    ownerReferences: [
+      {
+        apiVersion: "v1",
+        kind: "Service",
+        name: service.metadata.name,
+        uid: service.metadata.uid,
+        controller: true,
+        blockOwnerDeletion: true,
+      },
+    ],
   },
   addressType: group.addressType,
   endpoints: [...endpoints],

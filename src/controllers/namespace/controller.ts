@@ -1,5 +1,15 @@
 // Namespaces that are being deleted: empties them of every resource the server knows, says what remains, and finalizes.
-import { type ApiObject, isNotFound, type Namespace, namespaces as namespaceType, objectKey, pods as podType, type ResourceType, semanticEqual, type Stored } from "#api";
+import {
+  type ApiObject,
+  isNotFound,
+  type Namespace,
+  namespaces as namespaceType,
+  objectKey,
+  pods as podType,
+  type ResourceType,
+  type Stored,
+  semanticEqual,
+} from "#api";
 import { type Controller, objectPath, type Requeue, watchFor, watchMapped } from "#client";
 import type { ControllerContext } from "../context.ts";
 import type { Discover } from "../shared/discovery.ts";
@@ -23,7 +33,8 @@ export function namespaceController(context: ControllerContext, discover: Discov
     await writes.settled(name, signal);
     let namespace = namespaces.get(name);
     if (namespace?.metadata.deletionTimestamp === undefined) return void sweeps.delete(name);
-    if (namespace.status?.phase !== "Terminating") namespace = await writeStatus(namespace, { ...namespace.status, phase: "Terminating" }, signal);
+    if (namespace.status?.phase !== "Terminating")
+      namespace = await writeStatus(namespace, { ...namespace.status, phase: "Terminating" }, signal);
     if (!(namespace.spec?.finalizers ?? []).includes(ours)) return;
 
     const sweep = await empty(name, signal);
@@ -52,7 +63,9 @@ export function namespaceController(context: ControllerContext, discover: Discov
           try {
             const left = await emptyOf(type, namespace, signal);
             if (left.length > 0) remaining.push({ type, count: left.length });
-            for (const object of left) for (const finalizer of object.metadata.finalizers ?? []) finalizers.set(finalizer, (finalizers.get(finalizer) ?? 0) + 1);
+            for (const object of left)
+              for (const finalizer of object.metadata.finalizers ?? [])
+                finalizers.set(finalizer, (finalizers.get(finalizer) ?? 0) + 1);
           } catch (error) {
             if (signal.aborted) throw error;
             // Its CustomResourceDefinition went away between discovery and now.
@@ -82,7 +95,11 @@ export function namespaceController(context: ControllerContext, discover: Discov
     return (await client.list(type, { namespace, signal })).items;
   };
 
-  const writeStatus = async (namespace: Stored<Namespace>, status: Namespace["status"], signal: AbortSignal): Promise<Stored<Namespace>> => {
+  const writeStatus = async (
+    namespace: Stored<Namespace>,
+    status: Namespace["status"],
+    signal: AbortSignal,
+  ): Promise<Stored<Namespace>> => {
     if (semanticEqual(status, namespace.status)) return namespace;
     const written = await client.update(namespaceType, { ...namespace, status }, { subresource: "status", signal });
     writes.wrote(namespace.metadata.name, written);
@@ -93,7 +110,13 @@ export function namespaceController(context: ControllerContext, discover: Discov
     const finalizers = (namespace.spec?.finalizers ?? []).filter((finalizer) => finalizer !== ours);
     const body = { ...namespace, apiVersion: "v1", kind: "Namespace", spec: { ...namespace.spec, finalizers } };
     try {
-      await client.send({ method: "PUT", path: objectPath(namespaceType, { name: namespace.metadata.name }, "finalize"), query: {}, body, signal });
+      await client.send({
+        method: "PUT",
+        path: objectPath(namespaceType, { name: namespace.metadata.name }, "finalize"),
+        query: {},
+        body,
+        signal,
+      });
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
@@ -109,7 +132,9 @@ export function namespaceController(context: ControllerContext, discover: Discov
       // Pods take the longest; the last one to go is the moment to look again.
       watchMapped(pods, ({ metadata }) => {
         const namespace = namespaces.get(metadata.namespace ?? "");
-        return namespace?.metadata.deletionTimestamp !== undefined && pods.get(objectKey({ metadata })) === undefined ? [namespace.metadata.name] : [];
+        return namespace?.metadata.deletionTimestamp !== undefined && pods.get(objectKey({ metadata })) === undefined
+          ? [namespace.metadata.name]
+          : [];
       }),
     ],
     reconcile,

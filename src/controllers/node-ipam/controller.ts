@@ -17,7 +17,10 @@ export function nodeIpamController({ client, events, informers, options }: Contr
   const taken = (): readonly Set<number>[] =>
     pools.map(({ pool }) => {
       const indexes = new Set<number>();
-      const cidrs = [...[...given.values()].flat(), ...nodes.list().flatMap(({ spec }) => spec?.podCIDRs ?? (spec?.podCIDR === undefined ? [] : [spec.podCIDR]))];
+      const cidrs = [
+        ...[...given.values()].flat(),
+        ...nodes.list().flatMap(({ spec }) => spec?.podCIDRs ?? (spec?.podCIDR === undefined ? [] : [spec.podCIDR])),
+      ];
       for (const cidr of cidrs) {
         const range = indexesOf(pool, cidr);
         if (range !== undefined) for (let index = range[0]; index <= range[1]; index++) indexes.add(index);
@@ -38,7 +41,11 @@ export function nodeIpamController({ client, events, informers, options }: Contr
         const used = taken();
         const free = pools.map(({ pool, cursor }, i) => nextFree(pool, used[i] ?? new Set(), cursor));
         if (free.some((index) => index === undefined)) {
-          events.event(referenceTo(nodeType, node), { type: "Normal", reason: "CIDRNotAvailable", message: `Node ${name} status is now: CIDRNotAvailable` });
+          events.event(referenceTo(nodeType, node), {
+            type: "Normal",
+            reason: "CIDRNotAvailable",
+            message: `Node ${name} status is now: CIDRNotAvailable`,
+          });
           throw new Error(`Cannot give node "${name}" a range: ${options.clusterCidrs.join(", ")} has none left`);
         }
         podCIDRs = pools.map((entry, i) => {
@@ -48,7 +55,12 @@ export function nodeIpamController({ client, events, informers, options }: Contr
         });
         given.set(name, podCIDRs);
       }
-      await client.patch(nodeType, { name }, { type: "strategic", body: { spec: { podCIDR: podCIDRs[0], podCIDRs: [...podCIDRs] } } }, { signal });
+      await client.patch(
+        nodeType,
+        { name },
+        { type: "strategic", body: { spec: { podCIDR: podCIDRs[0], podCIDRs: [...podCIDRs] } } },
+        { signal },
+      );
     },
   };
 }

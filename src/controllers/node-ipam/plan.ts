@@ -18,7 +18,8 @@ export function poolOf(cidr: string, nodeMask: number): Pool {
   if (!/^\d+$/.test(bits) || prefix > width) throw new Error(`Cannot use cluster range "${cidr}": it is no address range`);
   if (prefix > nodeMask) throw new Error(`Cannot use cluster range "${cidr}": nodes are to get /${nodeMask}, which is larger`);
   // Upstream's limit: 2^16 ranges at most.
-  if (nodeMask - prefix > 16) throw new Error(`Cannot use cluster range "${cidr}": it has more than 65536 ranges of /${nodeMask}`);
+  if (nodeMask - prefix > 16)
+    throw new Error(`Cannot use cluster range "${cidr}": it has more than 65536 ranges of /${nodeMask}`);
   const mask = ((1n << BigInt(prefix)) - 1n) << BigInt(width - prefix);
   return { family, first: parseAddress(address) & mask, count: 2 ** (nodeMask - prefix), size: nodeMask };
 }
@@ -70,5 +71,7 @@ function formatAddress(value: bigint, family: 4 | 6): string {
     while (parts[at + length] === "0") length++;
     if (length > best.length) best = { at, length };
   }
-  return best.at === -1 ? parts.join(":") : `${parts.slice(0, best.at).join(":")}::${parts.slice(best.at + best.length).join(":")}`;
+  return best.at === -1
+    ? parts.join(":")
+    : `${parts.slice(0, best.at).join(":")}::${parts.slice(best.at + best.length).join(":")}`;
 }

@@ -1,6 +1,15 @@
 // Watches over nodes: marks silent ones Unknown, taints unready ones, and tells the pods on them that they are not ready.
-import { isNotFound, leases as leaseType, type Node, nodes as nodeType, objectKey, type Pod, pods as podType, type Stored } from "#api";
-import { type Controller, referenceTo, type Requeue, rfc3339, watchFor, watchMapped } from "#client";
+import {
+  isNotFound,
+  leases as leaseType,
+  type Node,
+  nodes as nodeType,
+  objectKey,
+  type Pod,
+  pods as podType,
+  type Stored,
+} from "#api";
+import { type Controller, type Requeue, referenceTo, rfc3339, watchFor, watchMapped } from "#client";
 import type { ControllerContext } from "../context.ts";
 import { OwnWrites } from "../shared/own-writes.ts";
 import { conditionOf } from "../shared/pods.ts";
@@ -32,7 +41,8 @@ export function nodeLifecycleController(context: ControllerContext): Controller 
       zones.see(node);
     },
     updated: (node, before) => {
-      if (heartbeat(node) !== heartbeat(before)) hear(node.metadata.name);
+      // Our own write of Unknown is no sign of life.
+      if (heartbeat(node) !== heartbeat(before) || (readyStatus(node) !== readyStatus(before) && readyStatus(node) !== "Unknown")) hear(node.metadata.name);
       zones.see(node);
     },
     deleted: (node) => {
@@ -51,12 +61,21 @@ export function nodeLifecycleController(context: ControllerContext): Controller 
     const health = planHealth({ node, silentMs, graceMs, nowMs: clock.now() });
     const wasReady = readyStatus(node) === "True";
     if (health.conditions !== undefined) {
-      node = await client.update(nodeType, { ...node, status: { ...node.status, conditions: health.conditions } }, { subresource: "status", signal });
+      node = await client.update(
+        nodeType,
+        { ...node, status: { ...node.status, conditions: health.conditions } },
+        { subresource: "status", signal },
+      );
       writes.wrote(name, node);
       zones.see(node);
     }
     if (readyStatus(node) !== "True") {
-      if (wasReady) events.event(referenceTo(nodeType, node), { type: "Normal", reason: "NodeNotReady", message: `Node ${name} status is now: NodeNotReady` });
+      if (wasReady)
+        events.event(referenceTo(nodeType, node), {
+          type: "Normal",
+          reason: "NodeNotReady",
+          message: `Node ${name} status is now: NodeNotReady`,
+        });
       await Promise.all(pods.byIndex("node", name).map((pod) => markNotReady(pod, signal)));
     }
 
@@ -76,9 +95,11 @@ export function nodeLifecycleController(context: ControllerContext): Controller 
     const conditions = (pod.status?.conditions ?? []).map((condition) =>
       condition === ready ? { ...condition, status: "False", lastTransitionTime: rfc3339(clock.now()) } : condition,
     );
-    await client.update(podType, { ...pod, status: { ...pod.status, conditions } }, { subresource: "status", signal }).catch((error: unknown) => {
-      if (!isNotFound(error)) throw error;
-    });
+    await client
+      .update(podType, { ...pod, status: { ...pod.status, conditions } }, { subresource: "status", signal })
+      .catch((error: unknown) => {
+        if (!isNotFound(error)) throw error;
+      });
   };
 
   return {
@@ -112,7 +133,8 @@ export function nodeLifecycleController(context: ControllerContext): Controller 
   };
 }
 
-const conditionTime = (node: Node): string | undefined => node.status?.conditions?.find(({ type }) => type === "Ready")?.lastHeartbeatTime;
+const conditionTime = (node: Node): string | undefined =>
+  node.status?.conditions?.find(({ type }) => type === "Ready")?.lastHeartbeatTime;
 const heartbeat = conditionTime;
 
 const zoneOf = (node: Node): string =>
@@ -189,4 +211,3 @@ class Zones {
     if (node.ready) this.#ready += by;
   }
 }
-

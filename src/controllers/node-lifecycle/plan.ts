@@ -31,11 +31,21 @@ export function planHealth({ node, silentMs, graceMs, nowMs }: HealthFacts): Hea
     const old = conditions[index];
     if (old === undefined) {
       conditions.push({
-        type, status: "Unknown", reason: "NodeStatusNeverUpdated", message: "Kubelet never posted node status.",
-        lastHeartbeatTime: node.metadata.creationTimestamp, lastTransitionTime: now,
+        type,
+        status: "Unknown",
+        reason: "NodeStatusNeverUpdated",
+        message: "Kubelet never posted node status.",
+        lastHeartbeatTime: node.metadata.creationTimestamp,
+        lastTransitionTime: now,
       });
     } else if (old.status !== "Unknown") {
-      conditions[index] = { ...old, status: "Unknown", reason: "NodeStatusUnknown", message: "Kubelet stopped posting node status.", lastTransitionTime: now };
+      conditions[index] = {
+        ...old,
+        status: "Unknown",
+        reason: "NodeStatusUnknown",
+        message: "Kubelet stopped posting node status.",
+        lastTransitionTime: now,
+      };
     } else continue;
     changed = true;
   }
@@ -43,7 +53,8 @@ export function planHealth({ node, silentMs, graceMs, nowMs }: HealthFacts): Hea
 }
 
 /** "True", "False" or "Unknown"; a node without the condition is not known either. */
-export const readyStatus = (node: Node): string => node.status?.conditions?.find(({ type }) => type === "Ready")?.status ?? "Unknown";
+export const readyStatus = (node: Node): string =>
+  node.status?.conditions?.find(({ type }) => type === "Ready")?.status ?? "Unknown";
 
 const taintOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   Ready: { False: notReadyTaint, Unknown: unreachableTaint },
@@ -67,9 +78,12 @@ export function planTaints(node: Node, evict: boolean, nowMs: number): readonly 
 
   const current = node.spec?.taints ?? [];
   const managed = (taint: Taint): boolean =>
-    (taint.effect === "NoSchedule" && managedNoSchedule.has(taint.key)) || (taint.effect === "NoExecute" && (taint.key === notReadyTaint || taint.key === unreachableTaint));
+    (taint.effect === "NoSchedule" && managedNoSchedule.has(taint.key)) ||
+    (taint.effect === "NoExecute" && (taint.key === notReadyTaint || taint.key === unreachableTaint));
   const kept = current.filter((taint) => !managed(taint) || wanted.some((other) => sameTaint(taint, other)));
-  const added = wanted.filter((taint) => !current.some((other) => sameTaint(taint, other))).map((taint) => ({ ...taint, timeAdded: rfc3339(nowMs) }));
+  const added = wanted
+    .filter((taint) => !current.some((other) => sameTaint(taint, other)))
+    .map((taint) => ({ ...taint, timeAdded: rfc3339(nowMs) }));
   const next = [...kept, ...added];
   return deepEqual(next, current) ? undefined : next;
 }

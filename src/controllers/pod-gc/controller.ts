@@ -81,13 +81,19 @@ export function podGarbageCollector({ client, clock, informers, log, options }: 
         const name = pod.spec.nodeName ?? "";
         if (isTerminating(pod) || (name !== "" && nodes.get(name) === undefined)) keys.push(objectKey(pod));
         // Counted roughly: only when it could matter are the pods looked at.
-        if (isFinished(pod) && (before === undefined || !isFinished(before)) && ++finished > options.terminatedPodThreshold) keys.push(thresholdKey);
+        if (isFinished(pod) && (before === undefined || !isFinished(before)) && ++finished > options.terminatedPodThreshold)
+          keys.push(thresholdKey);
         return keys;
       }),
       watchMapped(nodes, (node, before) => {
         const gone = nodes.get(node.metadata.name) === undefined;
         const relevant = gone || JSON.stringify(node.spec?.taints) !== JSON.stringify(before?.spec?.taints);
-        return relevant ? pods.byIndex("node", node.metadata.name).filter((pod) => gone || isTerminating(pod)).map(objectKey) : [];
+        return relevant
+          ? pods
+              .byIndex("node", node.metadata.name)
+              .filter((pod) => gone || isTerminating(pod))
+              .map(objectKey)
+          : [];
       }),
     ],
     reconcile,

@@ -26,7 +26,12 @@ export function surplusFinished(pods: readonly Stored<Pod>[], threshold: number)
   if (finished.length <= threshold) return [];
   const evicted = (pod: Pod): number => (pod.status?.reason === "Evicted" ? 0 : 1);
   return finished
-    .sort((a, b) => evicted(a) - evicted(b) || compare(a.metadata.creationTimestamp, b.metadata.creationTimestamp) || compare(a.metadata.name, b.metadata.name))
+    .sort(
+      (a, b) =>
+        evicted(a) - evicted(b) ||
+        compare(a.metadata.creationTimestamp, b.metadata.creationTimestamp) ||
+        compare(a.metadata.name, b.metadata.name),
+    )
     .slice(0, finished.length - threshold);
 }
 

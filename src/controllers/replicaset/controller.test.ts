@@ -8,7 +8,11 @@ import { replicaController } from "./engine.ts";
 
 const replicaSet = (replicas: number): ReplicaSet => ({
   metadata: { namespace: "default", name: "web" },
-  spec: { replicas, selector: { matchLabels: { app: "web" } }, template: { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "c", image: "i" }] } } },
+  spec: {
+    replicas,
+    selector: { matchLabels: { app: "web" } },
+    template: { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "c", image: "i" }] } },
+  },
 });
 
 const at = { namespace: "default", name: "web" };
@@ -21,11 +25,16 @@ async function start(replicas: number, options: Parameters<typeof createWorld>[0
   return world;
 }
 
-const living = (world: World): readonly Stored<Pod>[] => world.api.all(pods).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+const living = (world: World): readonly Stored<Pod>[] =>
+  world.api.all(pods).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
 
 async function scale(world: World, replicas: number): Promise<void> {
   const current = world.api.peek(replicaSets, at);
-  world.api.put(replicaSets, { ...replicaSet(replicas), metadata: { ...at, generation: (current?.metadata.generation ?? 1) + 1 }, status: current?.status });
+  world.api.put(replicaSets, {
+    ...replicaSet(replicas),
+    metadata: { ...at, generation: (current?.metadata.generation ?? 1) + 1 },
+    status: current?.status,
+  });
   await world.settle();
 }
 
@@ -34,8 +43,20 @@ test("a ReplicaSet gets its pods, owned by it, and says so in its status", async
   assert.equal(living(world).length, 3);
   const [pod] = living(world);
   assert.match(pod?.metadata.name ?? "", /^web-/);
-  assert.deepEqual(controllerOf(pod as Pod), { apiVersion: "apps/v1", kind: "ReplicaSet", name: "web", uid: "uid-1", controller: true, blockOwnerDeletion: true });
-  assert.deepEqual(world.api.peek(replicaSets, at)?.status, { replicas: 3, fullyLabeledReplicas: 3, terminatingReplicas: 0, observedGeneration: 1 });
+  assert.deepEqual(controllerOf(pod as Pod), {
+    apiVersion: "apps/v1",
+    kind: "ReplicaSet",
+    name: "web",
+    uid: "uid-1",
+    controller: true,
+    blockOwnerDeletion: true,
+  });
+  assert.deepEqual(world.api.peek(replicaSets, at)?.status, {
+    replicas: 3,
+    fullyLabeledReplicas: 3,
+    terminatingReplicas: 0,
+    observedGeneration: 1,
+  });
   assert.equal(world.events.filter((event) => event.startsWith("Normal SuccessfulCreate Created pod: web-")).length, 3);
 });
 
@@ -113,12 +134,16 @@ test("a delete whose answer was lost, done or not, ends with the right number of
 test("a refused create becomes a condition and an event, and is tried again with backoff", async () => {
   await using world = createWorld();
   let refused = true;
-  world.api.before = ({ method, path }) => (refused && method === "POST" && path.endsWith("/pods") ? apiError("Forbidden", "exceeded quota") : undefined);
+  world.api.before = ({ method, path }) =>
+    refused && method === "POST" && path.endsWith("/pods") ? apiError("Forbidden", "exceeded quota") : undefined;
   world.api.put(replicaSets, replicaSet(3));
   world.run(replicaController(replicaSetKind, world.context));
   await world.settle();
   const [condition] = world.api.peek(replicaSets, at)?.status?.conditions ?? [];
-  assert.deepEqual([condition?.type, condition?.reason, condition?.message], ["ReplicaFailure", "FailedCreate", "exceeded quota"]);
+  assert.deepEqual(
+    [condition?.type, condition?.reason, condition?.message],
+    ["ReplicaFailure", "FailedCreate", "exceeded quota"],
+  );
   assert.ok(world.events.includes("Warning FailedCreate Error creating: exceeded quota"));
   refused = false;
   await world.pass(5_000);
@@ -128,7 +153,10 @@ test("a refused create becomes a condition and an event, and is tried again with
 
 test("matching orphans are adopted, pods whose labels changed are released and replaced", async () => {
   await using world = createWorld();
-  const orphan = (name: string, app: string): Pod => ({ metadata: { namespace: "default", name, labels: { app } }, spec: { containers: [] } });
+  const orphan = (name: string, app: string): Pod => ({
+    metadata: { namespace: "default", name, labels: { app } },
+    spec: { containers: [] },
+  });
   world.api.put(pods, orphan("mine", "web"));
   world.api.put(pods, orphan("other", "db"));
   world.api.put(replicaSets, replicaSet(2));
@@ -147,7 +175,10 @@ test("matching orphans are adopted, pods whose labels changed are released and r
 test("a ReplicaSet that is being deleted neither creates nor adopts", async () => {
   await using world = createWorld();
   world.api.put(pods, { metadata: { namespace: "default", name: "orphan", labels: { app: "web" } }, spec: { containers: [] } });
-  world.api.put(replicaSets, { ...replicaSet(3), metadata: { ...at, finalizers: ["foregroundDeletion"], deletionTimestamp: "2026-01-01T00:00:00Z" } });
+  world.api.put(replicaSets, {
+    ...replicaSet(3),
+    metadata: { ...at, finalizers: ["foregroundDeletion"], deletionTimestamp: "2026-01-01T00:00:00Z" },
+  });
   world.run(replicaController(replicaSetKind, world.context));
   await world.settle();
   assert.equal(world.api.all(pods).length, 1);

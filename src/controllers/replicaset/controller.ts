@@ -1,5 +1,14 @@
 // ReplicaSets and ReplicationControllers: the same engine under two names.
-import { type Labels, labelSelector, nothing, type ReplicaSet, type ReplicationController, replicaSets, replicationControllers, setSelector } from "#api";
+import {
+  type Labels,
+  labelSelector,
+  nothing,
+  type ReplicaSet,
+  type ReplicationController,
+  replicaSets,
+  replicationControllers,
+  setSelector,
+} from "#api";
 import type { ReplicaKind } from "./engine.ts";
 
 export const replicaSetKind: ReplicaKind<ReplicaSet> = {
@@ -23,4 +32,5 @@ export const replicationControllerKind: ReplicaKind<ReplicationController> = {
 };
 
 /** An empty map selects nothing here: a controller that would own every pod of its namespace is a mistake. */
-const mapSelector = (labels: Labels | undefined) => (labels === undefined || Object.keys(labels).length === 0 ? nothing : setSelector(labels));
+const mapSelector = (labels: Labels | undefined) =>
+  labels === undefined || Object.keys(labels).length === 0 ? nothing : setSelector(labels);

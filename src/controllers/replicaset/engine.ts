@@ -1,12 +1,34 @@
 // The loop behind ReplicaSets and ReplicationControllers: claim pods, create or delete, write the status.
-import { type ApiObject, isNotFound, objectKey, type Pod, pods as podType, type PodTemplateSpec, type ReplicaSetStatus, type ResourceType, type Selector, selectorMatches, type Stored } from "#api";
-import { type Controller, controllerOf, controllerReference, type Informer, isControlledBy, referenceTo, type Requeue, watchFor, watchMapped } from "#client";
+import {
+  type ApiObject,
+  isNotFound,
+  objectKey,
+  type Pod,
+  type PodTemplateSpec,
+  pods as podType,
+  type ReplicaSetStatus,
+  type ResourceType,
+  type Selector,
+  type Stored,
+  selectorMatches,
+} from "#api";
+import {
+  type Controller,
+  controllerOf,
+  controllerReference,
+  type Informer,
+  isControlledBy,
+  type Requeue,
+  referenceTo,
+  watchFor,
+  watchMapped,
+} from "#client";
 import type { ControllerContext } from "../context.ts";
 import { claim, planClaims } from "../shared/claim.ts";
-import { isNamespaceTerminating, OwnWrites, wasRefused } from "../shared/own-writes.ts";
 import { indexOrphans } from "../shared/orphans.ts";
+import { isNamespaceTerminating, OwnWrites, wasRefused } from "../shared/own-writes.ts";
 import { slowStart } from "../shared/slow-start.ts";
-import { type Failure, planReplicas, planReplicaStatus, podFromTemplate, type Wanted } from "./plan.ts";
+import { type Failure, planReplicaStatus, planReplicas, podFromTemplate, type Wanted } from "./plan.ts";
 
 /** What differs between the two kinds. */
 export interface ReplicaKind<T extends ApiObject> {
@@ -37,14 +59,19 @@ export function replicaController<T extends ApiObject>(kind: ReplicaKind<T>, con
 
     const candidates = [...pods.byIndex("owner", metadata.uid), ...orphansOf(metadata.namespace ?? "")];
     const claims = planClaims(owner, kind.selector(owner), candidates);
-    const claimed = await claim(client, kind.type, owner, podType, { ...claims, adopt: claims.adopt.filter((pod) => !isFinishedPhase(pod)) });
-    for (const pod of claims.adopt) podWrites.wrote(key, claimed.find(({ metadata: { uid } }) => uid === pod.metadata.uid) ?? pod);
+    const claimed = await claim(client, kind.type, owner, podType, {
+      ...claims,
+      adopt: claims.adopt.filter((pod) => !isFinishedPhase(pod)),
+    });
+    for (const pod of claims.adopt)
+      podWrites.wrote(key, claimed.find(({ metadata: { uid } }) => uid === pod.metadata.uid) ?? pod);
     const { living, dying } = podWrites.living(key, claimed);
 
     const failure = metadata.deletionTimestamp === undefined ? await manage(key, owner, wanted, living, signal) : undefined;
     const counted = [...living, ...dying.map(asTerminating)];
     const { status, requeueAfterMs } = planReplicaStatus(wanted, counted, failure?.condition, clock.now());
-    if (status !== undefined) ownWrites.wrote(key, await client.update(kind.type, kind.withStatus(owner, status), { subresource: "status", signal }));
+    if (status !== undefined)
+      ownWrites.wrote(key, await client.update(kind.type, kind.withStatus(owner, status), { subresource: "status", signal }));
     if (failure !== undefined && !isNamespaceTerminating(failure.error)) throw failure.error;
     if (requeueAfterMs !== undefined) return { requeueAfterMs };
   };
@@ -69,7 +96,8 @@ export function replicaController<T extends ApiObject>(kind: ReplicaKind<T>, con
           events.event(about, { type: "Normal", reason: "SuccessfulCreate", message: `Created pod: ${created.metadata.name}` });
         } catch (error) {
           if (!wasRefused(error)) podWrites.unsure(key);
-          if (!isNamespaceTerminating(error)) events.event(about, { type: "Warning", reason: "FailedCreate", message: `Error creating: ${text(error)}` });
+          if (!isNamespaceTerminating(error))
+            events.event(about, { type: "Warning", reason: "FailedCreate", message: `Error creating: ${text(error)}` });
           throw error;
         }
       });
@@ -79,10 +107,17 @@ export function replicaController<T extends ApiObject>(kind: ReplicaKind<T>, con
     const ranked = plan.remove.length === living.length ? plan : planReplicas(wanted, living, relatedPods(owner), clock.now());
     const results = await Promise.allSettled(ranked.remove.map((pod) => remove(key, pod, about, signal)));
     const failed = results.find((result) => result.status === "rejected");
-    return failed === undefined ? undefined : { condition: { reason: "FailedDelete", message: text(failed.reason) }, error: failed.reason };
+    return failed === undefined
+      ? undefined
+      : { condition: { reason: "FailedDelete", message: text(failed.reason) }, error: failed.reason };
   };
 
-  const remove = async (key: string, pod: Stored<Pod>, about: ReturnType<typeof referenceTo>, signal: AbortSignal): Promise<void> => {
+  const remove = async (
+    key: string,
+    pod: Stored<Pod>,
+    about: ReturnType<typeof referenceTo>,
+    signal: AbortSignal,
+  ): Promise<void> => {
     const { namespace, name, uid } = pod.metadata;
     podWrites.deleted(key, uid);
     try {
@@ -106,7 +141,12 @@ export function replicaController<T extends ApiObject>(kind: ReplicaKind<T>, con
 
   return {
     name: kind.controller,
-    sources: [watchFor(owners), watchMapped(pods, (pod, before) => [...new Set([...ownersOf(kind, owners, pod), ...(before === undefined ? [] : ownersOf(kind, owners, before))])])],
+    sources: [
+      watchFor(owners),
+      watchMapped(pods, (pod, before) => [
+        ...new Set([...ownersOf(kind, owners, pod), ...(before === undefined ? [] : ownersOf(kind, owners, before))]),
+      ]),
+    ],
     reconcile,
   };
 }
@@ -120,7 +160,10 @@ function ownersOf<T extends ApiObject>(kind: ReplicaKind<T>, owners: Informer<T>
     return owner !== undefined && isControlledBy(pod, owner) ? [objectKey(owner)] : [];
   }
   if (pod.metadata.deletionTimestamp !== undefined || pod.metadata.labels === undefined) return [];
-  return owners.list(namespace).filter((owner) => selectorMatches(kind.selector(owner), pod.metadata.labels)).map(objectKey);
+  return owners
+    .list(namespace)
+    .filter((owner) => selectorMatches(kind.selector(owner), pod.metadata.labels))
+    .map(objectKey);
 }
 
 function wantedOf<T extends ApiObject>(kind: ReplicaKind<T>, owner: Stored<T>): Wanted {
@@ -136,5 +179,8 @@ function wantedOf<T extends ApiObject>(kind: ReplicaKind<T>, owner: Stored<T>): 
 }
 
 const isFinishedPhase = (pod: Pod): boolean => pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
-const asTerminating = (pod: Stored<Pod>): Stored<Pod> => ({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.creationTimestamp } });
+const asTerminating = (pod: Stored<Pod>): Stored<Pod> => ({
+  ...pod,
+  metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.creationTimestamp },
+});
 const text = (error: unknown): string => (error instanceof Error ? error.message : String(error));

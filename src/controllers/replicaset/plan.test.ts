@@ -19,7 +19,12 @@ interface Given {
 
 const pod = (name: string, given: Given = {}): Stored<Pod> => ({
   metadata: {
-    name, namespace: "default", uid: name, resourceVersion: "1", creationTimestamp: ago(given.age ?? 100), labels: given.labels ?? { app: "a" },
+    name,
+    namespace: "default",
+    uid: name,
+    resourceVersion: "1",
+    creationTimestamp: ago(given.age ?? 100),
+    labels: given.labels ?? { app: "a" },
     ...(given.terminating === true ? { deletionTimestamp: ago(1) } : {}),
     ...(given.cost === undefined ? {} : { annotations: { "controller.kubernetes.io/pod-deletion-cost": String(given.cost) } }),
   },
@@ -32,7 +37,13 @@ const pod = (name: string, given: Given = {}): Stored<Pod> => ({
 });
 
 const wanted = (replicas: number, more: Partial<Wanted> = {}): Wanted => ({
-  replicas, minReadySeconds: 0, template: { metadata: { labels: { app: "a" } } }, generation: 3, status: undefined, countsTerminating: true, ...more,
+  replicas,
+  minReadySeconds: 0,
+  template: { metadata: { labels: { app: "a" } } },
+  generation: 3,
+  status: undefined,
+  countsTerminating: true,
+  ...more,
 });
 
 const removed = (replicas: number, pods: readonly Stored<Pod>[], related = pods): string[] =>
@@ -43,9 +54,21 @@ const ranks: readonly { readonly name: string; readonly first: Given; readonly s
   { name: "a pending pod goes before a running one", first: { node: "n", phase: "Pending" }, second: { node: "n" } },
   { name: "an unknown pod goes before a running one", first: { node: "n", phase: "Unknown" }, second: { node: "n" } },
   { name: "a pod that is not ready goes before a ready one", first: { node: "n" }, second: { node: "n", readyFor: 5 } },
-  { name: "a lower deletion cost goes first, below zero too", first: { node: "n", readyFor: 50, cost: -1 }, second: { node: "n", readyFor: 5 } },
-  { name: "a pod that became ready much later goes first", first: { node: "n", readyFor: 5 }, second: { node: "m", readyFor: 500 } },
-  { name: "a pod with more restarts goes first", first: { node: "n", readyFor: 50, restarts: 3 }, second: { node: "m", readyFor: 50 } },
+  {
+    name: "a lower deletion cost goes first, below zero too",
+    first: { node: "n", readyFor: 50, cost: -1 },
+    second: { node: "n", readyFor: 5 },
+  },
+  {
+    name: "a pod that became ready much later goes first",
+    first: { node: "n", readyFor: 5 },
+    second: { node: "m", readyFor: 500 },
+  },
+  {
+    name: "a pod with more restarts goes first",
+    first: { node: "n", readyFor: 50, restarts: 3 },
+    second: { node: "m", readyFor: 50 },
+  },
   { name: "a much younger pod goes first", first: { node: "n", age: 10 }, second: { node: "m", age: 10_000 } },
 ];
 
@@ -75,11 +98,22 @@ test("creates at most 500 at once and removes at most 500 at once", () => {
 
 test("the status counts by state, and looks again when the next pod becomes available", () => {
   const pods = [
-    pod("fresh", { readyFor: 4 }), pod("old", { readyFor: 20 }), pod("starting"), pod("other", { labels: { app: "b" }, readyFor: 30 }),
-    pod("gone", { terminating: true, readyFor: 30 }), pod("failed", { phase: "Failed" }),
+    pod("fresh", { readyFor: 4 }),
+    pod("old", { readyFor: 20 }),
+    pod("starting"),
+    pod("other", { labels: { app: "b" }, readyFor: 30 }),
+    pod("gone", { terminating: true, readyFor: 30 }),
+    pod("failed", { phase: "Failed" }),
   ];
   const { status, requeueAfterMs } = planReplicaStatus(wanted(4, { minReadySeconds: 10 }), pods, undefined, nowMs);
-  assert.deepEqual(status, { replicas: 4, fullyLabeledReplicas: 3, readyReplicas: 3, availableReplicas: 2, terminatingReplicas: 1, observedGeneration: 3 });
+  assert.deepEqual(status, {
+    replicas: 4,
+    fullyLabeledReplicas: 3,
+    readyReplicas: 3,
+    availableReplicas: 2,
+    terminatingReplicas: 1,
+    observedGeneration: 3,
+  });
   assert.equal(requeueAfterMs, 6000);
 });
 
@@ -92,7 +126,18 @@ test("a status that is right is not written again", () => {
 test("a failure sets ReplicaFailure once and success removes it", () => {
   const failure = { reason: "FailedCreate", message: "quota" } as const;
   const failed = planReplicaStatus(wanted(1), [], failure, nowMs).status;
-  assert.deepEqual(failed?.conditions, [{ type: "ReplicaFailure", status: "True", reason: "FailedCreate", message: "quota", lastTransitionTime: "2026-01-01T12:00:00Z" }]);
-  assert.equal(planReplicaStatus(wanted(1, { status: failed }), [], { ...failure, message: "again" }, nowMs + 60_000).status, undefined);
+  assert.deepEqual(failed?.conditions, [
+    {
+      type: "ReplicaFailure",
+      status: "True",
+      reason: "FailedCreate",
+      message: "quota",
+      lastTransitionTime: "2026-01-01T12:00:00Z",
+    },
+  ]);
+  assert.equal(
+    planReplicaStatus(wanted(1, { status: failed }), [], { ...failure, message: "again" }, nowMs + 60_000).status,
+    undefined,
+  );
   assert.equal(planReplicaStatus(wanted(1, { status: failed }), [], undefined, nowMs).status?.conditions, undefined);
 });

@@ -1,5 +1,12 @@
 // How many pods a ReplicaSet or ReplicationController creates or deletes, and its status: pure.
-import { type Pod, type PodTemplateSpec, type ReplicaSetCondition, type ReplicaSetStatus, semanticEqual, type Stored } from "#api";
+import {
+  type Pod,
+  type PodTemplateSpec,
+  type ReplicaSetCondition,
+  type ReplicaSetStatus,
+  type Stored,
+  semanticEqual,
+} from "#api";
 import { rfc3339 } from "#client";
 import { findCondition, withoutCondition } from "../shared/conditions.ts";
 import { availableAtMs, isActive, isReady, isTerminating } from "../shared/pods.ts";
@@ -51,7 +58,12 @@ export interface StatusPlan {
   readonly requeueAfterMs: number | undefined;
 }
 
-export function planReplicaStatus(wanted: Wanted, pods: readonly Stored<Pod>[], failure: Failure | undefined, nowMs: number): StatusPlan {
+export function planReplicaStatus(
+  wanted: Wanted,
+  pods: readonly Stored<Pod>[],
+  failure: Failure | undefined,
+  nowMs: number,
+): StatusPlan {
   const labels = Object.entries(wanted.template.metadata?.labels ?? {});
   let replicas = 0;
   let fullyLabeledReplicas = 0;
@@ -98,7 +110,9 @@ function conditionsAfter(
     return rest.length === 0 ? {} : { conditions: rest };
   }
   if (present !== undefined) return { conditions: old };
-  return { conditions: [...(old ?? []), { type: "ReplicaFailure", status: "True", ...failure, lastTransitionTime: rfc3339(nowMs) }] };
+  return {
+    conditions: [...(old ?? []), { type: "ReplicaFailure", status: "True", ...failure, lastTransitionTime: rfc3339(nowMs) }],
+  };
 }
 
 /** Counts that upstream leaves out of the JSON when they are 0. */
@@ -107,7 +121,10 @@ function nonZero(counts: Readonly<Record<string, number>>): Readonly<Record<stri
 }
 
 /** The pod that a template stands for; the server adds the random end of its name. */
-export const podFromTemplate = (template: PodTemplateSpec, owner: { readonly namespace: string; readonly name: string }): Pod => ({
+export const podFromTemplate = (
+  template: PodTemplateSpec,
+  owner: { readonly namespace: string; readonly name: string },
+): Pod => ({
   apiVersion: "v1",
   kind: "Pod",
   metadata: {

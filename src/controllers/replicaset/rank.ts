@@ -5,8 +5,15 @@ import { conditionOf, isReady } from "../shared/pods.ts";
 const phaseRank: Readonly<Record<string, number>> = { Pending: 0, Unknown: 1, Running: 2 };
 
 /** `doubledUp` counts the owner's (and its siblings') active pods on each node. Returns the pods, first to be deleted first. */
-export function deletionOrder(pods: readonly Stored<Pod>[], doubledUp: ReadonlyMap<string, number>, nowMs: number): readonly Stored<Pod>[] {
-  return pods.map((pod) => ({ pod, facts: factsOf(pod, doubledUp, nowMs) })).sort(compare).map(({ pod }) => pod);
+export function deletionOrder(
+  pods: readonly Stored<Pod>[],
+  doubledUp: ReadonlyMap<string, number>,
+  nowMs: number,
+): readonly Stored<Pod>[] {
+  return pods
+    .map((pod) => ({ pod, facts: factsOf(pod, doubledUp, nowMs) }))
+    .sort(compare)
+    .map(({ pod }) => pod);
 }
 
 interface Ranked {
@@ -50,4 +57,5 @@ function deletionCost(pod: Pod): number {
   return /^-?(0|[1-9]\d*)$/.test(text) ? Number(text) : 0;
 }
 
-const restarts = (pod: Pod): number => Math.max(0, ...(pod.status?.containerStatuses ?? []).map(({ restartCount }) => restartCount));
+const restarts = (pod: Pod): number =>
+  Math.max(0, ...(pod.status?.containerStatuses ?? []).map(({ restartCount }) => restartCount));

@@ -17,7 +17,12 @@ export function rootCaController({ client, informers }: ControllerContext, rootC
   return {
     name: "root-ca-certificate-publisher-controller",
     workers: 1,
-    sources: [watchFor(namespaces), watchMapped(configMaps, ({ metadata }) => (metadata.name === name && metadata.namespace !== undefined ? [metadata.namespace] : []))],
+    sources: [
+      watchFor(namespaces),
+      watchMapped(configMaps, ({ metadata }) =>
+        metadata.name === name && metadata.namespace !== undefined ? [metadata.namespace] : [],
+      ),
+    ],
     reconcile: async (namespace, signal) => {
       const owner = namespaces.get(namespace);
       if (owner === undefined || owner.metadata.deletionTimestamp !== undefined || owner.status?.phase === "Terminating") return;

@@ -12,11 +12,18 @@ export function serviceAccountController({ client, informers }: ControllerContex
     workers: 1,
     sources: [
       watchFor(namespaces),
-      watchMapped(accounts, ({ metadata }) => (metadata.name === "default" && metadata.namespace !== undefined ? [metadata.namespace] : [])),
+      watchMapped(accounts, ({ metadata }) =>
+        metadata.name === "default" && metadata.namespace !== undefined ? [metadata.namespace] : [],
+      ),
     ],
     reconcile: async (name, signal) => {
       const namespace = namespaces.get(name);
-      if (namespace === undefined || namespace.metadata.deletionTimestamp !== undefined || namespace.status?.phase === "Terminating") return;
+      if (
+        namespace === undefined ||
+        namespace.metadata.deletionTimestamp !== undefined ||
+        namespace.status?.phase === "Terminating"
+      )
+        return;
       if (accounts.get(`${name}/default`) !== undefined) return;
       try {
         await client.create(serviceAccounts, { metadata: { namespace: name, name: "default" } }, { signal });

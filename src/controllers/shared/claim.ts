@@ -12,7 +12,11 @@ export interface Claims<T extends ApiObject> {
 }
 
 /** `candidates` are the objects controlled by the owner and the orphans of its namespace. A dying owner adopts and releases nothing. */
-export function planClaims<T extends ApiObject>(owner: Stored<ApiObject>, selector: Selector, candidates: readonly Stored<T>[]): Claims<T> {
+export function planClaims<T extends ApiObject>(
+  owner: Stored<ApiObject>,
+  selector: Selector,
+  candidates: readonly Stored<T>[],
+): Claims<T> {
   const owned: Stored<T>[] = [];
   const adopt: Stored<T>[] = [];
   const release: Stored<T>[] = [];
@@ -47,11 +51,14 @@ export async function claim<O extends ApiObject, T extends ApiObject>(
   if (fresh.metadata.uid !== owner.metadata.uid || fresh.metadata.deletionTimestamp !== undefined)
     throw new Error(`Cannot adopt for ${ownerType.kind} "${objectKey(owner)}": it was deleted in the meantime`);
   const reference = controllerReference(ownerType, owner);
-  const adopted = await Promise.all(adopt.map((object) => writeOwners(client, type, object, [...(object.metadata.ownerReferences ?? []), reference])));
+  const adopted = await Promise.all(
+    adopt.map((object) => writeOwners(client, type, object, [...(object.metadata.ownerReferences ?? []), reference])),
+  );
   return [...owned, ...adopted.filter((object) => object !== undefined)];
 }
 
-const withoutOwner = (object: ApiObject, uid: string) => (object.metadata.ownerReferences ?? []).filter((reference) => reference.uid !== uid);
+const withoutOwner = (object: ApiObject, uid: string) =>
+  (object.metadata.ownerReferences ?? []).filter((reference) => reference.uid !== uid);
 
 async function writeOwners<T extends ApiObject>(
   client: Client,

@@ -20,7 +20,10 @@ interface ApiResource {
 }
 
 interface GroupList {
-  readonly groups: readonly { readonly preferredVersion?: { readonly groupVersion: string }; readonly versions: readonly { readonly groupVersion: string }[] }[];
+  readonly groups: readonly {
+    readonly preferredVersion?: { readonly groupVersion: string };
+    readonly versions: readonly { readonly groupVersion: string }[];
+  }[];
 }
 
 export function discovery(client: Client): Discover {
@@ -42,7 +45,9 @@ export function discovery(client: Client): Discover {
     const lists = await Promise.all(
       groupVersions.map(async (groupVersion) => {
         try {
-          const list = (await read(groupVersion === "v1" ? "/api/v1" : `/apis/${groupVersion}`)) as { resources?: readonly ApiResource[] } | Status;
+          const list = (await read(groupVersion === "v1" ? "/api/v1" : `/apis/${groupVersion}`)) as
+            | { resources?: readonly ApiResource[] }
+            | Status;
           return { groupVersion, resources: ("resources" in list ? list.resources : undefined) ?? [] };
         } catch (error) {
           failures.push({ groupVersion, message: error instanceof Error ? error.message : String(error) });

@@ -1,14 +1,25 @@
 // What EndpointSlices and Endpoints have in common: which pods a service reaches, at which address and ports.
-import { type EndpointPort, type Node, type Pod, type Service, type ServicePort, selectorMatches, setSelector, type Stored } from "#api";
+import {
+  type EndpointPort,
+  type Node,
+  type Pod,
+  type Service,
+  type ServicePort,
+  type Stored,
+  selectorMatches,
+  setSelector,
+} from "#api";
 import { isFinished, isReady, isTerminating } from "./pods.ts";
 
 export type AddressType = "IPv4" | "IPv6";
 
 /** Services whose endpoints controllers write: with a selector, and not a mere alias. */
-export const hasEndpoints = (service: Service): boolean => service.spec?.selector !== undefined && service.spec.type !== "ExternalName";
+export const hasEndpoints = (service: Service): boolean =>
+  service.spec?.selector !== undefined && service.spec.type !== "ExternalName";
 
 export const selects = (service: Service, pod: Pod): boolean =>
-  Object.keys(service.spec?.selector ?? {}).length > 0 && selectorMatches(setSelector(service.spec?.selector ?? {}), pod.metadata.labels);
+  Object.keys(service.spec?.selector ?? {}).length > 0 &&
+  selectorMatches(setSelector(service.spec?.selector ?? {}), pod.metadata.labels);
 
 export const isHeadless = (service: Service): boolean => service.spec?.clusterIP === "None";
 
@@ -45,7 +56,9 @@ export function portsOf(service: Service, pod: Pod): readonly EndpointPort[] {
     const number = targetPort(port, pod);
     if (number === undefined) return [];
     const { name, appProtocol, protocol } = port;
-    return [{ name: name ?? "", port: number, protocol: protocol ?? "TCP", ...(appProtocol === undefined ? {} : { appProtocol }) }];
+    return [
+      { name: name ?? "", port: number, protocol: protocol ?? "TCP", ...(appProtocol === undefined ? {} : { appProtocol }) },
+    ];
   });
 }
 
@@ -54,15 +67,25 @@ function targetPort(port: ServicePort, pod: Pod): number | undefined {
   if (typeof target === "number") return target === 0 ? port.port : target;
   const sidecars = (pod.spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === "Always");
   for (const container of [...pod.spec.containers, ...sidecars])
-    for (const candidate of container.ports ?? []) if (candidate.name === target && (candidate.protocol ?? "TCP") === (port.protocol ?? "TCP")) return candidate.containerPort;
+    for (const candidate of container.ports ?? [])
+      if (candidate.name === target && (candidate.protocol ?? "TCP") === (port.protocol ?? "TCP")) return candidate.containerPort;
   return undefined;
 }
 
 /** Set for pods that DNS is to know by name: hostname, and a subdomain that is the service. */
 export const hostnameOf = (service: Service, pod: Pod): string | undefined =>
-  (pod.spec.hostname ?? "") !== "" && pod.spec.subdomain === service.metadata.name && pod.metadata.namespace === service.metadata.namespace ? pod.spec.hostname : undefined;
+  (pod.spec.hostname ?? "") !== "" &&
+  pod.spec.subdomain === service.metadata.name &&
+  pod.metadata.namespace === service.metadata.namespace
+    ? pod.spec.hostname
+    : undefined;
 
-export const targetRefOf = (pod: Stored<Pod>) => ({ kind: "Pod", namespace: pod.metadata.namespace, name: pod.metadata.name, uid: pod.metadata.uid });
+export const targetRefOf = (pod: Stored<Pod>) => ({
+  kind: "Pod",
+  namespace: pod.metadata.namespace,
+  name: pod.metadata.name,
+  uid: pod.metadata.uid,
+});
 
 export const zoneOf = (node: Node | undefined): string | undefined => node?.metadata.labels?.["topology.kubernetes.io/zone"];
 
@@ -71,6 +94,7 @@ export function triggerTime(service: Stored<Service>, pods: readonly Pod[]): str
   let latest = service.metadata.creationTimestamp;
   for (const pod of pods)
     for (const condition of pod.status?.conditions ?? [])
-      if (condition.type === "Ready" && condition.lastTransitionTime !== undefined && condition.lastTransitionTime > latest) latest = condition.lastTransitionTime;
+      if (condition.type === "Ready" && condition.lastTransitionTime !== undefined && condition.lastTransitionTime > latest)
+        latest = condition.lastTransitionTime;
   return latest;
 }

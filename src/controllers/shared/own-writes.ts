@@ -44,7 +44,10 @@ export class OwnWrites<T extends ApiObject> {
   }
 
   /** Splits the cached objects of a key into those that live and those whose deletion the cache does not show yet. */
-  living(key: string, objects: readonly Stored<T>[]): { readonly living: readonly Stored<T>[]; readonly dying: readonly Stored<T>[] } {
+  living(
+    key: string,
+    objects: readonly Stored<T>[],
+  ): { readonly living: readonly Stored<T>[]; readonly dying: readonly Stored<T>[] } {
     const uids = this.#deleted.get(key);
     if (uids === undefined || uids.size === 0) return { living: objects, dying: [] };
     const dying = objects.filter(({ metadata }) => uids.has(metadata.uid) && metadata.deletionTimestamp === undefined);

@@ -1,7 +1,8 @@
 // What controllers ask of pods: active, ready, available, terminating (k8s.io/kubernetes pkg/api/v1/pod semantics).
 import type { Pod, PodCondition } from "#api";
 
-export const conditionOf = (pod: Pod, type: string): PodCondition | undefined => pod.status?.conditions?.find((condition) => condition.type === type);
+export const conditionOf = (pod: Pod, type: string): PodCondition | undefined =>
+  pod.status?.conditions?.find((condition) => condition.type === type);
 
 export const isFinished = (pod: Pod): boolean => pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
 

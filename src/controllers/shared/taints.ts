@@ -16,7 +16,8 @@ export function tolerates(toleration: Toleration, taint: Taint): boolean {
   return key !== "" && (toleration.operator ?? "Equal") !== "Exists" && (toleration.value ?? "") === (taint.value ?? "");
 }
 
-export const noExecuteTaints = (node: Node | undefined): readonly Taint[] => (node?.spec?.taints ?? []).filter(({ effect }) => effect === "NoExecute");
+export const noExecuteTaints = (node: Node | undefined): readonly Taint[] =>
+  (node?.spec?.taints ?? []).filter(({ effect }) => effect === "NoExecute");
 
 /**
  * How long the pod may stay under these NoExecute taints: undefined for ever, 0 not at all, else seconds
@@ -29,6 +30,8 @@ export function toleratedSeconds(pod: Pod, taints: readonly Taint[]): number | u
     if (matching.length === 0) return 0;
     used.push(...matching.slice(0, 1));
   }
-  const limits = used.flatMap(({ tolerationSeconds }) => (tolerationSeconds === undefined ? [] : [Math.max(0, tolerationSeconds)]));
+  const limits = used.flatMap(({ tolerationSeconds }) =>
+    tolerationSeconds === undefined ? [] : [Math.max(0, tolerationSeconds)],
+  );
   return limits.length === 0 ? undefined : Math.min(...limits);
 }

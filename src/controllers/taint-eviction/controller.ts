@@ -1,10 +1,10 @@
 // Evicts pods from nodes with NoExecute taints that they do not tolerate, or no longer.
 import { isNotFound, nodes as nodeType, objectKey, pods as podType } from "#api";
-import { type Controller, referenceTo, type Requeue, rfc3339, watchMapped } from "#client";
+import { type Controller, type Requeue, referenceTo, rfc3339, watchMapped } from "#client";
 import type { ControllerContext } from "../context.ts";
+import { withDisruption } from "../shared/disruption-target.ts";
 import { isFinished, isTerminating } from "../shared/pods.ts";
 import { noExecuteTaints } from "../shared/taints.ts";
-import { withDisruption } from "../shared/disruption-target.ts";
 import { evictionTime } from "./plan.ts";
 
 export function taintEvictionController({ client, clock, events, informers }: ControllerContext): Controller {
@@ -19,10 +19,19 @@ export function taintEvictionController({ client, clock, events, informers }: Co
     if (at === undefined) return;
     const leftMs = at - clock.now();
     if (leftMs > 0) return { requeueAfterMs: leftMs };
-    events.event(referenceTo(podType, pod), { type: "Normal", reason: "TaintManagerEviction", message: `Marking for deletion Pod ${key}` });
+    events.event(referenceTo(podType, pod), {
+      type: "Normal",
+      reason: "TaintManagerEviction",
+      message: `Marking for deletion Pod ${key}`,
+    });
     try {
       if (!isFinished(pod)) {
-        const status = withDisruption(pod, "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint", rfc3339(clock.now()));
+        const status = withDisruption(
+          pod,
+          "DeletionByTaintManager",
+          "Taint manager: deleting due to NoExecute taint",
+          rfc3339(clock.now()),
+        );
         await client.update(podType, { ...pod, status }, { subresource: "status", signal });
       }
       await client.delete(podType, pod.metadata, { preconditions: { uid: pod.metadata.uid }, signal });
@@ -35,7 +44,9 @@ export function taintEvictionController({ client, clock, events, informers }: Co
     name: "taint-eviction-controller",
     workers: 8,
     sources: [
-      watchMapped(pods, (pod) => (pod.spec.nodeName !== undefined && noExecuteTaints(nodes.get(pod.spec.nodeName)).length > 0 ? [objectKey(pod)] : [])),
+      watchMapped(pods, (pod) =>
+        pod.spec.nodeName !== undefined && noExecuteTaints(nodes.get(pod.spec.nodeName)).length > 0 ? [objectKey(pod)] : [],
+      ),
       watchMapped(nodes, (node, before) => {
         const taints = JSON.stringify(noExecuteTaints(node));
         if (taints === "[]" || (before !== undefined && JSON.stringify(noExecuteTaints(before)) === taints)) return [];

@@ -10,6 +10,8 @@ export function evictionTime(pod: Pod, taints: readonly Taint[], nowMs: number):
   if (seconds === undefined) return undefined;
   if (seconds === 0) return nowMs;
   const bound = conditionOf(pod, "PodScheduled")?.lastTransitionTime ?? pod.metadata.creationTimestamp;
-  const starts = [...taints.map(({ timeAdded }) => timeAdded), bound].flatMap((time) => (time === undefined ? [] : [Date.parse(time)]));
+  const starts = [...taints.map(({ timeAdded }) => timeAdded), bound].flatMap((time) =>
+    time === undefined ? [] : [Date.parse(time)],
+  );
   return (starts.length === 0 ? nowMs : Math.max(...starts)) + seconds * 1000;
 }

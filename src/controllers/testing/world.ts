@@ -1,7 +1,16 @@
 // For this room's tests: a fake API, informers and a context on a virtual clock, and a way to let everything settle.
 import type { ApiObject } from "#api";
 import { type Running, seededRandom, silentLog, VirtualClock } from "#base";
-import { type Client, type Controller, createClient, createFakeApi, createInformerFactory, type FakeApi, freezeShared, runController } from "#client";
+import {
+  type Client,
+  type Controller,
+  createClient,
+  createFakeApi,
+  createInformerFactory,
+  type FakeApi,
+  freezeShared,
+  runController,
+} from "#client";
 import type { ControllerContext, ControllerEntry, ControllerOptions } from "../context.ts";
 import { defaultOptions } from "../options.ts";
 
@@ -20,14 +29,20 @@ export interface World extends AsyncDisposable {
   pass(milliseconds: number): Promise<void>;
 }
 
-export function createWorld(options: { readonly gracefulPods?: boolean; readonly options?: Partial<ControllerOptions> } = {}): World {
+export function createWorld(
+  options: { readonly gracefulPods?: boolean; readonly options?: Partial<ControllerOptions> } = {},
+): World {
   const clock = new VirtualClock({ startMs: Date.UTC(2026, 0, 1) });
   const api = createFakeApi({ clock, gracefulPods: options.gracefulPods });
   const client = createClient(freezeShared(api));
   const events: string[] = [];
   const informers = createInformerFactory({ client, clock, random: seededRandom(1), log: silentLog });
   const context: ControllerContext = {
-    client, informers, clock, random: seededRandom(2), log: silentLog,
+    client,
+    informers,
+    clock,
+    random: seededRandom(2),
+    log: silentLog,
     events: { event: (_about, { type, reason, message }) => void events.push(`${type} ${reason} ${message}`) },
     options: { ...defaultOptions, ...options.options },
   };
@@ -36,7 +51,12 @@ export function createWorld(options: { readonly gracefulPods?: boolean; readonly
     for (let turn = 0; turn < 40; turn++) await clock.advance(0);
   };
   const world: World = {
-    clock, api, client, context, events, settle,
+    clock,
+    api,
+    client,
+    context,
+    events,
+    settle,
     run: (controller) => {
       const started = runController(controller, { clock, log: silentLog });
       running.push(started);

@@ -56,8 +56,7 @@ export class ClusterCache {
 
   setNode(node: Stored<Node>): void {
     const name = node.metadata.name;
-    let state = this.#states.get(name);
-    if (state === undefined) this.#states.set(name, (state = new NodeState(name)));
+    const state = this.#stateOf(name);
     this.#countImages(state, -1);
     state.setNode(node);
     this.#countImages(state, 1);
@@ -86,6 +85,10 @@ export class ClusterCache {
     return placed === undefined ? undefined : { nodeName: placed.node.name, assumed: placed.assumed };
   }
 
+  podOf(uid: string): PodInfo | undefined {
+    return this.#pods.get(uid)?.pod;
+  }
+
   assume(pod: PodInfo, nodeName: string): void {
     assert(!this.#pods.has(pod.uid), `pod "${pod.key}" is placed once`);
     this.#place(pod, nodeName, true);
@@ -110,14 +113,16 @@ export class ClusterCache {
     placed.node.replacePod(placed.pod);
   }
 
-  removePod(uid: string): void {
+  /** The pod as it was counted, if it was. */
+  removePod(uid: string): PodInfo | undefined {
     const placed = this.#pods.get(uid);
-    if (placed === undefined) return;
+    if (placed === undefined) return undefined;
     this.#pods.delete(uid);
     placed.node.removePod(uid);
     this.#counts.changed(placed.pod, placed.node, -1);
     this.#indexAffinity(placed.node);
     this.#dropIfEmpty(placed.node);
+    return placed.pod;
   }
 
   /** Pods of a namespace that match, by slot of the node. Valid until the next change. */
@@ -131,12 +136,19 @@ export class ClusterCache {
   }
 
   #place(pod: PodInfo, nodeName: string, assumed: boolean): void {
-    let node = this.#states.get(nodeName);
-    if (node === undefined) this.#states.set(nodeName, (node = new NodeState(nodeName)));
+    const node = this.#stateOf(nodeName);
     node.addPod(pod);
     this.#pods.set(pod.uid, { pod, node, assumed });
     this.#counts.changed(pod, node, 1);
     this.#indexAffinity(node);
+  }
+
+  #stateOf(name: string): NodeState {
+    const existing = this.#states.get(name);
+    if (existing !== undefined) return existing;
+    const state = new NodeState(name);
+    this.#states.set(name, state);
+    return state;
   }
 
   #indexAffinity(node: NodeState): void {

@@ -141,7 +141,9 @@ function findFitting(
   const fitting: NodeState[] = [];
   const others = results === undefined ? profile.filter : profile.filter.slice(local?.filters.length);
   const check = (node: NodeState): Verdict => {
-    if (results === undefined || nominated.any) return runFiltersWithNominated(profile, nominated, pod, node, cycle);
+    if (results === undefined || (nominated.any && nominated.ahead(node.name, pod).length > 0)) {
+      return runFiltersWithNominated(profile, nominated, pod, node, cycle);
+    }
     const verdict = results.filter(node, cycle);
     return verdict.code !== "Success" || others.length === 0 ? verdict : runFilters(others, pod, node, cycle);
   };

@@ -15,6 +15,8 @@ export interface ClusterEvent {
   readonly action: "Add" | "Update" | "Delete";
   readonly before?: ApiObject;
   readonly after?: ApiObject;
+  /** Of events of pods: the pod, parsed (its last state when it is gone). */
+  readonly pod?: PodInfo;
 }
 
 /** An event after which a pod that this plugin rejected may fit. Without `when`, each such event is worth another try. */
@@ -116,6 +118,10 @@ export interface PluginHandle {
   podRemoved(pod: PodInfo, other: PodInfo, node: NodeState, cycle: CycleState): void;
   /** Puts these pods into the active queue, whatever holds them (a gang whose last member has come). */
   activate(keys: readonly string[]): void;
+  /** A preEnqueue plugin says that it no longer holds the pod. */
+  ungated(uid: string): void;
+  /** What the plugin had begun for the pod came to nothing: try the pod again after its backoff. */
+  retry(uid: string): void;
   /** Tells the API server and the queue where a pod may go once there is room; "" takes it back. */
   nominate(pod: PodInfo, nodeName: string): void;
   /** An event about a pod, such as `Preempted`. */

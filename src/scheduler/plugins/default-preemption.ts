@@ -16,7 +16,7 @@ import type { PodInfo } from "../cluster/pod-info.ts";
 import { fitErrorMessage } from "../cycle/message.ts";
 import type { CycleState } from "../framework/cycle-state.ts";
 import type { Diagnosis, Plugin, PluginFactory, PluginHandle } from "../framework/plugin.ts";
-import { isRejected, type Rejected, unresolvable, unschedulable } from "../framework/verdict.ts";
+import { isRejected, type Rejected, success, unresolvable, unschedulable } from "../framework/verdict.ts";
 import { type Candidate, pickCandidate } from "./preemption-candidates.ts";
 
 const notHelpful = unresolvable("Preemption is not helpful for scheduling") as Rejected;
@@ -36,6 +36,8 @@ export const defaultPreemption = {
     const minAbsolute = (args["minCandidateNodesAbsolute"] as number | undefined) ?? 100;
     const { cluster, random } = handle;
     const budgets = handle.watch(podDisruptionBudgets);
+    /** Pods whose victims are being told: they are not tried again before that is done (KEP-4832). */
+    const preempting = new Set<string>();
 
     const dryRuns = (
       pod: PodInfo,
@@ -65,8 +67,10 @@ export const defaultPreemption = {
     return {
       name: "DefaultPreemption",
       requeueOn: [{ resource: "pods", action: "Delete" }],
+      preEnqueue: (pod) =>
+        preempting.has(pod.uid) ? unschedulable("waiting for the preemption for this pod to be finished") : success,
       postFilter: (pod, cycle, diagnosis) => {
-        const ineligible = whyNot(handle, pod);
+        const ineligible = whyNot(handle, pod, diagnosis);
         if (ineligible !== undefined) return { verdict: unschedulable(`preemption: ${ineligible}`) };
         const { candidates, refused } = dryRuns(pod, cycle, diagnosis);
         if (candidates.length === 0) {
@@ -83,7 +87,7 @@ export const defaultPreemption = {
           return { verdict: unschedulable(`preemption: ${message}`), nominatedNodeName: "" };
         }
         const chosen = pickCandidate(candidates);
-        void evict(handle, pod, chosen);
+        void evict(handle, preempting, pod, chosen);
         return { verdict: { code: "Success" }, nominatedNodeName: chosen.node.name };
       },
     };
@@ -91,9 +95,12 @@ export const defaultPreemption = {
 } as const satisfies PluginFactory;
 
 /** A pod may not preempt when its policy forbids it, or while victims of its earlier preemption are still going. */
-function whyNot({ cluster, nominated }: PluginHandle, pod: PodInfo): string | undefined {
+function whyNot({ cluster, nominated }: PluginHandle, pod: PodInfo, diagnosis: Diagnosis): string | undefined {
   if (pod.pod.spec?.preemptionPolicy === "Never") return "not eligible due to preemptionPolicy=Never.";
   const nominatedNode = cluster.node(nominated.nodeOf(pod.uid) ?? pod.pod.status?.nominatedNodeName ?? "");
+  // The node that it was promised has become impossible: it may look for another.
+  if (nominatedNode !== undefined && diagnosis.rejections.get(nominatedNode.name)?.code === "UnschedulableAndUnresolvable")
+    return undefined;
   for (const other of nominatedNode?.pods.values() ?? []) {
     const preempted = other.pod.status?.conditions?.some(
       (condition) =>
@@ -186,43 +193,46 @@ const parseBudget = (budget: PodDisruptionBudget): Budget => {
 };
 
 /** Marks and deletes the victims; lower pods nominated to the node lose their nomination. A failure gives the nomination back. */
-async function evict(handle: PluginHandle, pod: PodInfo, { node, victims }: Candidate): Promise<void> {
-  const { client, clock, log, nominated } = handle;
-  for (const other of nominated.on(node.name)) if (other.priority < pod.priority) handle.nominate(other, "");
+async function evict(handle: PluginHandle, preempting: Set<string>, pod: PodInfo, { node, victims }: Candidate): Promise<void> {
+  for (const other of handle.nominated.on(node.name))
+    if (other.priority < pod.priority && other.uid !== pod.uid) handle.nominate(other, "");
+  preempting.add(pod.uid);
   try {
-    await Promise.all(
-      victims.map(async (victim) => {
-        const { namespace, uid } = victim;
-        const { name } = victim.pod.metadata;
-        const waiting = handle.waitingPods().find((entry) => entry.pod.uid === uid);
-        if (waiting !== undefined) {
-          waiting.reject("DefaultPreemption", "preempted");
-          return;
-        }
-        try {
-          if (victim.pod.metadata.deletionTimestamp === undefined) {
-            await client.patch(
-              pods,
-              { namespace, name },
-              {
-                type: "strategic",
-                body: { metadata: { uid }, status: { conditions: [disruption(handle, victim, rfc3339(clock.now()))] } },
-              },
-              { subresource: "status" },
-            );
-            await client.delete(pods, { namespace, name }, { preconditions: { uid } });
-          }
-        } catch (error) {
-          if (!isNotFound(error) && !isConflict(error)) throw error;
-        }
-        handle.event(victim.pod, "Normal", "Preempted", "Preempting", `Preempted by pod ${pod.uid} on node ${node.name}`);
-      }),
-    );
+    await Promise.all(victims.map((victim) => remove(handle, victim, pod, node.name)));
+    preempting.delete(pod.uid);
+    handle.ungated(pod.uid);
   } catch (error) {
-    log.warn("cannot preempt", { pod: pod.key, node: node.name, error: String(error) });
+    preempting.delete(pod.uid);
+    handle.log.warn("cannot preempt", { pod: pod.key, node: node.name, error: String(error) });
     handle.nominate(pod, "");
-    handle.activate([pod.key]);
+    handle.retry(pod.uid);
   }
+}
+
+async function remove(handle: PluginHandle, victim: PodInfo, pod: PodInfo, nodeName: string): Promise<void> {
+  const waiting = handle.waitingPods().find((entry) => entry.pod.uid === victim.uid);
+  if (waiting !== undefined) {
+    waiting.reject("DefaultPreemption", "preempted");
+    return;
+  }
+  const { client, clock } = handle;
+  const { namespace, uid } = victim;
+  const { name } = victim.pod.metadata;
+  try {
+    if (victim.pod.metadata.deletionTimestamp === undefined) {
+      const status = { conditions: [disruption(handle, victim, rfc3339(clock.now()))] };
+      await client.patch(
+        pods,
+        { namespace, name },
+        { type: "strategic", body: { metadata: { uid }, status } },
+        { subresource: "status" },
+      );
+      await client.delete(pods, { namespace, name }, { preconditions: { uid } });
+    }
+  } catch (error) {
+    if (!isNotFound(error) && !isConflict(error)) throw error;
+  }
+  handle.event(victim.pod, "Normal", "Preempted", "Preempting", `Preempted by pod ${pod.uid} on node ${nodeName}`);
 }
 
 const disruption = ({ profileName }: PluginHandle, victim: PodInfo, now: string) => ({

@@ -1,7 +1,7 @@
 // InterPodAffinity: pods that want to be near other pods, or far from them, in the domains of a topology key.
-import { namespaces, type Pod, type Stored } from "#api";
+import { namespaces } from "#api";
 import type { NodeState } from "../cluster/node-state.ts";
-import { type AffinityTerm, type PodInfo, parsePod, termMatches } from "../cluster/pod-info.ts";
+import { type AffinityTerm, type PodInfo, termMatches } from "../cluster/pod-info.ts";
 import type { Plugin, PluginFactory } from "../framework/plugin.ts";
 import { skip, success, unresolvable, unschedulable } from "../framework/verdict.ts";
 
@@ -81,15 +81,14 @@ export const interPodAffinity = {
         {
           resource: "pods",
           action: "Add",
-          when: (pod, { after }) => matchesAny(pod.requiredAffinity, parsePod(after as Stored<Pod>), labelsOf),
+          when: (pod, event) => event.pod !== undefined && matchesAny(pod.requiredAffinity, event.pod, labelsOf),
         },
         {
           resource: "pods",
           action: "Update",
-          when: (pod, { before, after }) =>
-            before?.metadata.labels !== after?.metadata.labels && wantsOrAvoids(pod, parsePod(after as Stored<Pod>), labelsOf),
+          when: (pod, event) => event.pod !== undefined && wantsOrAvoids(pod, event.pod, labelsOf),
         },
-        { resource: "pods", action: "Delete", when: (pod, { before }) => avoids(pod, parsePod(before as Stored<Pod>), labelsOf) },
+        { resource: "pods", action: "Delete", when: (pod, event) => event.pod !== undefined && avoids(pod, event.pod, labelsOf) },
         { resource: "nodes", action: "Add" },
         { resource: "nodes", action: "Update" },
         { resource: "namespaces", action: "Add" },

@@ -2,7 +2,7 @@
 import type { Node, Pod } from "#api";
 import type { NodeState } from "../cluster/node-state.ts";
 import type { PodInfo } from "../cluster/pod-info.ts";
-import { parseResources, quantityOf, resourceAmount } from "../cluster/resources.ts";
+import { parseResources, podResources, quantityOf, resourceAmount } from "../cluster/resources.ts";
 import type { Plugin, PluginFactory } from "../framework/plugin.ts";
 import { success, unresolvable, unschedulable, type Verdict } from "../framework/verdict.ts";
 
@@ -86,9 +86,13 @@ function couldHold(pod: PodInfo, node: Node, isIgnored: (name: string) => boolea
   return true;
 }
 
-/** A pod that finished, or whose requests went down by an in-place resize. */
-const shrank = (before: Pod, after: Pod): boolean =>
-  before.spec?.containers !== after.spec?.containers || before.status?.phase !== after.status?.phase;
+/** A pod whose requests went down by an in-place resize. A pod that finished is an event of its own: Delete. */
+const shrank = (before: Pod, after: Pod): boolean => {
+  const was = podResources(before).requests;
+  const is = podResources(after).requests;
+  if (is.milliCpu < was.milliCpu || is.memory < was.memory || is.ephemeralStorage < was.ephemeralStorage) return true;
+  return [...(was.extended ?? [])].some(([name, amount]) => resourceAmount(is, name) < amount);
+};
 
 type Ratio = (requested: number, capacity: number) => number;
 

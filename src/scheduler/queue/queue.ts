@@ -21,6 +21,8 @@ export interface QueuedPod extends QueueEntry {
   failed: boolean;
   /** Counted when put on a heap; entries of older tickets are stale. */
   ticket: number;
+  /** An event wanted to wake it while a preEnqueue plugin held it. */
+  woken: boolean;
   /** The first event of the log that it has not been weighed against. */
   eventsFrom: number;
   deleted: boolean;
@@ -102,6 +104,7 @@ export class SchedulingQueue implements Disposable {
         readyAtMs: 0,
         failed: false,
         ticket: 0,
+        woken: false,
         eventsFrom: 0,
         deleted: false,
       };
@@ -152,14 +155,12 @@ export class SchedulingQueue implements Disposable {
     this.#leaveFlight(queued);
     queued.rejectedBy = rejectedBy;
     this.#startBackoff(queued);
-    if (this.#holdIfGated(queued)) return;
-    if (changed || missed.some((event) => this.#options.helps(queued, event))) {
-      this.#wake(queued);
-      return;
-    }
     queued.place = "unschedulable";
     this.#waiting.add(queued);
     this.#armFlush();
+    if (changed || missed.some((event) => this.#options.helps(queued, event))) {
+      this.#wake(queued);
+    }
   }
 
   /** Scheduling or binding broke: try again after the backoff. */
@@ -168,7 +169,6 @@ export class SchedulingQueue implements Disposable {
     this.#leaveFlight(queued);
     queued.rejectedBy = none;
     this.#startBackoff(queued);
-    if (this.#holdIfGated(queued)) return;
     queued.failed = true;
     this.#toBackoff(queued);
   }
@@ -189,9 +189,19 @@ export class SchedulingQueue implements Disposable {
     }
   }
 
-  /** Looks again at pods that a preEnqueue plugin holds. */
-  recheckGates(): void {
-    for (const queued of this.#pods.values()) if (queued.place === "gated") this.#enqueue(queued);
+  /** A preEnqueue plugin no longer holds this pod. */
+  ungated(uid: string): void {
+    const queued = this.#pods.get(uid);
+    if (queued?.place === "gated") this.#enqueue(queued);
+    else if (queued?.place === "unschedulable" && queued.woken) this.#wake(queued);
+  }
+
+  /** What a plugin had begun for this waiting pod came to nothing: it serves its backoff and is tried again. */
+  retry(uid: string): void {
+    const queued = this.#pods.get(uid);
+    if (queued?.place !== "unschedulable") return;
+    queued.failed = true;
+    this.#toBackoff(queued);
   }
 
   [Symbol.dispose](): void {
@@ -222,6 +232,8 @@ export class SchedulingQueue implements Disposable {
   }
 
   #wake(queued: QueuedPod): void {
+    queued.woken = this.#options.gate(queued.pod) !== undefined;
+    if (queued.woken) return;
     if (queued.readyAtMs > this.#options.clock.monotonic()) this.#toBackoff(queued);
     else this.#toActive(queued);
   }
@@ -325,7 +337,7 @@ function mayMatter(before: PodInfo, after: PodInfo): boolean {
   return (
     a.metadata.generation !== b.metadata.generation ||
     a.metadata.deletionTimestamp !== b.metadata.deletionTimestamp ||
-    (a.spec !== b.spec && JSON.stringify(a.spec) !== JSON.stringify(b.spec)) ||
+    (a.metadata.generation === undefined && JSON.stringify(a.spec) !== JSON.stringify(b.spec)) ||
     (a.metadata.labels !== b.metadata.labels && JSON.stringify(a.metadata.labels) !== JSON.stringify(b.metadata.labels))
   );
 }

@@ -29,6 +29,8 @@ export function aHandle(cluster: ClusterCache): PluginHandle {
     podAdded: unused,
     podRemoved: unused,
     activate: unused,
+    ungated: unused,
+    retry: unused,
     nominate: unused,
     event: unused,
     stopping: new AbortController().signal,

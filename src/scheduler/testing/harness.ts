@@ -31,10 +31,12 @@ export interface Harness extends AsyncDisposable {
   settle(): Promise<void>;
 }
 
-export async function startHarness(options: SchedulerOptions & { readonly seed?: number } = {}): Promise<Harness> {
+export async function startHarness(
+  options: SchedulerOptions & { readonly seed?: number; readonly gracefulPods?: boolean } = {},
+): Promise<Harness> {
   const clock = new VirtualClock();
   const random = seededRandom(options.seed ?? 1);
-  const api = createFakeApi({ clock });
+  const api = createFakeApi({ clock, gracefulPods: options.gracefulPods });
   const bound: string[] = [];
   const seen: string[] = [];
   const transport = {

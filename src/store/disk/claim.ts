@@ -1,6 +1,6 @@
 // One process at a time in a directory, whatever the operating system calls file locks.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { StoreError } from "../store.ts";
 
@@ -13,7 +13,7 @@ const pidFile = (directory: string): string => join(directory, "pid");
 export function claimDirectory(directory: string): Disposable {
   let lock: DatabaseSync | undefined;
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory);
     lock = new DatabaseSync(join(directory, "lock"), { timeout: 0 });
     lock.exec("PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE");
     writeFileSync(pidFile(directory), `${process.pid}\n`, { mode: 0o600 });
@@ -31,6 +31,19 @@ export function claimDirectory(directory: string): Disposable {
       held.close();
     },
   };
+}
+
+/** Not mkdirSync's own `recursive`: that never returns below /proc. */
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as { readonly code?: string };
+    if (code === "EEXIST" && statSync(directory).isDirectory()) return;
+    if (code !== "ENOENT" || dirname(directory) === directory) throw error;
+    makeDirectory(dirname(directory));
+    mkdirSync(directory, { mode: 0o700 });
+  }
 }
 
 function explain(directory: string, error: unknown): string {

@@ -1,15 +1,5 @@
 // Files beside the database: a marker of what was acknowledged, and a reserve for the day the disk is full.
-import {
-  closeSync,
-  existsSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 const reserveBytes = 4 * 1024 * 1024;

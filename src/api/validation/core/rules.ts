@@ -2,23 +2,34 @@
 import * as defaults from "../../defaults/core.ts";
 import { defaultPod } from "../../defaults/pod.ts";
 import type { KindRules } from "../../rules.ts";
+import * as app from "../apps.ts";
 import { plainKind } from "../helpers.ts";
-import { label1035Name, labelName } from "../meta.ts";
+import { preparePodForCreate, validatePod } from "../pod/pod.ts";
+import { preparePodStatusUpdate, validatePodStatusUpdate, validatePodUpdate } from "../pod/update.ts";
+import { labelName } from "../meta.ts";
+import * as services from "../services.ts";
+import * as small from "./small.ts";
 
 export const coreRules: Readonly<Record<string, KindRules>> = {
-  "/Pod": plainKind({ namespaced: true, status: true, generation: true, default: defaultPod }),
-  "/Service": plainKind({ namespaced: true, name: label1035Name, status: true, createOnUpdate: true, default: defaults.defaultService }),
-  "/ReplicationController": plainKind({ namespaced: true, status: true, generation: true, default: defaults.defaultReplicationController }),
-  "/ConfigMap": plainKind({ namespaced: true }),
-  "/Secret": plainKind({ namespaced: true, default: defaults.defaultSecret }),
-  "/Namespace": plainKind({ namespaced: false, name: labelName, status: true, default: defaults.defaultNamespace }),
-  "/Node": plainKind({ namespaced: false, status: true, default: defaults.defaultNode }),
-  "/Endpoints": plainKind({ namespaced: true, createOnUpdate: true, default: defaults.defaultEndpoints }),
+  "/Pod": plainKind({ namespaced: true, status: true, generation: true, default: defaultPod, validate: validatePod, prepareForCreate: preparePodForCreate,
+    validateUpdate: validatePodUpdate, prepareForStatusUpdate: preparePodStatusUpdate, validateStatusUpdate: validatePodStatusUpdate }),
+  "/Service": plainKind({ namespaced: true, status: true, createOnUpdate: true, default: defaults.defaultService,
+    prepareForCreate: services.prepareServiceForCreate, prepareForUpdate: services.prepareServiceForUpdate, validate: services.validateService, validateUpdate: services.validateServiceUpdate,
+    validateStatusUpdate: services.validateServiceStatusUpdate, warnings: services.serviceWarnings }),
+  "/ReplicationController": plainKind({ namespaced: true, status: true, generation: true, default: defaults.defaultReplicationController,
+    validate: app.validateReplicationController, validateUpdate: app.validateReplicationControllerUpdate, validateStatusUpdate: app.validateReplicaStatusUpdate }),
+  "/ConfigMap": plainKind({ namespaced: true, validate: small.validateConfigMap, validateUpdate: small.validateConfigMapUpdate }),
+  "/Secret": plainKind({ namespaced: true, default: defaults.defaultSecret, prepareForUpdate: small.prepareSecretForUpdate, validate: small.validateSecret, validateUpdate: small.validateSecretUpdate }),
+  "/Namespace": plainKind({ namespaced: false, name: labelName, status: true, default: defaults.defaultNamespace, prepareForCreate: small.prepareNamespaceForCreate, prepareForUpdate: small.prepareNamespaceForUpdate,
+    validate: small.validateNamespace, validateUpdate: small.validateNamespaceUpdate, validateStatusUpdate: small.validateNamespaceStatusUpdate }),
+  "/Node": plainKind({ namespaced: false, status: true, default: defaults.defaultNode, prepareForCreate: (node) => node,
+    validate: small.validateNode, validateUpdate: small.validateNodeUpdate, validateStatusUpdate: small.validateNodeUpdate }),
+  "/Endpoints": plainKind({ namespaced: true, createOnUpdate: true, default: defaults.defaultEndpoints, validate: small.validateEndpoints, validateUpdate: small.validateEndpointsUpdate }),
   "/Event": plainKind({ namespaced: true, createOnUpdate: true }),
-  "/LimitRange": plainKind({ namespaced: true, createOnUpdate: true, default: defaults.defaultLimitRange }),
-  "/ResourceQuota": plainKind({ namespaced: true, status: true, default: defaults.defaultResourceQuota }),
+  "/LimitRange": plainKind({ namespaced: true, createOnUpdate: true, default: defaults.defaultLimitRange, validate: small.validateLimitRange, validateUpdate: (next) => small.validateLimitRange(next) }),
+  "/ResourceQuota": plainKind({ namespaced: true, status: true, default: defaults.defaultResourceQuota, validate: small.validateResourceQuota, validateUpdate: small.validateResourceQuotaUpdate }),
   "/PersistentVolume": plainKind({ namespaced: false, status: true, default: defaults.defaultPersistentVolume }),
   "/PersistentVolumeClaim": plainKind({ namespaced: true, status: true, default: defaults.defaultPersistentVolumeClaim }),
-  "/PodTemplate": plainKind({ namespaced: true, generation: true, default: defaults.defaultPodTemplateObject }),
+  "/PodTemplate": plainKind({ namespaced: true, generation: true, default: defaults.defaultPodTemplateObject, validate: app.validatePodTemplateObject, validateUpdate: app.validatePodTemplateUpdate }),
   "/ServiceAccount": plainKind({ namespaced: true }),
 };

@@ -1,6 +1,6 @@
 // Containers: names, images, ports, environment, mounts, restart rules.
 import { duplicate, type FieldError, forbiddenField, invalidValue, notFoundValue, notSupported, required, tooMany } from "../../errors.ts";
-import { isConfigMapKey, isDns1123Label, isDns1123Subdomain, isEnvironmentName, isPortName, isPortNumber } from "../../names.ts";
+import { isConfigMapKey, isDns1123Label, isEnvironmentName, isLabelKey, isPortName, isPortNumber } from "../../names.ts";
 import type { AnyObject } from "../../rules.ts";
 import { localDescendingPath, oneOf } from "../basics.ts";
 import { invalids } from "../meta.ts";
@@ -107,7 +107,7 @@ function validateContainerCommon(container: AnyObject, context: ContainerContext
   else errors.push(...invalids(`${path}.name`, container.name, isDns1123Label(container.name)));
   if (!container.image) errors.push(required(`${path}.image`));
   errors.push(...oneOf(container.terminationMessagePolicy, ["File", "FallbackToLogsOnError"], `${path}.terminationMessagePolicy`, true));
-  errors.push(...validatePorts(container.ports ?? [], context, `${path}.ports`));
+  errors.push(...validatePorts(container.ports ?? [], `${path}.ports`));
   errors.push(...validateEnv(container.env ?? [], context, `${path}.env`));
   errors.push(...validateEnvFrom(container.envFrom ?? [], `${path}.envFrom`));
   errors.push(...validateMounts(container, context, `${path}.volumeMounts`));
@@ -136,7 +136,7 @@ function validateResizePolicy(policies: readonly AnyObject[], path: string, podR
   return errors;
 }
 
-function validatePorts(ports: readonly AnyObject[], context: ContainerContext, path: string): FieldError[] {
+function validatePorts(ports: readonly AnyObject[], path: string): FieldError[] {
   const errors: FieldError[] = [];
   const names = new Set<string>();
   for (const [i, port] of ports.entries()) {
@@ -152,7 +152,6 @@ function validatePorts(ports: readonly AnyObject[], context: ContainerContext, p
     if (port.hostPort) errors.push(...invalids(`${at}.hostPort`, port.hostPort, isPortNumber(port.hostPort)));
     errors.push(...oneOf(port.protocol, ["SCTP", "TCP", "UDP"], `${at}.protocol`, true));
   }
-  void context;
   return errors;
 }
 
@@ -200,7 +199,6 @@ function validateEnvSource(entry: AnyObject, context: ContainerContext, path: st
     if (!reference) continue;
     count++;
     if (!reference.name) errors.push(required(`${path}.${kind}.name`));
-    else errors.push(...invalids(`${path}.${kind}.name`, reference.name, isDns1123Subdomain(reference.name)).slice(0, 0));
     if (!reference.key) errors.push(required(`${path}.${kind}.key`));
     else errors.push(...invalids(`${path}.${kind}.key`, reference.key, isConfigMapKey(reference.key)));
   }
@@ -234,16 +232,14 @@ export function validateFieldRef(reference: AnyObject, supported: readonly strin
   const { path: field, subscript } = splitSubscript(reference.fieldPath);
   if (reference.apiVersion !== "v1") return [invalidValue(`${path}.fieldPath`, reference.fieldPath, `error converting fieldPath: unsupported pod version: ${reference.apiVersion}`)];
   if (subscript !== undefined) {
-    if (field === "metadata.annotations") return invalids(path, subscript, isQualified(subscript.toLowerCase()));
-    if (field === "metadata.labels") return invalids(path, subscript, isQualified(subscript));
-    return [invalidValue(`${path}.fieldPath`, reference.fieldPath, `error converting fieldPath: field label does not support subscript: ${field}`).field === "" ? required(path) : invalidValue(path, field, "does not support subscript")];
+    if (field === "metadata.annotations") return invalids(path, subscript, isLabelKey(subscript.toLowerCase()));
+    if (field === "metadata.labels") return invalids(path, subscript, isLabelKey(subscript));
+    return [invalidValue(path, field, "does not support subscript")];
   }
   const known = new Set(["metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName", "spec.schedulerName", "status.phase", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"]);
   if (!known.has(field)) return [invalidValue(`${path}.fieldPath`, reference.fieldPath, `error converting fieldPath: field label not supported: ${reference.fieldPath}`)];
   return supported.includes(field) ? [] : [notSupported(`${path}.fieldPath`, field, [...supported].sort())];
 }
-
-import { isLabelKey as isQualified } from "../../names.ts";
 
 const containerFields = ["limits.cpu", "limits.memory", "limits.ephemeral-storage", "requests.cpu", "requests.memory", "requests.ephemeral-storage"];
 const divisors: Readonly<Record<string, readonly string[]>> = {

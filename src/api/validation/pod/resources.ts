@@ -109,7 +109,8 @@ function validateClaims(claims: readonly AnyObject[], names: ReadonlySet<string>
       continue;
     }
     const key = claim.request ? `${name}/${claim.request}` : name;
-    if (seen.has(key) || (claim.request && seen.has(name))) errors.push(duplicate(at, key));
+    if (claim.request && seen.has(name)) errors.push(duplicate(at, name));
+    else if (seen.has(key)) errors.push(duplicate(at, key));
     seen.add(key);
     if (claim.request) errors.push(...invalids(`${at}.request`, claim.request, isDns1123Label(claim.request)));
     if (!names.has(name)) errors.push({ type: "FieldValueNotFound", field: at, value: name, detail: "" });

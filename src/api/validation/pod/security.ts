@@ -108,8 +108,8 @@ function validateWindowsUser(name: string, path: string): FieldError[] {
 const sysctlPattern = /^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$/;
 const ipcSysctls = ["kernel.shm", "kernel.msg", "fs.mqueue.", "kernel.sem"];
 
-/** Of a pod: `spec` is the pod's, `specPath` where it stands. */
-export function validatePodSecurityContext(context: AnyObject, spec: AnyObject, specPath: string, path: string): FieldError[] {
+/** Of a pod: `spec` is the pod's. */
+export function validatePodSecurityContext(context: AnyObject, spec: AnyObject, path: string): FieldError[] {
   if (!present(context)) return [];
   const errors: FieldError[] = [];
   errors.push(...userId(context.fsGroup, `${path}.fsGroup`), ...userId(context.runAsUser, `${path}.runAsUser`), ...userId(context.runAsGroup, `${path}.runAsGroup`));
@@ -134,7 +134,6 @@ export function validatePodSecurityContext(context: AnyObject, spec: AnyObject, 
   errors.push(...validateAppArmor(context.appArmorProfile, `${path}.appArmorProfile`));
   if (context.supplementalGroupsPolicy !== undefined && !["Merge", "Strict"].includes(context.supplementalGroupsPolicy))
     errors.push(notSupported(`${path}.supplementalGroupsPolicy`, context.supplementalGroupsPolicy, ["Merge", "Strict"]));
-  void specPath;
   return errors;
 }
 

@@ -66,3 +66,21 @@ async function organizationsOf(request: string): Promise<readonly string[]> {
     return [];
   }
 }
+
+/** The request carries who made it, whatever the client wrote there: signers decide by it. Not a plugin upstream (its strategy does it), so it cannot be disabled. */
+export const certificateRequester: AdmissionPlugin = {
+  name: "CertificateRequester",
+  mutate: (object, context) => {
+    if (context.operation !== "CREATE" || !isResource(context, certificateSigningRequests)) return object;
+    const request = object as CertificateSigningRequest; // the resource's objects
+    const { username: _name, uid: _uid, groups: _groups, extra: _extra, ...spec } = request.spec;
+    const { name, uid, groups, extra } = context.user;
+    const requester = {
+      username: name,
+      ...(uid === undefined || uid === "" ? {} : { uid }),
+      ...(groups.length === 0 ? {} : { groups }),
+      ...(extra === undefined ? {} : { extra }),
+    };
+    return { ...request, spec: { ...spec, ...requester } };
+  },
+};

@@ -1,12 +1,13 @@
 // The admission plugins in upstream's order, and which of them are on.
 import type { Clock, Random } from "#base";
 import type { AdmissionPlugin, Authorizer, ObjectReader, ObjectWriter } from "../../contract.ts";
-import { certificateApproval, certificateSigning, certificateSubjectRestriction } from "./certificates.ts";
+import { certificateApproval, certificateRequester, certificateSigning, certificateSubjectRestriction } from "./certificates.ts";
 import { defaultIngressClass } from "./ingress-class.ts";
 import { limitRanger } from "./limit-ranger.ts";
 import { namespaceLifecycle } from "./namespace-lifecycle.ts";
 import { nodeRestriction } from "./node-restriction.ts";
 import { podTopologyLabels } from "./pod-topology-labels.ts";
+import { podSecurity } from "./pod-security.ts";
 import { priority } from "./priority.ts";
 import { resourceQuota } from "./resource-quota.ts";
 import { runtimeClass } from "./runtime-class.ts";
@@ -41,6 +42,7 @@ export const registry: readonly Entry[] = [
   { name: "ServiceAccount", create: serviceAccount },
   { name: "NodeRestriction", create: nodeRestriction, onDemand: true },
   { name: "TaintNodesByCondition", create: () => taintNodesByCondition },
+  { name: "PodSecurity", create: podSecurity },
   { name: "Priority", create: priority },
   { name: "DefaultTolerationSeconds", create: () => defaultTolerationSeconds },
   { name: "DefaultStorageClass", create: defaultStorageClass },
@@ -65,7 +67,7 @@ export function admissionPlugins(options: AdmissionOptions): { readonly plugins:
     .filter(({ name, onDemand }) => !disable.includes(name) && (onDemand !== true || enable.includes(name)))
     .map(({ create }) => create(deps));
   return {
-    plugins,
+    plugins: [...plugins, certificateRequester],
     [Symbol.dispose]: () => {
       for (const plugin of plugins) plugin[Symbol.dispose]?.();
     },

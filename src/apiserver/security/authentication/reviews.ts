@@ -7,10 +7,10 @@ import { anonymousUser, bearerToken, checkToken, type TokenAuthenticators } from
 const group = "authentication.k8s.io";
 
 export function reviewToken(authenticators: TokenAuthenticators, review: ApiObject): ApiObject {
-  const spec = (review as { spec?: { token?: string; audiences?: readonly string[] } }).spec ?? {}; // decoded by the review's schema
+  const spec = (review as { spec?: { token?: string; audiences?: readonly string[] | null } }).spec ?? {}; // decoded by the review's schema
   const token = spec.token ?? "";
   if (token === "") throw badRequest("token is required for TokenReview in authentication");
-  const wanted = spec.audiences === undefined || spec.audiences.length === 0 ? authenticators.audiences : spec.audiences;
+  const wanted = (spec.audiences ?? []).length === 0 ? authenticators.audiences : (spec.audiences ?? []);
   return { ...review, kind: "TokenReview", apiVersion: `${group}/v1`, spec, status: statusOf(authenticators, token, wanted) } as ApiObject; // with spec and status
 }
 

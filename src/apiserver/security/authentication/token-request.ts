@@ -39,7 +39,7 @@ interface BoundObjectRef {
 }
 
 interface TokenRequestSpec {
-  readonly audiences?: readonly string[];
+  readonly audiences?: readonly string[] | null;
   readonly expirationSeconds?: number;
   readonly boundObjectRef?: BoundObjectRef | null;
 }
@@ -54,7 +54,7 @@ const extendedSeconds = 365 * 24 * 3600;
 export function requestToken(issuer: TokenIssuer, account: Stored<ApiObject>, request: ApiObject): ApiObject {
   const spec = (request as { spec?: TokenRequestSpec }).spec ?? {}; // decoded by the schema of TokenRequest
   const expirationSeconds = spec.expirationSeconds ?? 3600;
-  const audiences = spec.audiences === undefined || spec.audiences.length === 0 ? issuer.audiences : spec.audiences;
+  const audiences = (spec.audiences ?? []).length === 0 ? issuer.audiences : (spec.audiences ?? []);
   const namespace = account.metadata.namespace ?? "";
   const name = account.metadata.name;
   const givenUid = request.metadata?.uid;

@@ -1,5 +1,6 @@
 // Answers access reviews: SubjectAccessReview and its relatives, SelfSubjectRulesReview.
 import {
+  ApiError,
   type ApiObject,
   type FieldError,
   forbiddenField,
@@ -35,7 +36,7 @@ export async function reviewAccess(
     ...metadataErrors(review, kind === "LocalSubjectAccessReview"),
     ...(kind === "LocalSubjectAccessReview" ? localErrors(spec, namespace) : []),
   ];
-  if (errors.length > 0) throw invalid({ group, kind: "" }, "", errors);
+  if (errors.length > 0) throw invalidReview(errors);
   const who =
     kind === "SelfSubjectAccessReview"
       ? user
@@ -52,6 +53,13 @@ export async function reviewAccess(
       ...(ignored.length === 0 ? {} : { evaluationError: ignored.length === 1 ? ignored[0] : `[${ignored.join(", ")}]` }),
     },
   } as ApiObject; // with status
+}
+
+/** Upstream names no kind here: `.authorization.k8s.io "" is invalid: ...`. */
+function invalidReview(errors: readonly FieldError[]): ApiError {
+  const { status } = invalid({ group, kind: "" }, "", errors);
+  const { kind: _empty, ...details } = status.details ?? {};
+  return new ApiError({ ...status, details });
 }
 
 function requestOf(spec: Spec): RequestInfo {
@@ -189,7 +197,7 @@ function isReadable(selector: SelectorAttributes, parse: (text: string) => unkno
 export function reviewRules(rbac: RbacAuthorizer | undefined, review: ApiObject, user: UserInfo, otherAuthorizers: boolean): ApiObject {
   const namespace = (review as { spec?: { namespace?: string } }).spec?.namespace ?? ""; // decoded by the review's schema
   if (namespace === "") {
-    throw invalid({ group, kind: "" }, "", [invalidValue("spec.namespace", "", "namespace is required")]);
+    throw invalidReview([invalidValue("spec.namespace", "", "namespace is required")]);
   }
   const rules = (rbac?.rulesFor(user, namespace) ?? []).map(({ rule }) => rule);
   const masters = user.groups.includes("system:masters");

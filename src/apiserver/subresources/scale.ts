@@ -1,0 +1,84 @@
+// scale: the number of replicas of a workload, read and written as an autoscaling/v1 Scale.
+import { type ApiObject, invalid, invalidValue, labelSelector, objectSchema, selectorText, setSelector, type Stored } from "#api";
+import type { Answer } from "../answer.ts";
+import { decodeObject, type ExpectedKind } from "../body.ts";
+import { checkName, withMeta } from "../registry/metadata.ts";
+import { writeOptions } from "../registry/options.ts";
+import { patchedDocument, patchType } from "../registry/patch.ts";
+import type { Writes } from "../registry/request.ts";
+import { type ServedResource, toServed } from "../registry/resource.ts";
+import { guaranteedUpdate, owned } from "../registry/update.ts";
+import { notAllowed, type VerbRequest, writeRequest } from "../registry/verbs.ts";
+import { absent } from "../registry/object-store.ts";
+
+interface Workload extends ApiObject {
+  readonly spec?: { readonly replicas?: number; readonly selector?: unknown };
+  readonly status?: { readonly replicas?: number };
+}
+
+interface Scale extends ApiObject {
+  readonly spec?: { readonly replicas?: number };
+}
+
+const expected = (): ExpectedKind => ({ group: "autoscaling", version: "v1", kind: "Scale", schema: objectSchema("io.k8s.api.autoscaling.v1.Scale"), strictKind: false });
+
+/** Zero and empty fields are left out, as upstream's encoder does. */
+export function scaleOf(resource: ServedResource, workload: Workload): object {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = workload.metadata;
+  const replicas = workload.spec?.replicas ?? 0;
+  const selector = selectorOf(resource, workload.spec?.selector);
+  return {
+    kind: "Scale", apiVersion: "autoscaling/v1", metadata: { name, namespace, uid, ...(resourceVersion === undefined ? {} : { resourceVersion }), creationTimestamp },
+    spec: replicas === 0 ? {} : { replicas }, status: { replicas: workload.status?.replicas ?? 0, ...(selector === "" ? {} : { selector }) },
+  };
+}
+
+function selectorOf(resource: ServedResource, selector: unknown): string {
+  if (selector === undefined || selector === null) return "";
+  if (resource.type.kind === "ReplicationController") return selectorText(setSelector(selector as Record<string, string>));
+  return selectorText(labelSelector(selector as never)).replace(/ in \(([^,)]*)\)/g, "=$1");
+}
+
+export async function scale(writes: Writes, request: VerbRequest, method: string): Promise<Answer> {
+  const { resource, namespace, name } = request;
+  switch (method) {
+    case "GET": {
+      const entry = writes.objects.current(resource, namespace, name);
+      if (entry === undefined) throw absent(resource, name);
+      return { kind: "object", code: 200, object: scaleOf(resource, toServed(resource, entry.parse())) };
+    }
+    case "PUT": {
+      const options = writeOptions("UpdateOptions", request.query);
+      const given = decodeObject(request.body, expected(), options.fieldValidation, request.warn) as Scale;
+      checkName(given, name, namespace);
+      return await write(writes, request, options, () => given);
+    }
+    case "PATCH": {
+      const type = patchType(request.body.contentType, false);
+      const options = writeOptions("PatchOptions", request.query, { apply: type === "apply" });
+      const patched = patchedDocument(type, request.body, expected(), options, request);
+      return await write(writes, request, options, (current) => patched(current as ApiObject) as Scale);
+    }
+    default:
+      throw notAllowed();
+  }
+}
+
+async function write(writes: Writes, request: VerbRequest, options: ReturnType<typeof writeOptions>, wanted: (current: object) => Scale): Promise<Answer> {
+  const { resource } = request;
+  const inner = { ...writeRequest(request, options), special: { prepare: (next: ApiObject) => next } };
+  const { entry } = await guaranteedUpdate(
+    writes, inner,
+    (live, time) => {
+      const workload = live as Workload & Stored<ApiObject>;
+      const given = wanted(scaleOf(resource, workload));
+      const replicas = given.spec?.replicas ?? 0;
+      if (replicas < 0) throw invalid({ group: "autoscaling", kind: "Scale" }, request.name, [invalidValue("spec.replicas", replicas, "must be greater than or equal to 0")]);
+      const next: Workload = { ...workload, spec: { ...workload.spec, replicas } };
+      const { resourceVersion, uid } = given.metadata;
+      return owned(inner, withMeta(next, { resourceVersion: resourceVersion ?? workload.metadata.resourceVersion, ...(uid === undefined ? {} : { uid }) }), live, time);
+    },
+    { createsWhenAbsent: false },
+  );
+  return { kind: "object", code: 200, object: scaleOf(resource, toServed(resource, entry.parse())) };
+}
