@@ -31,6 +31,7 @@ export const rooms: Readonly<Record<string, Room>> = {
 export const borders: readonly string[] = [
   "src/base/system/",
   "src/store/disk/",
+  "src/store/etcd/server.ts",
   "src/cli/",
   "src/apiserver/http/listener.ts",
   "src/apiserver/http/outbound.ts",

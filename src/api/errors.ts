@@ -107,6 +107,9 @@ export interface FieldError {
   readonly detail: string;
 }
 
+/** As a field error's value: print none ("Invalid value: <detail>"). */
+export const noValue: unique symbol = Symbol("no value");
+
 const words: Readonly<Record<FieldErrorType, string>> = {
   FieldValueNotFound: "Not found", FieldValueRequired: "Required value", FieldValueDuplicate: "Duplicate value", FieldValueInvalid: "Invalid value",
   FieldValueNotSupported: "Unsupported value", FieldValueForbidden: "Forbidden", FieldValueTooLong: "Too long", FieldValueTooMany: "Too many",
@@ -118,7 +121,7 @@ const fieldErrorText = (error: FieldError): string => `${error.field}: ${fieldEr
 function fieldErrorBody(error: FieldError): string {
   const head = words[error.type];
   const bare = error.type === "FieldValueRequired" || error.type === "FieldValueForbidden" || error.type === "FieldValueTooLong" || error.type === "InternalError";
-  const shown = bare ? head : `${head}: ${showValue(error.value)}`;
+  const shown = bare || error.value === noValue ? head : `${head}: ${showValue(error.value)}`;
   return error.detail === "" ? shown : `${shown}: ${error.detail}`;
 }
 

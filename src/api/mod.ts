@@ -11,6 +11,8 @@ export {
   addQuantities, canonicalQuantity, canonicalResource, compareQuantities, compareQuantityTexts, formatQuantity, milliValue, negateQuantity, type ParsedQuantity, parseQuantity,
   QuantityError, quantityValue, scaledQuantity, signOf, subtractQuantities, tryParseQuantity, zeroQuantity,
 } from "./quantity.ts";
+export { addAmounts, type Amounts, parseAmounts, podAmounts } from "./quota/pod-resources.ts";
+export { isInQuotaScopes, type QuotaEvaluator, quotaEvaluator, quotaUsageText } from "./quota/usage.ts";
 export * from "./resource-type.ts";
 export * from "./resources.ts";
 export { type KindRules, kindRules } from "./rules.ts";

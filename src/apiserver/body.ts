@@ -67,17 +67,29 @@ export function decodeObject(body: RequestBody, expected: ExpectedKind, validati
   try {
     const typed = decodeTyped(expected.schema, raw.value, raw.literals === undefined ? {} : { literals: raw.literals });
     const found = [...raw.problems, ...typed.problems];
-    const problems = found.length > 1 && body.bytes !== undefined ? inDocumentOrder(body.bytes.toString("utf8"), found) : found;
+    const problems = found.length < 2 || body.bytes === undefined ? found : bodyFormat(body.contentType) === "yaml" ? [...raw.problems, ...[...typed.problems].sort()] : inDocumentOrder(body.bytes.toString("utf8"), found);
     if (problems.length > 0) {
       if (validation === "Strict") throw cannot(`strict decoding error: ${problems.join(", ")}`);
-      if (validation === "Warn") for (const problem of problems) warn(problem);
+      if (validation === "Warn") for (const problem of problems) warnEach(problem, warn);
     }
     const object = typed.object as unknown as ApiObject;
-    return { ...object, kind: expected.kind, apiVersion: apiVersionOf(expected), metadata: object.metadata ?? {} };
+    return keepReset({ ...object, kind: expected.kind, apiVersion: apiVersionOf(expected), metadata: object.metadata ?? {} }, raw.value);
   } catch (error) {
     if (error instanceof DecodeError) throw cannot(error.message);
     throw error;
   }
+}
+
+/** An empty list of managedFields in a write means: forget who owned what. Decoding drops empty lists, so it is put back. */
+export function keepReset(object: ApiObject, given: unknown): ApiObject {
+  const managed = (given as { metadata?: { managedFields?: unknown } } | null)?.metadata?.managedFields;
+  return Array.isArray(managed) && managed.length === 0 ? { ...object, metadata: { ...object.metadata, managedFields: [] } } : object;
+}
+
+/** A YAML decoder's complaint has a line for each duplicate: each becomes a warning. */
+export function warnEach(problem: string, warn: (message: string) => void): void {
+  if (!problem.startsWith("yaml: unmarshal errors:\n")) return warn(problem);
+  for (const line of problem.split("\n").slice(1)) warn(line.trim());
 }
 
 /** Syntax only. */
@@ -114,7 +126,7 @@ function checkKind(apiVersion: string, kind: string, expected: ExpectedKind, bod
     if (kind === expected.kind) throw badRequest(`the API version in the data (${apiVersion}) does not match the expected API version (${apiVersionOf(expected)})`);
     throw badRequest(`${head}converting (${kind}) to (${expected.kind}): unknown conversion`);
   }
-  const other = registered(group === "" && apiVersion === "" ? expected.group : group, apiVersion === "" ? expected.version : version, kind === "" ? expected.kind : kind);
+  const other = isRegistered(group === "" && apiVersion === "" ? expected.group : group, apiVersion === "" ? expected.version : version, kind === "" ? expected.kind : kind);
   if (!other) {
     const text = group === "" ? (apiVersion === "" ? apiVersionOf(expected) : version) : `${group}/${version}`;
     throw badRequest(`${head}no kind ${JSON.stringify(kind === "" ? expected.kind : kind)} is registered for version ${JSON.stringify(text)} in scheme "pkg/api/legacyscheme/scheme.go:30"`);
@@ -128,7 +140,7 @@ function checkKind(apiVersion: string, kind: string, expected: ExpectedKind, bod
 
 const listKinds = new Set(["List", "Status", "DeleteOptions", "ListOptions"]);
 
-function registered(group: string, version: string, kind: string): boolean {
+export function isRegistered(group: string, version: string, kind: string): boolean {
   if (listKinds.has(kind) && group === "") return true;
   return (builtInResources as readonly ResourceType[]).some((type) =>
     type.group === group && type.version === version && (type.kind === kind || `${type.kind}List` === kind || Object.values(type.subresources).some((sub) => sub.kind === kind && sub.group === group && sub.version === version)));

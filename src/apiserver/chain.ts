@@ -5,7 +5,7 @@ import type { UserInfo } from "#client";
 import type { Answer } from "./answer.ts";
 import type { RequestBody } from "./body.ts";
 import type { AuditSink, Decision } from "./contract.ts";
-import { dispatch, type Dispatcher, type ServerRequest } from "./dispatch.ts";
+import { dispatch, type Dispatcher, pageNotFound, type ServerRequest } from "./dispatch.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Query } from "./query.ts";
 import { type ParsedRequest, requestInfo } from "./request-info.ts";
@@ -78,7 +78,7 @@ export async function serve(chain: Chain, incoming: IncomingRequest): Promise<Ou
         if (!other.allowed) throw chain.security.refusal(user, { ...info, verb }, other);
       },
     };
-    answer = info.isResource ? await dispatch(chain, request) : await chain.paths.answer(request);
+    answer = incoming.path.startsWith("//") ? pageNotFound : info.isResource ? await dispatch(chain, request) : await chain.paths.answer(request);
   } catch (error) {
     answer = failure(chain.log, error, info);
   }

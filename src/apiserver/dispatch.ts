@@ -76,6 +76,7 @@ export async function dispatch(server: Dispatcher, request: ServerRequest): Prom
   }
   if (target.name === "" || (target.subresource[0] !== "proxy" && target.subresource.some((part) => part === ""))) throw noSuchResource();
   checkScope(resource.type, target);
+  if (resource.type.kind === "Endpoints" && resource.type.group === "") request.warn("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
   if (target.watchPrefix) return await watchPath(server, request, resource, target);
   if (target.subresource.length > 0) {
     if (!Object.hasOwn(resource.type.subresources, target.subresource[0] as string)) throw noSuchResource();

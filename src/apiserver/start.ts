@@ -182,7 +182,8 @@ function healthChecks(store: Store, stopping: () => string | undefined): HealthC
   return [
     { name: "ping", in: all, check: () => undefined },
     { name: "log", in: all, check: () => undefined },
-    { name: "etcd", in: all, check: storeCheck },
+    { name: "etcd", in: ["livez", "healthz"], check: storeCheck },
+    { name: "etcd-readiness", in: ["readyz"], check: storeCheck },
     { name: "informer-sync", in: ["readyz"], check: () => undefined },
     { name: "shutdown", in: ["readyz"], check: stopping },
   ];

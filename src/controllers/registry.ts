@@ -1,10 +1,14 @@
 // Every controller of the process, by upstream's name and in upstream's order of importance; --controllers switches rows on and off.
 import { runController } from "#client";
 import type { ControllerContext, ControllerEntry } from "./context.ts";
+import { clusterRoleAggregationController } from "./clusterrole-aggregation/controller.ts";
+import { cronJobController } from "./cronjob/controller.ts";
 import { deploymentController } from "./deployment/controller.ts";
+import { disruptionController } from "./disruption/controller.ts";
 import { endpointsController } from "./endpoints/controller.ts";
 import { endpointSliceController } from "./endpointslice/controller.ts";
 import { startGarbageCollector } from "./garbage-collector/controller.ts";
+import { jobController } from "./job/controller.ts";
 import { namespaceController } from "./namespace/controller.ts";
 import { nodeIpamController } from "./node-ipam/controller.ts";
 import { nodeLifecycleController } from "./node-lifecycle/controller.ts";
@@ -15,6 +19,7 @@ import { rootCaController } from "./root-ca/controller.ts";
 import { serviceAccountController } from "./serviceaccount/controller.ts";
 import { discovery } from "./shared/discovery.ts";
 import { taintEvictionController } from "./taint-eviction/controller.ts";
+import { ttlAfterFinishedController } from "./ttl-after-finished/controller.ts";
 
 export const controllers: readonly ControllerEntry[] = [
   {
@@ -98,6 +103,36 @@ export const controllers: readonly ControllerEntry[] = [
     account: "generic-garbage-collector",
     duty: "deletes what lost its owners",
     start: (context) => startGarbageCollector(context, discovery(context.client)),
+  },
+  {
+    name: "job-controller",
+    account: "job-controller",
+    duty: "runs pods until enough of them succeeded",
+    start: (context) => runController(jobController(context), context),
+  },
+  {
+    name: "cronjob-controller",
+    account: "cronjob-controller",
+    duty: "starts Jobs when they are due",
+    start: (context) => runController(cronJobController(context), context),
+  },
+  {
+    name: "ttl-after-finished-controller",
+    account: "ttl-after-finished-controller",
+    duty: "deletes finished Jobs after their time to live",
+    start: (context) => runController(ttlAfterFinishedController(context), context),
+  },
+  {
+    name: "disruption-controller",
+    account: "disruption-controller",
+    duty: "counts how many pods each PodDisruptionBudget lets go",
+    start: (context) => runController(disruptionController(context, discovery(context.client)), context),
+  },
+  {
+    name: "clusterrole-aggregation-controller",
+    account: "clusterrole-aggregation-controller",
+    duty: "fills aggregated ClusterRoles",
+    start: (context) => runController(clusterRoleAggregationController(context), context),
   },
 ];
 

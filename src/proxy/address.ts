@@ -17,7 +17,8 @@ const toText = (address: number): string => [24, 16, 8, 0].map((shift) => Math.f
 /** Undefined for what is no IPv4 range. Bits behind the prefix are cleared. */
 export function parseIpv4Range(text: string): Ipv4Range | undefined {
   const [address, length, ...rest] = text.trim().split("/");
-  if (!isIpv4(address) || length === undefined || !/^\d{1,2}$/.test(length) || Number(length) > 32 || rest.length > 0) return undefined;
+  if (!isIpv4(address) || length === undefined || !/^\d{1,2}$/.test(length) || Number(length) > 32 || rest.length > 0)
+    return undefined;
   const size = 2 ** (32 - Number(length));
   return { base: Math.floor(toNumber(address) / size) * size, prefix: Number(length) };
 }

@@ -2,7 +2,10 @@
 import type { Flows, Frontend } from "./model.ts";
 
 /** Arguments of `conntrack`, one list per command. */
-export function staleFlows(before: ReadonlyMap<string, Flows> | undefined, after: ReadonlyMap<string, Flows> | undefined): string[][] {
+export function staleFlows(
+  before: ReadonlyMap<string, Flows> | undefined,
+  after: ReadonlyMap<string, Flows> | undefined,
+): string[][] {
   const commands: string[][] = [];
   for (const [port, old] of before ?? []) {
     if (old.protocol !== "udp") continue;
@@ -25,5 +28,12 @@ export function staleFlows(before: ReadonlyMap<string, Flows> | undefined, after
 const sameFrontend = (a: Frontend, b: Frontend): boolean => a.kind === b.kind && a.address === b.address && a.port === b.port;
 
 const selection = ({ address, port }: Frontend): string[] => [
-  "-D", "-f", "ipv4", "-p", "udp", ...(address === "" ? [] : ["--orig-dst", address]), "--orig-port-dst", String(port),
+  "-D",
+  "-f",
+  "ipv4",
+  "-p",
+  "udp",
+  ...(address === "" ? [] : ["--orig-dst", address]),
+  "--orig-port-dst",
+  String(port),
 ];

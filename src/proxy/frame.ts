@@ -1,5 +1,4 @@
 // The constant part of table `ip kube-proxy`: where packets enter, which maps they are looked up in. Services only add elements and a few chains.
-import type { NodeView } from "./model.ts";
 
 export const table = "ip kube-proxy";
 
@@ -7,13 +6,14 @@ export const table = "ip kube-proxy";
 const masqueradeBit = "0x4000";
 
 export interface FrameOptions {
-  readonly node: NodeView;
   /** Ranges of node addresses that answer node ports; undefined: every local address but loopback. */
   readonly nodePortAddresses?: readonly string[];
 }
 
 // Priorities: 10 before and 10 after destination NAT (-100, "dstnat"; the word does not exist for the output hook in nft 1.0).
-export const frame = (options: FrameOptions): string => `  map service-ips { type ipv4_addr . inet_proto . inet_service : verdict; }
+export const frame = (
+  options: FrameOptions,
+): string => `  map service-ips { type ipv4_addr . inet_proto . inet_service : verdict; }
   map service-nodeports { type inet_proto . inet_service : verdict; }
   map no-endpoint-services { type ipv4_addr . inet_proto . inet_service : verdict; }
   map no-endpoint-nodeports { type inet_proto . inet_service : verdict; }

@@ -1,2 +1,10 @@
 // The front door of `proxy`.
-export { type ProxyDeps, type ProxyMode, type ProxyOptions, type RunningProxy, startProxy } from "./start.ts";
+export {
+  cleanUpProxy,
+  type ProxyDeps,
+  type ProxyMode,
+  type ProxyOptions,
+  proxyModes,
+  type RunningProxy,
+  startProxy,
+} from "./start.ts";

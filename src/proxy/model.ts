@@ -55,6 +55,8 @@ export interface NodeView {
   readonly ips: readonly string[];
   /** IPv4 ranges of pods; empty: unknown, and nothing is told apart by its source. */
   readonly clusterCidrs: readonly string[];
+  /** Of topology hints. */
+  readonly zone?: string;
 }
 
 /** The difference between two tables, unordered. */

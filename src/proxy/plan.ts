@@ -13,17 +13,29 @@ export const serviceKey = (object: { readonly metadata: { readonly namespace?: s
   `${object.metadata.namespace}/${object.metadata.name}`;
 
 /** Undefined for a service that is not ours: headless, ExternalName, labelled for another proxy, or without an IPv4 address. */
-export function planService(service: Service, slices: readonly EndpointSlice[], node: NodeView, before?: ServiceRules): ServiceRules | undefined {
+export function planService(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  node: NodeView,
+  before?: ServiceRules,
+): ServiceRules | undefined {
   const clusterIp = clusterIpOf(service);
   if (clusterIp === undefined) return undefined;
   const plan = new ServicePlan(service, clusterIp, node, before);
-  for (const port of service.spec.ports ?? []) plan.addPort(port, backendsOf(port, slices, node.name));
+  for (const port of service.spec.ports ?? []) plan.addPort(port, backendsOf(port, slices, node));
   return plan.rules();
 }
 
 /** The table for all services at once, as it would be loaded by a proxy that starts now. `slices` are of any service. */
-export function planRules(services: readonly Service[], slices: readonly EndpointSlice[], node: NodeView): ReadonlyMap<string, ServiceRules> {
-  const byService = Map.groupBy(slices, (slice) => `${slice.metadata.namespace}/${slice.metadata.labels?.["kubernetes.io/service-name"]}`);
+export function planRules(
+  services: readonly Service[],
+  slices: readonly EndpointSlice[],
+  node: NodeView,
+): ReadonlyMap<string, ServiceRules> {
+  const byService = Map.groupBy(
+    slices,
+    (slice) => `${slice.metadata.namespace}/${slice.metadata.labels?.["kubernetes.io/service-name"]}`,
+  );
   const planned = new Map<string, ServiceRules>();
   for (const service of services) {
     const rules = planService(service, byService.get(serviceKey(service)) ?? [], node);
@@ -56,7 +68,12 @@ class ServicePlan {
 
   rules(): ServiceRules {
     const { creationTimestamp = "" } = this.#service.metadata;
-    return { rank: `${creationTimestamp} ${serviceKey(this.#service)}`, items: this.#items, slots: this.#slots, flows: this.#flows };
+    return {
+      rank: `${creationTimestamp} ${serviceKey(this.#service)}`,
+      items: this.#items,
+      slots: this.#slots,
+      flows: this.#flows,
+    };
   }
 
   addPort(port: ServicePort, backends: Backends): void {
@@ -66,10 +83,14 @@ class ServicePlan {
     const portKey = `${port.name ?? ""}/${protocol}`;
     const localInside = spec.internalTrafficPolicy === "Local";
     const localOutside = spec.externalTrafficPolicy === "Local";
-    const frontends = [{ kind: "cluster-ip", address: this.#clusterIp, port: port.port } as const, ...this.#externalFrontends(port)];
+    const frontends = [
+      { kind: "cluster-ip", address: this.#clusterIp, port: port.port } as const,
+      ...this.#externalFrontends(port),
+    ];
     const hasExternal = frontends.length > 1;
     const cluster = localInside && !hasExternal ? noTarget : this.#target(portKey, "", protocol, backends.cluster);
-    const local = localInside || (localOutside && hasExternal) ? this.#target(portKey, "-local", protocol, backends.local) : noTarget;
+    const local =
+      localInside || (localOutside && hasExternal) ? this.#target(portKey, "-local", protocol, backends.local) : noTarget;
     const nowhere = backends.cluster.length === 0 && backends.local.length === 0;
     for (const frontend of frontends) {
       if (frontend.kind === "cluster-ip") {
@@ -79,9 +100,13 @@ class ServicePlan {
       } else if (nowhere) this.#refuse(frontend, protocol, true);
       else this.#route(frontend, protocol, cluster, localOutside ? local : undefined);
     }
-    for (const backend of backends.local) this.#element("hairpin-connections", `${addressOf(backend)} . ${addressOf(backend)}`);
+    for (const address of backends.localAddresses) this.#element("hairpin-connections", `${address} . ${address}`);
     this.#addFirewall(port, protocol);
-    this.#flows.set(portKey, { protocol, frontends, endpoints: new Set([...backends.cluster, ...backends.local].map(addressOf)) });
+    this.#flows.set(portKey, {
+      protocol,
+      frontends,
+      endpoints: new Set([...backends.cluster, ...backends.local].map(addressOf)),
+    });
   }
 
   #externalFrontends(port: ServicePort): Frontend[] {
@@ -96,14 +121,18 @@ class ServicePlan {
   /** An ingress with mode "Proxy" wants its traffic to pass through the load balancer (KEP-1860). */
   #loadBalancerIps(): string[] {
     const ingress = this.#service.status?.loadBalancer?.ingress ?? [];
-    return ingress.filter((point) => point.ipMode !== "Proxy").map((point) => point.ip).filter(isIpv4);
+    return ingress
+      .filter((point) => point.ipMode !== "Proxy")
+      .map((point) => point.ip)
+      .filter(isIpv4);
   }
 
   #target(portKey: string, scope: "" | "-local", protocol: string, backends: readonly string[]): PlannedTarget {
     const key = `${portKey}${scope}`;
     const placed = placeInSlots(this.#before?.slots.get(key) ?? [], backends);
     this.#slots.set(key, placed);
-    if (this.#service.spec.sessionAffinity !== "ClientIP" || placed.length === 0) return { backends: placed, target: { slots: placed.length } };
+    if (this.#service.spec.sessionAffinity !== "ClientIP" || placed.length === 0)
+      return { backends: placed, target: { slots: placed.length } };
     const chain = `affinity-${shortHash(`${serviceKey(this.#service)}:${portKey}`)}${scope}`;
     const timeout = this.#service.spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? defaultAffinitySeconds;
     for (const item of affinityItems(chain, protocol, placed, timeout)) this.#add(item);
@@ -111,7 +140,11 @@ class ServicePlan {
   }
 
   #route(frontend: Frontend, protocol: string, cluster: PlannedTarget, local: PlannedTarget | undefined): void {
-    const route: Route = { kind: frontend.kind, cluster: cluster.target, ...(local === undefined ? {} : { local: local.target }) };
+    const route: Route = {
+      kind: frontend.kind,
+      cluster: cluster.target,
+      ...(local === undefined ? {} : { local: local.target }),
+    };
     const chain = routeChain(route, this.#node);
     this.#add(chain);
     const key = frontendKey(frontend, protocol);

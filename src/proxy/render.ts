@@ -10,7 +10,9 @@ export function renderFull(content: TableContent, options: FrameOptions): string
   const items = [...content.values()];
   const sets = items.filter((item) => item.kind === "set").map((item) => `  set ${item.name} { ${item.value} }\n`);
   const chains = items.filter((item) => item.kind === "chain");
-  const bodies = [...chains].sort(leafFirst).map((item) => `  chain ${item.name} {\n    ${item.value.replaceAll("\n", "\n    ")}\n  }\n`);
+  const bodies = [...chains]
+    .sort(leafFirst)
+    .map((item) => `  chain ${item.name} {\n    ${item.value.replaceAll("\n", "\n    ")}\n  }\n`);
   return `add table ${table}\ndelete table ${table}\ntable ${table} {\n${frame(options)}${sets.join("")}${bodies.join("")}}\n${elements("add", items, true)}`;
 }
 
@@ -24,7 +26,9 @@ export function renderDiff(changes: readonly ItemChange[]): string {
     ...of("set", came).map((set) => `add set ${table} ${set.name} { ${set.value} }\n`),
     ...of("chain", came).map((chain) => `add chain ${table} ${chain.name}\n`),
     ...of("chain", [...turned, ...gone]).map((chain) => `flush chain ${table} ${chain.name}\n`),
-    ...of("chain", [...came, ...turned]).flatMap((chain) => chain.value.split("\n").map((rule) => `add rule ${table} ${chain.name} ${rule}\n`)),
+    ...of("chain", [...came, ...turned]).flatMap((chain) =>
+      chain.value.split("\n").map((rule) => `add rule ${table} ${chain.name} ${rule}\n`),
+    ),
     elements("delete", of("element", [...gone, ...turned]), false),
     elements("add", of("element", [...came, ...turned]), true),
     ...of("chain", gone).map((chain) => `delete chain ${table} ${chain.name}\n`),
@@ -39,7 +43,10 @@ const leafFirst = (a: Item, b: Item): number => Number(a.value.includes("goto ")
 
 function elements(verb: "add" | "delete", items: readonly Item[], withValue: boolean): string {
   const lines: string[] = [];
-  for (const [name, group] of Map.groupBy(items.filter((item) => item.kind === "element"), (item) => item.name)) {
+  for (const [name, group] of Map.groupBy(
+    items.filter((item) => item.kind === "element"),
+    (item) => item.name,
+  )) {
     for (let from = 0; from < group.length; from += elementsPerLine) {
       const part = group.slice(from, from + elementsPerLine);
       const texts = part.map((item) => (withValue && item.value !== "" ? `${item.key} : ${item.value}` : item.key));

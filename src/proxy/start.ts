@@ -1,17 +1,19 @@
 // The service proxy of a node: follows services and their endpoints, and keeps the kernel's table equal to them.
-import { type EndpointSlice, endpointSlices, type Service, services } from "#api";
+import { type EndpointSlice, endpointSlices, nodes, type Service, services } from "#api";
 import type { Clock, Log, Processes, Running } from "#base";
 import type { Informer, InformerFactory } from "#client";
 import { formatRange, isIpv4, parseIpv4Range } from "./address.ts";
 import type { NodeView } from "./model.ts";
 import { planService, serviceKey } from "./plan.ts";
+import { renderRemoval } from "./render.ts";
 import { Synchronizer } from "./synchronizer.ts";
 
-export type ProxyMode = "nftables" | "iptables" | "ipvs" | "userspace";
+export const proxyModes = ["nftables", "iptables", "ipvs", "userspace"] as const;
+export type ProxyMode = (typeof proxyModes)[number];
 
 export interface ProxyOptions {
-  /** Unset means iptables, as upstream. */
-  readonly mode?: ProxyMode;
+  /** One of `proxyModes`; unset means iptables, as upstream. */
+  readonly mode?: string;
   readonly nodeName: string;
   readonly nodeIps: readonly string[];
   /** Pods' addresses; several ranges are separated by commas. "": unknown, then traffic to cluster IPs is never masqueraded. */
@@ -24,8 +26,8 @@ export interface ProxyOptions {
   readonly minSyncPeriodMs?: number;
   /** How often to see that nobody has removed the table: 30 s unless told. */
   readonly syncPeriodMs?: number;
-  /** Remove the table when disposed (the default). Otherwise services go on answering, as last known. */
-  readonly cleanUp?: boolean;
+  /** Leave the table when disposed: services go on answering as last known, as upstream does. Otherwise nothing of ours stays. */
+  readonly keepRules?: boolean;
 }
 
 export interface ProxyDeps {
@@ -38,55 +40,92 @@ export interface ProxyDeps {
 
 export interface RunningProxy extends Running {
   readonly mode: ProxyMode;
+  /** When the kernel was last brought up to date, in milliseconds since 1970; undefined before the first time. */
+  readonly lastSynced: number | undefined;
   /** Resolves when everything that the informers know is in the kernel. */
   synced(): Promise<void>;
 }
 
 const serviceNameLabel = "kubernetes.io/service-name";
+const zoneLabel = "topology.kubernetes.io/zone";
 const byService = "proxy-service";
+
+/** Removes the table of a proxy that left it behind: upstream's `--cleanup`. */
+export async function cleanUpProxy(
+  options: Pick<ProxyOptions, "networkNamespace">,
+  { processes }: Pick<ProxyDeps, "processes">,
+): Promise<void> {
+  const [command, words] = nft(options.networkNamespace);
+  const result = await processes.run(command, [...words, "-f", "-"], { input: renderRemoval() });
+  if (result.code !== 0) throw new Error(`Cannot remove the proxy's rules: ${result.stderr.trim()}`);
+}
 
 /** Throws for a mode that is not there and for a node without nft. The rules follow once services and endpoints have been listed: see `ready()`. */
 export async function startProxy(options: ProxyOptions, deps: ProxyDeps): Promise<RunningProxy> {
-  const mode = options.mode ?? "iptables";
+  const mode = options.mode === undefined || options.mode === "" ? "iptables" : options.mode;
+  if (!(proxyModes as readonly string[]).includes(mode))
+    throw new Error(`Cannot start the proxy: mode "${mode}" is none of ${proxyModes.join(", ")}`);
   if (mode !== "nftables") throw new Error(`Cannot start the proxy: ${mode} mode is not implemented yet: use nftables`);
   await assertNft(options, deps.processes);
   const node = nodeView(options);
   const known = { services: deps.informers.informer(services), slices: deps.informers.informer(endpointSlices) };
+  const self = deps.informers.informer(nodes, { fieldSelector: `metadata.name=${options.nodeName}` });
+  const zone = (): string | undefined => self.get(options.nodeName)?.metadata.labels?.[zoneLabel];
   known.slices.addIndex(byService, (slice) => [serviceOf(slice)]);
   const synchronizer = new Synchronizer(
     {
-      frame: { node, nodePortAddresses: nodePortRanges(options) },
+      frame: { nodePortAddresses: nodePortRanges(options) },
       networkNamespace: options.networkNamespace,
       minSyncPeriodMs: options.minSyncPeriodMs ?? 0,
       checkPeriodMs: options.syncPeriodMs ?? 30_000,
       plan: (key, before) => {
         const service = known.services.get(key);
-        return service === undefined ? undefined : planService(service, known.slices.byIndex(byService, key), node, before);
+        return service === undefined
+          ? undefined
+          : planService(service, known.slices.byIndex(byService, key), { ...node, zone: zone() }, before);
       },
     },
     deps,
   );
-  const handlers = [follow(known.services, serviceKey, synchronizer), follow(known.slices, serviceOf, synchronizer)];
+  let plannedZone = zone();
+  const followZone = (): void => {
+    if (zone() === plannedZone) return;
+    plannedZone = zone();
+    for (const service of known.services.list()) synchronizer.markDirty(serviceKey(service));
+  };
+  const handlers = [
+    self.addHandler({ added: followZone, updated: followZone }),
+    follow(known.services, serviceKey, synchronizer),
+    follow(known.slices, serviceOf, synchronizer),
+  ];
   const listed = Promise.all([known.services.synced, known.slices.synced]);
   void listed.then(() => synchronizer.open());
   const isListed = (): boolean => known.services.hasSynced && known.slices.hasSynced;
   return {
     mode,
+    get lastSynced() {
+      return synchronizer.syncedAt;
+    },
     ready: () => (isListed() ? synchronizer.trouble : "services and endpoint slices are not listed yet"),
     synced: async () => {
       await listed;
       await synchronizer.settled();
     },
-    [Symbol.asyncDispose]: async () => {
+    [Symbol.asyncDispose]: () => {
       for (const handler of handlers) handler[Symbol.dispose]();
-      await synchronizer.stop(options.cleanUp ?? true);
+      return synchronizer.stop(options.keepRules !== true);
     },
   };
 }
 
-const serviceOf = (slice: EndpointSlice): string => `${slice.metadata.namespace}/${slice.metadata.labels?.[serviceNameLabel] ?? ""}`;
+const serviceOf = (slice: EndpointSlice): string =>
+  `${slice.metadata.namespace}/${slice.metadata.labels?.[serviceNameLabel] ?? ""}`;
 
-function follow<T extends Service | EndpointSlice>(informer: Informer<T>, keyOf: (object: T) => string, synchronizer: Synchronizer): Disposable {
+function follow<T extends Service | EndpointSlice>(
+  informer: Informer<T>,
+  keyOf: (object: T) => string,
+  synchronizer: Synchronizer,
+): Disposable {
   return informer.addHandler({
     added: (object) => synchronizer.markDirty(keyOf(object)),
     updated: (object, before) => {
@@ -112,13 +151,17 @@ function nodePortRanges({ nodePortAddresses, nodeIps }: ProxyOptions): readonly 
   if (nodePortAddresses.includes("primary")) return nodeIps.filter(isIpv4);
   return nodePortAddresses.map((text) => {
     const range = parseIpv4Range(text);
-    if (range === undefined) throw new Error(`Cannot start the proxy: node port range "${text}" is neither "primary" nor like 192.0.2.0/24`);
+    if (range === undefined)
+      throw new Error(`Cannot start the proxy: node port range "${text}" is neither "primary" nor like 192.0.2.0/24`);
     return formatRange(range);
   });
 }
 
 async function assertNft({ networkNamespace }: ProxyOptions, processes: Processes): Promise<void> {
-  const [command, args] = networkNamespace === undefined ? ["nft", []] : ["ip", ["netns", "exec", networkNamespace, "nft"]];
-  const result = await processes.run(command as string, [...(args as string[]), "list", "tables"]);
+  const [command, words] = nft(networkNamespace);
+  const result = await processes.run(command, [...words, "list", "tables"]);
   if (result.code !== 0) throw new Error(`Cannot start the proxy: nft does not work here: ${result.stderr.trim()}`);
 }
+
+const nft = (networkNamespace: string | undefined): [string, string[]] =>
+  networkNamespace === undefined ? ["nft", []] : ["ip", ["netns", "exec", networkNamespace, "nft"]];

@@ -1,5 +1,5 @@
 // Carries changes of services into the kernel: one transaction at a time, as many changes in it as have come together.
-import { type Clock, type Log, type Processes, type Timer } from "#base";
+import type { Clock, Log, Processes, Timer } from "#base";
 import { staleFlows } from "./conntrack.ts";
 import type { FrameOptions } from "./frame.ts";
 import { ItemLedger } from "./ledger.ts";
@@ -38,6 +38,7 @@ export class Synchronizer {
   #needsFull = true;
   #open = false;
   #stopped = false;
+  #ended: Promise<void> | undefined;
   #running: Promise<void> | undefined;
   #timer: Timer | undefined;
   #check: Timer | undefined;
@@ -79,7 +80,12 @@ export class Synchronizer {
   }
 
   /** Ends the loop; the transaction under way is finished. With `cleanUp` the table goes. */
-  async stop(cleanUp: boolean): Promise<void> {
+  stop(cleanUp: boolean): Promise<void> {
+    this.#ended ??= this.#end(cleanUp);
+    return this.#ended;
+  }
+
+  async #end(cleanUp: boolean): Promise<void> {
     this.#stopped = true;
     this.#timer?.cancel();
     this.#check?.cancel();
@@ -90,7 +96,10 @@ export class Synchronizer {
 
   #schedule(): void {
     if (!this.#open || this.#stopped || this.#running !== undefined || this.#timer !== undefined) return;
-    const delayMs = this.#failures > 0 ? retryDelay(this.#failures) : this.#lastSyncAt + this.#options.minSyncPeriodMs - this.#deps.clock.monotonic();
+    const delayMs =
+      this.#failures > 0
+        ? retryDelay(this.#failures)
+        : this.#lastSyncAt + this.#options.minSyncPeriodMs - this.#deps.clock.monotonic();
     if (delayMs > 0) {
       this.#timer = this.#deps.clock.after(delayMs, () => this.#start());
       return;
@@ -127,7 +136,8 @@ export class Synchronizer {
     this.#failure = undefined;
     this.#lastSyncAt = clock.monotonic();
     this.syncedAt = clock.now();
-    if (script !== "") log.debug("loaded rules", { full, changes: changes.length, durationMs: Math.round(this.#lastSyncAt - startedAt) });
+    if (script !== "")
+      log.debug("loaded rules", { full, changes: changes.length, durationMs: Math.round(this.#lastSyncAt - startedAt) });
     for (const command of flows) await this.#forgetFlows(command);
   }
 
@@ -184,7 +194,8 @@ export class Synchronizer {
     try {
       const result = await this.#run("conntrack", args, {});
       // It ends with 1 where there was nothing to delete.
-      if (result.code !== 0 && !result.stderr.includes("0 flow entries")) this.#deps.log.warn("cannot forget connections", { args: args.join(" "), error: firstLines(result.stderr) });
+      if (result.code !== 0 && !result.stderr.includes("0 flow entries"))
+        this.#deps.log.warn("cannot forget connections", { args: args.join(" "), error: firstLines(result.stderr) });
     } catch (error) {
       this.#conntrackMissing = true;
       this.#deps.log.warn("cannot forget connections to endpoints that are gone: conntrack does not run", { error });
@@ -202,4 +213,10 @@ export class Synchronizer {
 
 const retryDelay = (failures: number): number => Math.min(maxRetryMs, firstRetryMs * 2 ** (failures - 1));
 /** nft repeats the offending line, which may be a megabyte long. */
-const firstLines = (text: string): string => text.split("\n").slice(0, 2).map((line) => line.slice(0, 300)).join(" ").trim();
+const firstLines = (text: string): string =>
+  text
+    .split("\n")
+    .slice(0, 2)
+    .map((line) => line.slice(0, 300))
+    .join(" ")
+    .trim();

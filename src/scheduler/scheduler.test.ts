@@ -269,8 +269,9 @@ test("labelling a node wakes the pod that waits for the label", async () => {
 
 test("a node that only says that it lives wakes nobody", async () => {
   await using h = await startHarness();
-  const node = h.node("n1", { cpu: "1" });
+  const node = h.node("n1", { cpu: "2" });
   await h.settle();
+  h.pod({ name: "there", cpu: "2" });
   h.pod({ name: "p", cpu: "2" });
   await h.settle();
   const before = h.scheduler.attempts.unschedulable;

@@ -111,7 +111,7 @@ test("a kubelet registers its node, reports it Ready and renews its lease", asyn
   assert.equal(it.kubelet.ready(), undefined);
   const node = await it.client.get(nodes, { name: "n1" });
   assert.deepEqual(node.status?.addresses, [{ type: "InternalIP", address: "10.0.0.1" }, { type: "Hostname", address: "n1" }]);
-  assert.equal(node.status?.allocatable?.["memory"], "8388608Ki");
+  assert.equal(node.status?.allocatable?.["memory"], "8Gi");
   const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
   assert.deepEqual([ready?.status, ready?.reason, ready?.message], ["True", "KubeletReady", "kubelet is posting ready status"]);
   const first = await it.client.get(leases, { namespace: "kube-node-lease", name: "n1" });

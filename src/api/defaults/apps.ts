@@ -38,7 +38,7 @@ export function defaultJobSpec(given: AnyObject): AnyObject {
   let spec = template(given);
   if (spec.completions === undefined && spec.parallelism === undefined) spec = { ...spec, completions: 1, parallelism: 1 };
   spec = withDefaults(spec, {
-    parallelism: 1, backoffLimit: spec.backoffLimitPerIndex === undefined ? 6 : 2147483647, completionMode: "NonIndexed", suspend: false, manualSelector: undefined,
+    parallelism: 1, backoffLimit: spec.backoffLimitPerIndex === undefined ? 6 : 2147483647, completionMode: "NonIndexed", suspend: false,
     podReplacementPolicy: spec.podFailurePolicy === undefined ? "TerminatingOrFailed" : "Failed",
   });
   return inField(spec, "podFailurePolicy", (policy) => mapList(policy, "rules", (rule) =>
@@ -46,7 +46,7 @@ export function defaultJobSpec(given: AnyObject): AnyObject {
 }
 
 export function defaultJob(job: AnyObject): AnyObject {
-  let filled = withField(job, "spec", defaultJobSpec(job.spec ?? {}));
+  let filled = withField(job, "spec", withDefaults(defaultJobSpec(job.spec ?? {}), { manualSelector: false }));
   const labels = filled.spec.template?.metadata?.labels;
   if (labels !== undefined && Object.keys(labels).length > 0 && Object.keys(filled.metadata?.labels ?? {}).length === 0)
     filled = { ...filled, metadata: { ...filled.metadata, labels } };

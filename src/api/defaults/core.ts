@@ -65,7 +65,7 @@ export function defaultNode(node: AnyObject): AnyObject {
     filled = withField(filled, "status", next);
   }
   return inField(filled, "spec", (spec) => {
-    if (spec.podCIDR && !spec.podCIDRs?.length) return { ...spec, podCIDRs: [spec.podCIDR] };
+    if (spec.podCIDR && spec.podCIDRs?.[0] !== spec.podCIDR) return { ...spec, podCIDRs: [spec.podCIDR] };
     if (!spec.podCIDR && spec.podCIDRs?.length) return { ...spec, podCIDR: spec.podCIDRs[0] };
     return spec;
   });

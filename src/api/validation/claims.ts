@@ -21,7 +21,7 @@ const positive = (value: string, path: string): FieldError[] => (signOf(parseQua
 
 export function validateClaimSpec(spec: AnyObject, path: string): FieldError[] {
   const modes: readonly string[] = spec.accessModes ?? [];
-  const errors = validateAccessModes(modes.slice(0, 0).concat(modes), `${path}.accessModes`, "at least 1 access mode is required");
+  const errors = validateAccessModes(modes, `${path}.accessModes`, "at least 1 access mode is required");
   if (spec.selector) errors.push(...validateLabelSelector(spec.selector, `${path}.selector`));
   const storage = spec.resources?.requests?.storage;
   if (storage === undefined) errors.push(required(`${path}.resources[storage]`));
@@ -41,7 +41,7 @@ function validateDataSource(source: AnyObject, path: string, reference: boolean)
   if (!source.name) errors.push(required(`${path}.name`));
   if (!source.kind) errors.push(required(`${path}.kind`));
   const group = source.apiGroup ?? "";
-  if (group === "" && source.kind !== "PersistentVolumeClaim") errors.push(invalidValue(path, source.kind ?? "", ""));
+  if (group === "" && source.kind && source.kind !== "PersistentVolumeClaim") errors.push(invalidValue(path, source.kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup"));
   if (group !== "") errors.push(...invalids(`${path}.apiGroup`, group, isDns1123Subdomain(group)));
   if (reference && source.namespace) errors.push(...invalids(`${path}.namespace`, source.namespace, isDns1123Label(source.namespace)));
   return errors;

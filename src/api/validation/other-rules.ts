@@ -3,7 +3,9 @@ import * as apps from "../defaults/apps.ts";
 import * as others from "../defaults/others.ts";
 import type { KindRules } from "../rules.ts";
 import * as app from "./apps.ts";
+import * as batch from "./batch.ts";
 import { keepSpecAndLabels, plainKind } from "./helpers.ts";
+import * as storage from "./storage.ts";
 import { pathSegmentName } from "./meta.ts";
 
 export const otherRules: Readonly<Record<string, KindRules>> = {
@@ -17,8 +19,9 @@ export const otherRules: Readonly<Record<string, KindRules>> = {
   "apps/StatefulSet": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultStatefulSet,
     validate: app.validateStatefulSet, validateUpdate: app.validateStatefulSetUpdate, validateStatusUpdate: app.validateStatefulSetStatusUpdate }),
   "apps/ControllerRevision": plainKind({ namespaced: true, validate: app.validateControllerRevision, validateUpdate: app.validateControllerRevisionUpdate }),
-  "batch/Job": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultJob }),
-  "batch/CronJob": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultCronJob }),
+  "batch/Job": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultJob,
+    prepareForCreate: batch.prepareJobForCreate, validate: batch.validateJob, validateUpdate: batch.validateJobUpdate, validateStatusUpdate: batch.validateJobStatusUpdate }),
+  "batch/CronJob": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultCronJob, validate: batch.validateCronJob, validateUpdate: batch.validateCronJobUpdate }),
   "autoscaling/HorizontalPodAutoscaler": plainKind({ namespaced: true, status: true, default: (object) =>
     object.apiVersion === "autoscaling/v1" ? apps.defaultHorizontalPodAutoscalerV1(object) : apps.defaultHorizontalPodAutoscaler(object) }),
   "policy/PodDisruptionBudget": plainKind({ namespaced: true, status: true, generation: true, unconditionalUpdate: false }),
@@ -31,12 +34,12 @@ export const otherRules: Readonly<Record<string, KindRules>> = {
   "coordination.k8s.io/Lease": plainKind({ namespaced: true, createOnUpdate: true, unconditionalUpdate: false }),
   "events.k8s.io/Event": plainKind({ namespaced: true, createOnUpdate: true }),
   "scheduling.k8s.io/PriorityClass": plainKind({ namespaced: false, generation: true, default: others.defaultPriorityClass }),
-  "storage.k8s.io/StorageClass": plainKind({ namespaced: false, default: others.defaultStorageClass }),
-  "storage.k8s.io/CSIDriver": plainKind({ namespaced: false, unconditionalUpdate: false, default: others.defaultCsiDriver }),
-  "storage.k8s.io/CSINode": plainKind({ namespaced: false, unconditionalUpdate: false }),
-  "storage.k8s.io/CSIStorageCapacity": plainKind({ namespaced: true, unconditionalUpdate: false }),
-  "storage.k8s.io/VolumeAttachment": plainKind({ namespaced: false, status: true, unconditionalUpdate: false }),
-  "storage.k8s.io/VolumeAttributesClass": plainKind({ namespaced: false }),
+  "storage.k8s.io/StorageClass": plainKind({ namespaced: false, default: others.defaultStorageClass, validate: storage.validateStorageClass, validateUpdate: storage.validateStorageClassUpdate }),
+  "storage.k8s.io/CSIDriver": plainKind({ namespaced: false, unconditionalUpdate: false, default: others.defaultCsiDriver, validate: storage.validateCsiDriver, validateUpdate: storage.validateCsiDriverUpdate }),
+  "storage.k8s.io/CSINode": plainKind({ namespaced: false, unconditionalUpdate: false, validate: storage.validateCsiNode, validateUpdate: storage.validateCsiNodeUpdate }),
+  "storage.k8s.io/CSIStorageCapacity": plainKind({ namespaced: true, unconditionalUpdate: false, validate: storage.validateCsiStorageCapacity, validateUpdate: storage.validateCsiStorageCapacityUpdate }),
+  "storage.k8s.io/VolumeAttachment": plainKind({ namespaced: false, status: true, unconditionalUpdate: false, validate: storage.validateVolumeAttachment, validateUpdate: storage.validateVolumeAttachmentUpdate }),
+  "storage.k8s.io/VolumeAttributesClass": plainKind({ namespaced: false, validate: storage.validateVolumeAttributesClass, validateUpdate: storage.validateVolumeAttributesClassUpdate }),
   "rbac.authorization.k8s.io/Role": plainKind({ namespaced: true, name: pathSegmentName, createOnUpdate: true }),
   "rbac.authorization.k8s.io/ClusterRole": plainKind({ namespaced: false, name: pathSegmentName, createOnUpdate: true }),
   "rbac.authorization.k8s.io/RoleBinding": plainKind({ namespaced: true, name: pathSegmentName, createOnUpdate: true, default: others.defaultRoleBinding }),

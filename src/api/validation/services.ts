@@ -176,7 +176,7 @@ function validatePortConflicts(ports: readonly AnyObject[], spec: AnyObject): Fi
   const portKeys = new Set<string>();
   for (const [i, port] of ports.entries()) {
     const path = `spec.ports[${i}]`;
-    if (port.nodePort && (spec.type === "ClusterIP" || spec.type === "ExternalName")) errors.push(forbiddenField(`${path}.nodePort`, "may not be used when `type` is 'ClusterIP'"));
+    if (port.nodePort && spec.type === "ClusterIP") errors.push(forbiddenField(`${path}.nodePort`, "may not be used when `type` is 'ClusterIP'"));
     else if (port.nodePort) {
       const key = `${port.protocol}/${port.nodePort}`;
       if (nodePorts.has(key)) errors.push(duplicate(`${path}.nodePort`, port.nodePort));
@@ -191,15 +191,19 @@ function validatePortConflicts(ports: readonly AnyObject[], spec: AnyObject): Fi
   return errors;
 }
 
+const sourceRanges = "service.beta.kubernetes.io/load-balancer-source-ranges";
+
 function validateSourceRanges(service: AnyObject): FieldError[] {
   const { spec } = service;
   const errors: FieldError[] = [];
-  const ranges: readonly string[] = spec.loadBalancerSourceRanges ?? [];
-  const path = "spec.LoadBalancerSourceRanges";
+  const annotation: string | undefined = service.metadata?.annotations?.[sourceRanges];
+  const annotated = spec.loadBalancerSourceRanges === undefined && annotation !== undefined;
+  const ranges: readonly string[] = annotated ? annotation.trim().split(",").filter((range) => range !== "") : (spec.loadBalancerSourceRanges ?? []);
+  const path = annotated ? `metadata.annotations[${sourceRanges}]` : "spec.LoadBalancerSourceRanges";
   if (ranges.length > 0 && spec.type !== "LoadBalancer") errors.push(forbiddenField(path, "may only be used when `type` is 'LoadBalancer'"));
   for (const [i, given] of ranges.entries()) {
     const range = given.trim();
-    const at = `${path}[${i}]`;
+    const at = annotated ? path : `${path}[${i}]`;
     if (/^0\d|\.0\d|\/0\d/.test(range) && /^[\d.]+\/\d+$/.test(range)) errors.push(invalidValue(at, given, "must not have leading 0s in IP or prefix length"));
     else {
       const bad = validateCIDR(range, at);
@@ -241,7 +245,6 @@ function validateClusterIPs(service: AnyObject): FieldError[] {
     if (families.has(family)) errors.push(duplicate(`spec.ipFamilies[${i}]`, family));
     families.add(family);
   }
-  if ((spec.ipFamilies?.length ?? 0) > 2) errors.push(invalidValue("spec.ipFamilies", spec.ipFamilies, "may only hold up to 2 values"));
   if (one === "None" && ips.length > 1) errors.push(invalidValue("spec.clusterIPs", ips, "may not contain other values when 'None'"));
   for (const [i, ip] of ips.entries()) {
     const at = `spec.clusterIPs[${i}]`;

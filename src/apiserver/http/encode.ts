@@ -1,5 +1,5 @@
 // Answers into bytes: stored bytes are passed on as they are; other forms are made of the parsed object.
-import { type ApiObject, apiVersionOf, encodeJson, encodeProtobuf, encodeYaml, type JsonObject } from "#api";
+import { type ApiObject, apiError, apiVersionOf, encodeJson, encodeProtobuf, encodeYaml, type JsonObject } from "#api";
 import type { Answer } from "../answer.ts";
 import type { Entry } from "../cache/entry.ts";
 import { parseStored } from "../cache/stored-bytes.ts";
@@ -56,6 +56,9 @@ export function objectBytes(object: unknown, accepted: Pick<Accepted, "format" |
   }
 }
 
+/** What upstream calls the kind inside: "core.ConfigMap". */
+const internalName = ({ type }: ServedResource): string => `${type.group === "" ? "core" : (type.group.split(".")[0] as string)}.${type.kind}`;
+
 /** An entry's object in the served version. */
 export const servedObject = (resource: ServedResource, entry: Entry): ApiObject => toServed(resource, entry.parse());
 
@@ -65,6 +68,9 @@ export const servedJson = (resource: ServedResource, entry: Entry): Buffer => (r
 function encodeEntry(answer: Extract<Answer, { kind: "entry" }>, accepted: Wanted): Encoded {
   const { code, resource, entry } = answer;
   if (accepted.transform === "Table") return encodeObject(code, tableOf(resource, [entry], entry.revision === 0 ? {} : { resourceVersion: String(entry.revision) }, accepted), accepted);
+  if (accepted.transform === "PartialObjectMetadataList") {
+    throw apiError("NotAcceptable", `you requested PartialObjectMetadataList, but the requested object is not a list (*${internalName(resource)})`);
+  }
   if (accepted.transform !== "none") return encodeObject(code, partialMetadata(entry, accepted.metaVersion), accepted);
   if (accepted.format === "json" && !accepted.pretty) return { code, contentType: "application/json", body: [servedJson(resource, entry), newline] };
   return encodeObject(code, servedObject(resource, entry), accepted);
@@ -78,8 +84,11 @@ function encodeList(answer: Extract<Answer, { kind: "list" }>, accepted: Wanted)
   const { resource, entries, metadata } = answer;
   if (accepted.transform === "Table") return encodeObject(200, tableOf(resource, entries, metadata, accepted), accepted);
   const { type } = resource;
+  if (accepted.transform === "PartialObjectMetadata") {
+    throw apiError("NotAcceptable", `you requested PartialObjectMetadata, but the requested object is a list (*${internalName(resource)}List)`);
+  }
   if (accepted.transform !== "none") {
-    const items = entries.map((entry) => ({ metadata: (entry.object ?? parseStored(entry.bytes)).metadata }));
+    const items = entries.map((entry) => partialMetadata(entry, accepted.metaVersion));
     return encodeObject(200, { kind: "PartialObjectMetadataList", apiVersion: `meta.k8s.io/${accepted.metaVersion}`, metadata, items }, accepted);
   }
   if (accepted.format === "json" && !accepted.pretty) return { code: 200, contentType: "application/json", body: listChunks(answer) };

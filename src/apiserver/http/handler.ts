@@ -138,7 +138,8 @@ async function readBody(exchange: Exchange): Promise<RequestBody> {
 /** A request whose Accept header the router refuses is still authorized first; the refusal then is its answer. */
 function refusedAccept(exchange: Exchange, path: string): { readonly refused?: ApiError } {
   if (!/^\/(api|apis\/[^/]+\/[^/]+)(\/|$)/.test(path)) return {};
-  const refused = checkRoute(exchange.header("accept"), exchange.method === "GET" && requestsCollection(path));
+  const accept = exchange.header("accept");
+  const refused = checkRoute(accept, exchange.method === "GET" && requestsCollection(path)) ?? (negotiate(accept, true) === undefined && !path.endsWith("/api") ? notAcceptable() : undefined);
   return refused === undefined ? {} : { refused };
 }
 

@@ -1,7 +1,7 @@
 // create: admission, system fields, the kind's preparation and validation, one compare-and-set.
-import { type ApiObject, ApiError, apiError, apiVersionOf, invalid, isAlreadyExists, qualified, updateManagedFields } from "#api";
+import { alreadyExists, ApiError, type ApiObject, apiError, apiVersionOf, invalid, isAlreadyExists, updateManagedFields } from "#api";
 import type { Entry } from "../cache/entry.ts";
-import { dedupeOwners, newMeta, placeInNamespace, withGeneration, withMeta, withOwnership, withoutStatus } from "./metadata.ts";
+import { dedupeOwners, newMeta, placeInNamespace, withGeneration, withMeta, withOwnership, withoutStatus, withStatus } from "./metadata.ts";
 import { unstoredEntry } from "./object-store.ts";
 import { admissionContext, admit, managerOf, timeText, validateAdmission, type WriteRequest, type Writes } from "./request.ts";
 import { toStored } from "./resource.ts";
@@ -18,7 +18,7 @@ export async function create(writes: Writes, request: WriteRequest, object: ApiO
     updateManagedFields({ live: undefined, next, manager: managerOf(options, request.userAgent), subresource: "", apiVersion: apiVersionOf(type), time, schema: strategy.schema }),
   );
   const context = admissionContext(request, "CREATE", managed.metadata.name ?? "");
-  const admitted = dedupeOwners(await admit(writes, managed, context), request.warn);
+  const admitted = dedupeOwners(await admit(writes, managed, context), request.warn, true);
   return await createAdmitted(writes, request, admitted, time);
 }
 
@@ -43,6 +43,7 @@ async function tryCreate(writes: Writes, request: WriteRequest, admitted: ApiObj
   next = rules.prepareForCreate?.(next) ?? next;
   if (rules.generation) next = withGeneration(next, 1);
   next = newMeta(next, writes.random, time);
+  next = withStatus(next, strategy.emptyStatus);
   const name = next.metadata.name ?? "";
   const errors = rules.validate?.(next) ?? [];
   if (errors.length > 0) throw invalid(type, name, errors);
@@ -52,11 +53,10 @@ async function tryCreate(writes: Writes, request: WriteRequest, admitted: ApiObj
   try {
     if (allocation !== undefined) next = allocation.object;
     await validateAdmission(writes, next, admissionContext(request, "CREATE", name));
-    if ((next.metadata.resourceVersion ?? "") !== "") throw apiError("", "resourceVersion should not be set on objects to be created");
-    const stored = toStored(resource, next);
+    if (Number(next.metadata.resourceVersion ?? 0) > 0) throw apiError("", "resourceVersion should not be set on objects to be created");
+    const stored = toStored(resource, withMeta(next, { resourceVersion: undefined }));
     if (options.dryRun) {
-      const existing = writes.objects.current(resource, next.metadata.namespace ?? "", name);
-      if (existing !== undefined) throw apiError("AlreadyExists", `${qualified(type)} "${name}" already exists`, { name, ...(type.group === "" ? {} : { group: type.group }), kind: type.plural });
+      if (writes.objects.current(resource, next.metadata.namespace ?? "", name) !== undefined) throw alreadyExists(type, name);
       await allocation?.release();
       return unstoredEntry(resource, stored);
     }
@@ -65,8 +65,15 @@ async function tryCreate(writes: Writes, request: WriteRequest, admitted: ApiObj
     return entry;
   } catch (error) {
     await allocation?.release();
-    throw error;
+    throw isAlreadyExists(error) ? explained(error as ApiError, writes, request, next) : error;
   }
+}
+
+/** Says so when the object that is in the way is on its way out. */
+function explained(error: ApiError, writes: Writes, request: WriteRequest, next: ApiObject): ApiError {
+  const existing = writes.objects.current(request.resource, next.metadata.namespace ?? "", next.metadata.name ?? "");
+  if (existing === undefined || existing.parse().metadata.deletionTimestamp === undefined) return error;
+  return new ApiError({ ...error.status, message: `object is being deleted: ${error.message}` });
 }
 
 function exhausted(error: ApiError): ApiError {

@@ -84,8 +84,8 @@ async function tryRemove(writes: Writes, request: WriteRequest, existing: Entry,
       const stored = await writes.objects.replace(resource, existing, toStored(resource, next));
       return stored === undefined ? undefined : answer(resource, stored, options, held);
     }
-    if (!dryRun && grace.kind === "graceful") {
-      const stored = await writes.objects.replace(resource, existing, toStored(resource, next));
+    if (grace.kind === "graceful") {
+      const stored = dryRun ? unstoredEntry(resource, toStored(resource, next)) : await writes.objects.replace(resource, existing, toStored(resource, next));
       if (stored === undefined) return undefined;
       current = stored;
     }

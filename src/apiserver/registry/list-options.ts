@@ -29,7 +29,7 @@ export function listOptions(query: Query, watch: boolean): ListOptions {
   const match = query.first("resourceVersionMatch") ?? "";
   const token = query.first("continue") ?? "";
   const sendInitialEvents = query.has("sendInitialEvents") && query.first("sendInitialEvents") !== "" ? isTrue(query, "sendInitialEvents") : undefined;
-  const errors = watch ? watchErrors(match, sendInitialEvents) : listErrors(match, resourceVersion, token, sendInitialEvents);
+  const errors = watch ? watchErrors(match, token, sendInitialEvents) : listErrors(match, resourceVersion, token, sendInitialEvents);
   if (errors.length > 0) throw invalid({ group: "meta.k8s.io", kind: "ListOptions" }, "", errors);
   return {
     labelSelector: query.first("labelSelector") ?? "",
@@ -59,9 +59,10 @@ function listErrors(match: string, resourceVersion: string, token: string, sendI
   return errors;
 }
 
-function watchErrors(match: string, sendInitialEvents: boolean | undefined): FieldError[] {
+function watchErrors(match: string, token: string, sendInitialEvents: boolean | undefined): FieldError[] {
   const errors: FieldError[] = [];
   const field = "resourceVersionMatch";
+  if (token !== "") errors.push(forbiddenField(field, "resourceVersionMatch is forbidden when continue is provided"));
   if (sendInitialEvents !== undefined) {
     if (match !== "NotOlderThan") errors.push(forbiddenField(field, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
   } else if (match !== "") {

@@ -29,17 +29,17 @@ export function checkName(object: ApiObject, name: string, namespace: string): v
 }
 
 /** Drops owner references that are given twice, with a warning. */
-export function dedupeOwners(object: ApiObject, warn: (message: string) => void): ApiObject {
+export function dedupeOwners(object: ApiObject, warn: (message: string) => void, admitted = false): ApiObject {
   const owners = object.metadata.ownerReferences;
   if (owners === undefined || owners.length < 2) return object;
   const kept: typeof owners[number][] = [];
-  const twice = new Set<string>();
+  const twice: string[] = [];
   for (const owner of owners) {
-    if (kept.some((other) => deepEqual(other, owner))) twice.add(owner.uid);
+    if (kept.some((other) => deepEqual(other, owner))) twice.push(owner.uid);
     else kept.push(owner);
   }
   if (kept.length === owners.length) return object;
-  warn(`.metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${[...twice].join(", ")}`);
+  warn(`.metadata.ownerReferences contains duplicate entries${admitted ? " after mutating admission happens" : ""}; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${twice.join(", ")}`);
   return withMeta(object, { ownerReferences: kept });
 }
 
@@ -81,6 +81,11 @@ function comparable(object: ApiObject): unknown {
 export function withOwnership(object: ApiObject, owned: ApiObject, manage: (next: ApiObject) => ApiObject): ApiObject {
   const { managedFields } = manage(owned).metadata;
   return withMeta(object, { managedFields });
+}
+
+/** Kinds whose status upstream writes even when it is empty always show one. */
+export function withStatus(object: ApiObject, emptyStatus: unknown): ApiObject {
+  return emptyStatus === undefined || (object as { status?: unknown }).status !== undefined ? object : ({ ...object, status: emptyStatus } as ApiObject);
 }
 
 export function withoutStatus(object: ApiObject): ApiObject {

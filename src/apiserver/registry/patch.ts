@@ -1,11 +1,11 @@
 // patch: four kinds of patches on one path; the result goes through the same update as a PUT.
 import {
-  type ApiError, type ApiObject, apiError, apiVersionOf, applyJsonPatch, applyMergePatch, applyPatch, applyStrategicMergePatch, badRequest, DecodeError, decodeJson, decodeTyped, decodeYaml, encodeJson, invalid,
+  ApiError, type ApiObject, apiError, apiVersionOf, applyJsonPatch, applyMergePatch, applyPatch, applyStrategicMergePatch, badRequest, DecodeError, decodeJson, decodeTyped, decodeYaml, encodeJson, invalid,
   invalidValue, isConflict, type JsonValue, type ObjectSchema, readJsonPatch, type Stored,
 } from "#api";
-import { decodeObject, type ExpectedKind, type RequestBody, unsupportedBody } from "../body.ts";
+import { decodeObject, type ExpectedKind, keepReset, type RequestBody, unsupportedBody, warnEach } from "../body.ts";
 import { parseMediaType } from "../http/media-type.ts";
-import { checkName, dedupeOwners, placeInNamespace, withMeta } from "./metadata.ts";
+import { checkName, placeInNamespace, withMeta } from "./metadata.ts";
 import { type WriteRequest, type Writes } from "./request.ts";
 import type { WriteOptions } from "./options.ts";
 import { type Change, guaranteedUpdate, owned, type Written } from "./update.ts";
@@ -24,7 +24,8 @@ const types: Readonly<Record<string, PatchType>> = {
 /** Throws UnsupportedMediaType. Custom resources have no strategic merge. */
 export function patchType(contentType: string, custom: boolean): PatchType {
   const type = types[parseMediaType(contentType)?.type ?? contentType];
-  if (type === undefined || (custom && type === "strategic")) {
+  if (type === undefined) throw apiError("UnsupportedMediaType", "415: Unsupported Media Type", {});
+  if (custom && type === "strategic") {
     throw unsupportedBody(Object.keys(types).filter((name) => !custom || !name.includes("strategic")).join(", "));
   }
   return type;
@@ -34,7 +35,7 @@ export async function patch(writes: Writes, request: WriteRequest, type: PatchTy
   const change = type === "apply" ? applyChange(request, body) : patchChange(request, type, body);
   for (let attempt = 1; ; attempt++) {
     try {
-      return await guaranteedUpdate(writes, request, change, { createsWhenAbsent: type === "apply" && request.subresource === "" });
+      return await guaranteedUpdate(writes, request, change, { createsWhenAbsent: type === "apply" && request.subresource === "", applies: type === "apply" });
     } catch (error) {
       if (!isConflict(error) || attempt === conflictTries || type === "apply") throw error;
     }
@@ -43,12 +44,13 @@ export async function patch(writes: Writes, request: WriteRequest, type: PatchTy
 
 function patchChange(request: WriteRequest, type: Exclude<PatchType, "apply">, body: RequestBody): Change {
   const { resource } = request;
-  const apply = reader(type, body, resource.strategy.schema);
+  let apply: PatchReader | undefined;
   return (live, time) => {
     if (live === undefined) throw new Error("a patch without an object");
+    apply ??= reader(type, body, resource.strategy.schema);
     const patched = apply.to(live);
-    const object = typed(request, patched, apply.problems);
-    const placed = dedupeOwners(placeInNamespace(object, resource.type.namespaced, request.namespace), request.warn);
+    const object = typed(request, patched, apply.problems, type === "strategic" ? goText(apply.value) : undefined);
+    const placed = placeInNamespace(object, resource.type.namespaced, request.namespace);
     checkName(placed, request.name, request.namespace);
     return owned(request, placed, live, time);
   };
@@ -65,6 +67,7 @@ export function patchedDocument(type: PatchType, body: RequestBody, expected: Ex
 }
 
 interface PatchReader {
+  readonly value: unknown;
   readonly problems: readonly string[];
   to(live: ApiObject): unknown;
 }
@@ -73,14 +76,14 @@ interface PatchReader {
 function reader(type: Exclude<PatchType, "apply">, body: RequestBody, schema: ObjectSchema): PatchReader {
   const { value, problems } = patchValue(type, body);
   if (type === "json") {
-    const { operations } = readJsonPatch(value as never);
-    return { problems, to: (live) => applyJsonPatch(live as never, operations) };
+    const { operations, unknownFields } = readJsonPatch(value as never);
+    return { value, problems: [...problems, ...unknownFields.map((field) => `json patch unknown field ${JSON.stringify(field)}`)], to: (live) => applyJsonPatch(live as never, operations) };
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw badRequest(`${type === "merge" ? "error decoding patch: " : ""}json: cannot unmarshal ${Array.isArray(value) ? "array" : typeof value} into Go value of type map[string]interface {}`);
   }
-  if (type === "merge") return { problems, to: (live) => applyMergePatch(live as never, value as never) };
-  return { problems, to: (live) => applyStrategicMergePatch(live as never, value as never, schema) };
+  if (type === "merge") return { value, problems, to: (live) => applyMergePatch(live as never, value as never) };
+  return { value, problems, to: (live) => applyStrategicMergePatch(live as never, value as never, schema) };
 }
 
 function patchValue(type: PatchType, body: RequestBody): { readonly value: unknown; readonly problems: readonly string[] } {
@@ -94,10 +97,10 @@ function patchValue(type: PatchType, body: RequestBody): { readonly value: unkno
 }
 
 /** The patched document as an object of the kind, with its defaults. */
-function typed(request: WriteRequest, patched: unknown, problems: readonly string[]): ApiObject {
+function typed(request: WriteRequest, patched: unknown, problems: readonly string[], shown?: string): ApiObject {
   const { resource, options } = request;
   const { strategy, type } = resource;
-  const refuse = (why: string): ApiError => invalid({ group: "", kind: "" }, "", [invalidValue("patch", encodeJson(patched).toString("utf8"), why)]);
+  const refuse = (why: string): ApiError => withoutKind(invalid({ group: "", kind: "" }, "", [invalidValue("patch", shown ?? encodeJson(patched).toString("utf8"), why)]));
   try {
     const decoded = decodeTyped(strategy.schema, patched as JsonValue);
     const all = [...problems, ...decoded.problems];
@@ -106,12 +109,25 @@ function typed(request: WriteRequest, patched: unknown, problems: readonly strin
       if (options.fieldValidation === "Warn") for (const problem of all) request.warn(problem);
     }
     const object = decoded.object as unknown as ApiObject;
-    const whole = { ...object, kind: type.kind, apiVersion: apiVersionOf(type), metadata: object.metadata ?? {} };
+    const whole = keepReset({ ...object, kind: type.kind, apiVersion: apiVersionOf(type), metadata: object.metadata ?? {} }, patched);
     return strategy.rules.default?.(whole) ?? whole;
   } catch (error) {
     if (error instanceof DecodeError) throw refuse(error.message);
     throw error;
   }
+}
+
+/** Upstream's text for a failed patch names no kind, not even an empty one. */
+function withoutKind(error: ApiError): ApiError {
+  const { kind: _kind, ...details } = error.status.details ?? {};
+  return new ApiError({ ...error.status, details });
+}
+
+/** A value as Go's %v prints it: map[a:1 b:[x y]]. */
+function goText(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(goText).join(" ")}]`;
+  if (typeof value === "object" && value !== null) return `map[${Object.keys(value).sort().map((key) => `${key}:${goText((value as Record<string, unknown>)[key])}`).join(" ")}]`;
+  return value === null ? "<nil>" : String(value);
 }
 
 function applyChange(request: WriteRequest, body: RequestBody): Change {
@@ -142,7 +158,7 @@ function appliedObject(request: WriteRequest, body: RequestBody): ApiObject {
     value = raw.value;
     if (raw.problems.length > 0) {
       if (request.options.fieldValidation === "Strict") throw badRequest(`error strict decoding YAML: error converting YAML to JSON: ${raw.problems.join(", ")}`);
-      if (request.options.fieldValidation === "Warn") for (const problem of raw.problems) request.warn(problem);
+      if (request.options.fieldValidation === "Warn") for (const problem of raw.problems) warnEach(problem, request.warn);
     }
   } catch (error) {
     if (error instanceof DecodeError) throw badRequest(`error decoding YAML: ${error.message}`);
@@ -157,8 +173,7 @@ function appliedObject(request: WriteRequest, body: RequestBody): ApiObject {
   if (object.kind !== type.kind) throw badRequest(`Incorrect kind specified in apply patch. Specified patch kind: ${object.kind}, expected: ${type.kind}`);
   const metadata = object.metadata ?? {};
   if ((metadata as { managedFields?: unknown }).managedFields !== undefined && (metadata as { managedFields?: unknown }).managedFields !== null) throw badRequest("metadata.managedFields must be nil");
-  const whole: ApiObject = { ...object, metadata: { ...metadata, name: metadata.name ?? request.name, ...(type.namespaced && metadata.namespace === undefined ? { namespace: request.namespace } : {}) } };
-  checkName(whole, request.name, request.namespace);
-  return whole;
+  checkName({ ...object, metadata: { ...metadata, name: metadata.name ?? request.name } }, request.name, request.namespace);
+  return { ...object, metadata } as ApiObject;
 }
 

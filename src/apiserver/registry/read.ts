@@ -45,18 +45,19 @@ export async function get(reads: Reads, place: Place): Promise<Answer> {
 export async function list(reads: Reads, place: Place): Promise<Answer> {
   const options = listOptions(place.query, false);
   const filter = filterOf(place.resource, place.namespace, place.name, options.labelSelector, options.fieldSelector);
-  const { entries, revision, next, remaining } = await select(reads, place.resource, filter, options);
+  const found = await select(reads, place.resource, filter, options);
+  return { kind: "list", resource: place.resource, entries: found.entries, metadata: listMetadata(place.resource, filter, found) };
+}
+
+export function listMetadata(resource: ServedResource, filter: Filter, { revision, next, remaining }: Selection): { readonly resourceVersion: string; readonly continue?: string; readonly remainingItemCount?: number } {
   return {
-    kind: "list", resource: place.resource, entries,
-    metadata: {
-      resourceVersion: String(revision),
-      ...(next === undefined ? {} : { continue: encodeContinue({ revision, start: next.slice(place.resource.cache.prefix.length) }) }),
-      ...(remaining === undefined || remaining === 0 || filter.selective ? {} : { remainingItemCount: remaining }),
-    },
+    resourceVersion: String(revision),
+    ...(next === undefined ? {} : { continue: encodeContinue({ revision, start: next.slice(resource.cache.prefix.length) }) }),
+    ...(remaining === undefined || remaining === 0 || filter.selective ? {} : { remainingItemCount: remaining }),
   };
 }
 
-interface Selection {
+export interface Selection {
   readonly entries: readonly Entry[];
   readonly revision: number;
   /** The key to go on from. */
@@ -70,7 +71,7 @@ export async function select(reads: Reads, resource: ServedResource, filter: Fil
   if (options.continue !== "") {
     const token = decodeContinue(options.continue);
     if (options.resourceVersion !== "" && options.resourceVersion !== "0") throw badRequest("specifying resource version is not allowed when using continue");
-    const start = resource.cache.prefix + token.start;
+    const start = filter.prefix.length > resource.cache.prefix.length && !token.start.includes("/") ? filter.prefix + token.start : resource.cache.prefix + token.start;
     if (token.revision < 0) return fromCache(hub, resource, filter, options.limit, start);
     return await atRevision(reads, resource, filter, options.limit, token.revision, start, true);
   }

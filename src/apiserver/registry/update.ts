@@ -3,7 +3,7 @@ import { type ApiObject, apiError, apiVersionOf, conflict, deepEqual, invalid, i
 import type { Entry } from "../cache/entry.ts";
 import { createAdmitted } from "./create.ts";
 import { finishDeletion, isReadyToGo } from "./finalize.ts";
-import { checkName, dedupeOwners, keepSystemMeta, placeInNamespace, sameState, withGeneration, withMeta, withOwnership, withoutStatus } from "./metadata.ts";
+import { checkName, dedupeOwners, keepSystemMeta, placeInNamespace, sameState, withGeneration, withMeta, withOwnership, withoutStatus, withStatus } from "./metadata.ts";
 import { unstoredEntry } from "./object-store.ts";
 import { admissionContext, admit, managerOf, timeText, updateRules, validateAdmission, type WriteRequest, type Writes } from "./request.ts";
 import { toServed, toStored } from "./resource.ts";
@@ -42,7 +42,11 @@ export function owned(request: WriteRequest, next: ApiObject, live: Stored<ApiOb
 export interface UpdateMode {
   /** PUT of some kinds, and server-side apply. */
   readonly createsWhenAbsent: boolean;
+  readonly applies?: boolean;
 }
+
+const uidPrecondition = (key: string, wanted: string, actual: string): string =>
+  `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${actual}`;
 
 export async function guaranteedUpdate(writes: Writes, request: WriteRequest, change: Change, mode: UpdateMode): Promise<Written> {
   const { resource, name, namespace } = request;
@@ -65,7 +69,10 @@ async function createInstead(writes: Writes, request: WriteRequest, change: Chan
   if (wanted === undefined) throw notFound(resource.type, name);
   await request.authorize("create");
   const { uid } = wanted.metadata;
-  if (uid !== undefined && uid !== "") throw conflict(resource.type, name, `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`);
+  if (uid !== undefined && uid !== "") {
+    const key = writes.objects.keyOf(resource, request.namespace, name);
+    throw conflict(resource.type, name, mode.applies === true ? `uid mismatch: the provided object specified uid ${uid}, and no existing object was found` : uidPrecondition(key, uid, ""));
+  }
   const admitted = await admit(writes, wanted, admissionContext(request, "CREATE", name));
   return await createAdmitted(writes, request, withMeta(admitted, { resourceVersion: undefined }), time);
 }
@@ -79,18 +86,18 @@ async function tryUpdate(writes: Writes, request: WriteRequest, existing: Entry,
   const changed = await change(old, time);
   if (changed === old) return existing;
   const context = admissionContext(request, "UPDATE", name, old);
-  const admitted = dedupeOwners(await admit(writes, changed, context), request.warn);
+  const admitted = dedupeOwners(await admit(writes, changed, context), request.warn, true);
   const { uid, resourceVersion = "" } = admitted.metadata;
   if (uid !== undefined && uid !== "" && uid !== old.metadata.uid) {
-    throw conflict(type, name, `StorageError: invalid object, Code: 4, Key: ${existing.key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`);
+    throw conflict(type, name, uidPrecondition(existing.key, uid, old.metadata.uid));
   }
   if (resourceVersion === "" || resourceVersion === "0") {
     if (!rules.unconditionalUpdate) throw invalid(type, name, [invalidValue("metadata.resourceVersion", 0, "must be specified for an update")]);
   } else if (!/^[0-9]+$/.test(resourceVersion)) {
-    throw apiError("", `resourceVersion: Invalid value: ${JSON.stringify(resourceVersion)}: strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`);
+    throw apiError("", `strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`);
   } else if (resourceVersion !== old.metadata.resourceVersion) throw conflict(type, name, modified);
 
-  const next = prepared(request, admitted, old);
+  const next = prepared(request, withMeta(admitted, { resourceVersion: old.metadata.resourceVersion }), old);
   const errors = updateRules(request).validate?.(next, old) ?? [];
   if (errors.length > 0) throw invalid(type, name, errors);
   for (const warning of rules.warnings?.(next, old) ?? []) request.warn(warning);
@@ -113,7 +120,7 @@ function prepared(request: WriteRequest, admitted: ApiObject, old: Stored<ApiObj
   const { rules } = request.resource.strategy;
   let next = withGeneration(admitted, old.metadata.generation);
   next = updateRules(request).prepare?.(next, old) ?? next;
-  next = keepSystemMeta(next, old);
+  next = withStatus(keepSystemMeta(next, old), request.resource.strategy.emptyStatus);
   if (rules.generation && request.subresource !== "status" && !deepEqual(specOf(next), specOf(old))) next = withGeneration(next, (old.metadata.generation ?? 0) + 1);
   return next;
 }
@@ -124,7 +131,8 @@ async function store(writes: Writes, request: WriteRequest, existing: Entry, old
   const { resource, options } = request;
   if (isReadyToGo(resource, next)) {
     if (options.dryRun) return unstoredEntry(resource, toStored(resource, next));
-    return await finishDeletion(writes, resource, existing);
+    const gone = await finishDeletion(writes, resource, existing);
+    return gone === undefined ? undefined : unstoredEntry(resource, toStored(resource, next));
   }
   if (sameState(next, old)) return existing;
   const stored = toStored(resource, next);

@@ -2,7 +2,7 @@
 import { apiError, type ApiObject, badRequest, DecodeError, type DeleteOptions, decodeTyped, objectSchema } from "#api";
 import type { UserInfo } from "#client";
 import type { Answer } from "../answer.ts";
-import { bodyFormat, decodeObject, type ExpectedKind, type RequestBody, rawBody } from "../body.ts";
+import { bodyFormat, decodeObject, type ExpectedKind, isRegistered, type RawBody, type RequestBody, rawBody } from "../body.ts";
 import type { Query } from "../query.ts";
 import { create } from "./create.ts";
 import { remove } from "./delete.ts";
@@ -10,7 +10,7 @@ import { filterOf } from "./filter.ts";
 import { listOptions } from "./list-options.ts";
 import { checkDeleteOptions, deleteOptionsFromQuery, writeOptions } from "./options.ts";
 import { patch, patchType } from "./patch.ts";
-import { type Reads, select } from "./read.ts";
+import { listMetadata, type Reads, select } from "./read.ts";
 import type { SubresourceRules, WriteRequest, Writes } from "./request.ts";
 import type { ServedResource } from "./resource.ts";
 import { update } from "./update.ts";
@@ -79,14 +79,28 @@ export function deleteOptions(request: Pick<VerbRequest, "body" | "query">): Del
 }
 
 function bodyOptions(body: RequestBody): DeleteOptions {
-  const { value } = rawBody(body, { group: "", version: "v1", kind: "DeleteOptions" });
+  const { value } = optionsBody(body);
   const { kind } = (value ?? {}) as { kind?: unknown };
-  if (kind !== undefined && kind !== "" && kind !== "DeleteOptions") throw badRequest("decoded object cannot be converted to DeleteOptions");
+  if (kind !== undefined && kind !== "" && kind !== "DeleteOptions") {
+    if (!isRegistered("", "v1", String(kind))) throw badRequest(`no kind ${JSON.stringify(kind)} is registered for version "v1" in scheme "pkg/apis/meta/internalversion/scheme/register.go:27"`);
+    throw badRequest("decoded object cannot be converted to DeleteOptions");
+  }
   try {
     return decodeTyped(objectSchema(deleteOptionsSchema), value).object as DeleteOptions;
   } catch (error) {
     if (error instanceof DecodeError) throw badRequest(error.message);
     throw error;
+  }
+}
+
+/** Syntax errors of options are told without the words for objects. */
+function optionsBody(body: RequestBody): RawBody {
+  try {
+    return rawBody(body, { group: "", version: "v1", kind: "DeleteOptions" });
+  } catch (error) {
+    const text = (error as Error).message;
+    const inner = /^the object provided is unrecognized \(must be of type DeleteOptions\): (.*) \([^)]*\)$/s.exec(text)?.[1];
+    throw inner === undefined ? error : badRequest(inner);
   }
 }
 
@@ -115,7 +129,7 @@ export async function deleteCollectionVerb(reads: Reads, writes: Writes, request
       if ((error as { reason?: string }).reason !== "NotFound") throw error;
     }
   }
-  return { kind: "list", resource, entries: found.entries, metadata: { resourceVersion: String(found.revision) } };
+  return { kind: "list", resource, entries: found.entries, metadata: listMetadata(resource, filter, found) };
 }
 
 export const noSuchResource = (): Error => apiError("NotFound", "the server could not find the requested resource", {});

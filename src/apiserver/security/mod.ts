@@ -1,8 +1,8 @@
 // The front of the API server's security: identities, who may do what, what may be written, what is remembered of it.
 export type { Allocation } from "./allocation/services.ts";
-export { createAuditLog, type AuditLogOptions } from "./audit/log.ts";
+export { type AuditLogOptions, createAuditLog } from "./audit/log.ts";
 export { type Advertised, firstServiceAddress } from "./bootstrap/master-service.ts";
 export type { KeyPair } from "./pki/issue.ts";
-export { kubeconfigFor, type KubeconfigOptions, writeKubeconfig } from "./pki/kubeconfig.ts";
+export { type KubeconfigOptions, kubeconfigFor, writeKubeconfig } from "./pki/kubeconfig.ts";
 export { ensurePki, newServiceAccountKey, type Pki, type PkiOptions } from "./pki/pki.ts";
 export { createSecurity, defaultIssuer, type Security, type SecurityOptions } from "./security.ts";

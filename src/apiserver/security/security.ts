@@ -2,7 +2,16 @@
 import type { ApiError, ApiObject, ResourceType, Stored } from "#api";
 import type { Clock, Log, Random } from "#base";
 import type { UserInfo } from "#client";
-import type { AdmissionContext, AdmissionPlugin, Authenticator, Authorizer, Decision, ObjectReader, ObjectWriter, RequestInfo } from "../contract.ts";
+import type {
+  AdmissionContext,
+  AdmissionPlugin,
+  Authenticator,
+  Authorizer,
+  Decision,
+  ObjectReader,
+  ObjectWriter,
+  RequestInfo,
+} from "../contract.ts";
 import { admissionPlugins } from "./admission/plugins.ts";
 import { type Allocation, ServiceAllocator } from "./allocation/services.ts";
 import { anonymousUser, createAuthenticator, type TokenAuthenticators } from "./authentication/authenticator.ts";
@@ -99,8 +108,22 @@ export function createSecurity(options: SecurityOptions): Security {
   const byMode = { Node: node ?? alwaysDeny, RBAC: rbac, AlwaysAllow: alwaysAllow, AlwaysDeny: alwaysDeny };
   const authorizer = firstOf([mastersAuthorizer, ...modes.map((mode) => byMode[mode])]);
   const impersonation = new Impersonation(authorizer);
-  const admission = admissionPlugins({ reader, writer, clock, random, authorizer, enable: options.enableAdmission, disable: options.disableAdmission });
-  const services = new ServiceAllocator({ reader, writer, random, ranges: options.serviceRanges, nodePorts: options.nodePorts ?? [30000, 32767] });
+  const admission = admissionPlugins({
+    reader,
+    writer,
+    clock,
+    random,
+    authorizer,
+    enable: options.enableAdmission,
+    disable: options.disableAdmission,
+  });
+  const services = new ServiceAllocator({
+    reader,
+    writer,
+    random,
+    ranges: options.serviceRanges,
+    nodePorts: options.nodePorts ?? [30000, 32767],
+  });
   return {
     authenticator: createAuthenticator(tokens),
     anonymousUser: options.anonymous === false ? undefined : anonymousUser,
@@ -109,7 +132,9 @@ export function createSecurity(options: SecurityOptions): Security {
     refusal,
     admission: admission.plugins,
     beforeWrite: (object, context) =>
-      context.type.group === "rbac.authorization.k8s.io" && modes.includes("RBAC") ? checkEscalation(rbac, authorizer, object, context) : undefined,
+      context.type.group === "rbac.authorization.k8s.io" && modes.includes("RBAC")
+        ? checkEscalation(rbac, authorizer, object, context)
+        : undefined,
     review: (type, object, user, namespace) => {
       switch (type.kind) {
         case "TokenReview":
@@ -121,7 +146,9 @@ export function createSecurity(options: SecurityOptions): Security {
         case "SelfSubjectAccessReview":
           return reviewAccess(type.kind, authorizer, object, user, namespace);
         case "SelfSubjectRulesReview":
-          return Promise.resolve().then(() => reviewRules(modes.includes("RBAC") ? rbac : undefined, object, user, modes.includes("Node")));
+          return Promise.resolve().then(() =>
+            reviewRules(modes.includes("RBAC") ? rbac : undefined, object, user, modes.includes("Node")),
+          );
         default:
           return undefined;
       }

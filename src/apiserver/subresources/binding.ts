@@ -4,7 +4,6 @@ import type { Answer } from "../answer.ts";
 import { decodeObject, type ExpectedKind } from "../body.ts";
 import { withMeta } from "../registry/metadata.ts";
 import { writeOptions } from "../registry/options.ts";
-import type { Reads } from "../registry/read.ts";
 import { admissionContext, admit, timeText, validateAdmission, type Writes } from "../registry/request.ts";
 import { type VerbRequest, writeRequest } from "../registry/verbs.ts";
 
@@ -19,10 +18,9 @@ interface Pod extends ApiObject {
 
 const expected = (): ExpectedKind => ({ group: "", version: "v1", kind: "Binding", schema: objectSchema("io.k8s.api.core.v1.Binding"), strictKind: false });
 const success = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 };
-const topologyLabels = ["topology.kubernetes.io/zone", "topology.kubernetes.io/region"];
 
 /** `request.name` is "" for the old collection /bindings: the body names the pod. */
-export async function bind(reads: Reads, writes: Writes, request: VerbRequest): Promise<Answer> {
+export async function bind(writes: Writes, request: VerbRequest): Promise<Answer> {
   const { resource } = request;
   const options = writeOptions("CreateOptions", request.query);
   const decoded = decodeObject(request.body, expected(), options.fieldValidation, request.warn) as Binding;
@@ -39,7 +37,7 @@ export async function bind(reads: Reads, writes: Writes, request: VerbRequest): 
   await validateAdmission(writes, binding, context);
   for (let existing = writes.objects.current(resource, namespace, name); ; existing = await writes.objects.latest(resource, namespace, name)) {
     if (existing === undefined) throw notFound(resource.type, name);
-    const bound = boundPod(reads, writes, existing.parse() as Pod & Stored<ApiObject>, binding, existing.key, request);
+    const bound = boundPod(writes, existing.parse() as Pod & Stored<ApiObject>, binding, existing.key, request);
     if (options.dryRun || (await writes.objects.replace(resource, existing, bound)) !== undefined) return { kind: "object", code: 201, object: success };
   }
 }
@@ -53,10 +51,10 @@ function checkTarget(binding: Binding): void {
   if (errors.length > 0) throw apiError("", errors.length === 1 ? (errors[0] as string) : `[${errors.join(", ")}]`);
 }
 
-function boundPod(reads: Reads, writes: Writes, pod: Pod & Stored<ApiObject>, binding: Binding, key: string, request: VerbRequest): ApiObject {
+function boundPod(writes: Writes, pod: Pod & Stored<ApiObject>, binding: Binding, key: string, request: VerbRequest): ApiObject {
   const { name } = pod.metadata;
   const { uid, resourceVersion, annotations } = binding.metadata;
-  if (uid !== undefined && uid !== "" && uid !== pod.metadata.uid) throw precondition(request, name, key, `UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`);
+  if (request.name !== "" && uid !== undefined && uid !== "" && uid !== pod.metadata.uid) throw precondition(request, name, key, `UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`);
   if (resourceVersion !== undefined && resourceVersion !== "" && resourceVersion !== pod.metadata.resourceVersion) {
     throw precondition(request, name, key, `ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${pod.metadata.resourceVersion}`);
   }
@@ -65,9 +63,7 @@ function boundPod(reads: Reads, writes: Writes, pod: Pod & Stored<ApiObject>, bi
   if ((pod.spec?.nodeName ?? "") !== "") throw refuse(`pod ${name} is already assigned to node "${pod.spec?.nodeName}"`);
   if ((pod.spec?.schedulingGates ?? []).length > 0) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
   const nodeName = binding.target?.name as string; // checkTarget has seen it
-  const node = nodeLabels(reads, writes, nodeName);
-  const topology = Object.fromEntries(topologyLabels.filter((label) => node[label] !== undefined).map((label) => [label, node[label] as string]));
-  const labels = Object.keys(topology).length === 0 ? pod.metadata.labels : { ...pod.metadata.labels, ...topology };
+  const labels = binding.metadata.labels === undefined ? pod.metadata.labels : { ...pod.metadata.labels, ...binding.metadata.labels };
   const time = timeText(writes.clock.now());
   const others = (pod.status?.conditions ?? []).filter((condition) => condition.type !== "PodScheduled");
   const scheduled = { type: "PodScheduled", status: "True", lastProbeTime: null, lastTransitionTime: time };
@@ -77,9 +73,3 @@ function boundPod(reads: Reads, writes: Writes, pod: Pod & Stored<ApiObject>, bi
 
 const precondition = (request: VerbRequest, name: string, key: string, what: string): Error =>
   conflict(request.resource.type, name, `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: ${what}`);
-
-/** Labels of the node, from its sidecar. */
-function nodeLabels(reads: Reads, _writes: Writes, name: string): Readonly<Record<string, string>> {
-  for (const cache of reads.hub.caches) if (cache.prefix === "/registry/minions/") return cache.get(`/registry/minions/${name}`)?.sidecar.labels ?? {};
-  return {};
-}

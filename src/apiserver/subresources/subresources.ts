@@ -1,14 +1,14 @@
 // What a resource answers behind an object's name (status, scale, binding, log, ...), and resources that store nothing.
-import { type ApiObject, apiVersionOf, methodNotAllowed, notFound, objectSchema, type ResourceType, type Stored, schemaOfKind } from "#api";
+import { type ApiObject, apiVersionOf, methodNotAllowed, notFound, type ObjectSchema, objectSchema, type ResourceType, type Stored, schemaOfKind, updateManagedFields } from "#api";
 import type { Answer } from "../answer.ts";
 import { decodeObject } from "../body.ts";
 import type { ObjectReader, ObjectWriter } from "../contract.ts";
 import type { ServerRequest } from "../dispatch.ts";
 import type { Catalogue } from "../registry/catalogue.ts";
 import { placeInNamespace } from "../registry/metadata.ts";
-import { writeOptions } from "../registry/options.ts";
+import { type WriteOptions, writeOptions } from "../registry/options.ts";
 import { get, type Reads } from "../registry/read.ts";
-import { admissionContext, validateAdmission, type Writes } from "../registry/request.ts";
+import { admissionContext, admit, managerOf, timeText, validateAdmission, type Writes } from "../registry/request.ts";
 import { noSuchResource, notAllowed, patchVerb, updateVerb, type VerbRequest, writeRequest } from "../registry/verbs.ts";
 import type { Security } from "../security/mod.ts";
 import { isTrue } from "../query.ts";
@@ -45,7 +45,7 @@ export function createSubresources(deps: SubresourceDeps): Subresources {
 }
 
 async function answerSubresource(deps: SubresourceDeps, request: VerbRequest, method: string, path: readonly string[]): Promise<Answer> {
-  const { reads, writes } = deps;
+  const { writes } = deps;
   const { resource } = request;
   const [name = ""] = path;
   switch (name) {
@@ -55,7 +55,7 @@ async function answerSubresource(deps: SubresourceDeps, request: VerbRequest, me
       return await scale(writes, request, method);
     case "binding":
       if (method !== "POST") throw notAllowed();
-      return await bind(reads, writes, request);
+      return await bind(writes, request);
     case "eviction":
       if (method !== "POST") throw notAllowed();
       return await evict(deps, request);
@@ -105,9 +105,16 @@ async function token(deps: SubresourceDeps, request: VerbRequest): Promise<Answe
   const schema = objectSchema("io.k8s.api.authentication.v1.TokenRequest");
   const body = decodeObject(request.body, { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest", schema, strictKind: false }, options.fieldValidation, request.warn);
   const placed = placeInNamespace(body, true, namespace);
+  const managed = managedReview(deps, placed, "authentication.k8s.io/v1", schema, options, request.userAgent, "token");
+  const admitted = await admit(deps.writes, managed, admissionContext(writeRequest(request, options), "CREATE", name));
   const account = deps.writes.objects.current(resource, namespace, name);
   if (account === undefined) throw notFound(resource.type, name);
-  return { kind: "object", code: 201, object: await deps.security.requestToken(account.parse() as Stored<ApiObject>, placed) };
+  return { kind: "object", code: 201, object: await deps.security.requestToken(account.parse() as Stored<ApiObject>, admitted) };
+}
+
+/** Reviews are not stored, and still say who wrote which field. */
+function managedReview(deps: SubresourceDeps, next: ApiObject, apiVersion: string, schema: ObjectSchema, options: WriteOptions, userAgent: string, subresource: string): ApiObject {
+  return updateManagedFields({ live: undefined, next, manager: managerOf(options, userAgent), subresource, apiVersion, time: timeText(deps.writes.clock.now()), schema });
 }
 
 async function answerVirtual(deps: SubresourceDeps, type: ResourceType, request: ServerRequest, target: VirtualTarget): Promise<Answer> {
@@ -121,7 +128,7 @@ async function answerVirtual(deps: SubresourceDeps, type: ResourceType, request:
   if (type.kind === "Binding") {
     const pods = deps.catalogue.get("", "v1", "pods");
     if (pods === undefined) throw noSuchResource();
-    return await bind(deps.reads, deps.writes, {
+    return await bind(deps.writes, {
       resource: pods, namespace, name: "", subresource: "binding", query: request.query, body: request.body, user: request.user, userAgent: request.userAgent, warn: (message) => request.warn(message),
       authorize: (verb) => request.authorize(verb), uri: request.uri,
     });
@@ -130,7 +137,8 @@ async function answerVirtual(deps: SubresourceDeps, type: ResourceType, request:
   const schema = schemaOfKind(type);
   if (schema === undefined) throw noSuchResource();
   const decoded = decodeObject(request.body, { ...type, schema, strictKind: false }, options.fieldValidation, (message) => request.warn(message));
-  const review = deps.security.review(type, type.namespaced ? placeInNamespace(decoded, true, namespace) : decoded, request.user, namespace);
+  const placed = type.namespaced ? placeInNamespace(decoded, true, namespace) : decoded;
+  const review = deps.security.review(type, managedReview(deps, placed, apiVersionOf(type), schema, options, request.userAgent, ""), request.user, namespace);
   if (review === undefined) throw noSuchResource();
   return { kind: "object", code: 201, object: await review };
 }
@@ -139,14 +147,14 @@ const components = ["controller-manager", "scheduler", "etcd-0"];
 
 /** Deprecated upstream: kept for old scripts; every component in this process is as healthy as this answer. */
 function componentStatuses(type: ResourceType, request: ServerRequest, target: VirtualTarget): Answer {
-  request.warn("v1 ComponentStatus is deprecated in v1.19+");
   if (target.namespace !== undefined) throw noSuchResource();
   if (request.method !== "GET") throw notAllowed();
+  request.warn("v1 ComponentStatus is deprecated in v1.19+");
   const of = (name: string): object => ({ metadata: { name }, conditions: [{ type: "Healthy", status: "True", message: "ok" }] });
   if (target.name === undefined) {
     if (isTrue(request.query, "watch")) throw methodNotAllowed(type, "watch");
     return { kind: "object", code: 200, object: { kind: "ComponentStatusList", apiVersion: "v1", metadata: {}, items: components.map(of) } };
   }
-  if (!components.includes(target.name)) throw notFound(type, target.name);
+  if (!components.includes(target.name)) throw notFound({ group: "", plural: "componentstatus" }, target.name);
   return { kind: "object", code: 200, object: { kind: type.kind, apiVersion: apiVersionOf(type), ...of(target.name) } };
 }

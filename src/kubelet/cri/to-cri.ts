@@ -44,7 +44,8 @@ export function containerToCri(config: ContainerConfig, sandbox: SandboxConfig):
     command: config.command,
     args: config.args,
     workingDir: config.workingDirectory,
-    envs: config.env.map(({ name, value }) => ({ key: name, value })),
+    // the field is bytes since CRI of 1.36; the same on the wire as the string that older runtimes read
+    envs: config.env.map(({ name, value }) => ({ key: name, value: Buffer.from(value) })),
     mounts: config.mounts.map(mountToCri),
     labels: config.labels,
     annotations: config.annotations,

@@ -34,12 +34,17 @@ const ownedFields = [
   "initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses", "qosClass",
 ] as const;
 
-const changedConditions = (before: readonly PodCondition[], after: readonly PodCondition[]): JsonValue[] =>
-  after
-    .filter((condition) => {
-      const old = before.find((item) => item.type === condition.type);
-      return old === undefined || !isDeepStrictEqual(withoutProbeTime(old), withoutProbeTime(condition));
-    })
-    .map((condition) => ({ ...condition }) as unknown as JsonValue); // plain JSON: conditions hold strings and numbers only
+/** Conditions are merged by type, field by field: what a condition no longer has must be set to null, and one that is gone named. */
+function changedConditions(before: readonly PodCondition[], after: readonly PodCondition[]): JsonValue[] {
+  const changed: JsonValue[] = [];
+  for (const condition of after) {
+    const old = before.find((item) => item.type === condition.type);
+    if (old !== undefined && isDeepStrictEqual(withoutProbeTime(old), withoutProbeTime(condition))) continue;
+    const dropped = Object.keys(old === undefined ? {} : withoutProbeTime(old)).filter((key) => !(key in condition));
+    changed.push({ ...condition, ...Object.fromEntries(dropped.map((key) => [key, null])) } as unknown as JsonValue); // plain JSON: conditions hold strings and numbers only
+  }
+  for (const { type } of before) if (!after.some((condition) => condition.type === type)) changed.push({ $patch: "delete", type });
+  return changed;
+}
 
 const withoutProbeTime = ({ lastProbeTime: _ignored, ...condition }: PodCondition): Omit<PodCondition, "lastProbeTime"> => condition;

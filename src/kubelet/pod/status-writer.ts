@@ -58,10 +58,18 @@ export class StatusWriter {
   async #write(uid: string, entry: Entry): Promise<void> {
     // What happens to a pod within one turn of the event loop becomes one request.
     await new Promise((resolve) => setImmediate(resolve));
+    let last = "";
     for (let failures = 0; !entry.gone && !this.#stop.signal.aborted; ) {
       const body = entry.wanted === undefined ? undefined : statusPatch(uid, entry.base.status, entry.wanted);
       if (body === undefined) break;
       const { namespace, name } = entry.base.metadata;
+      // a server that does not store what we send (an older one, an admission plugin) must not make us send it for ever
+      const text = JSON.stringify(body);
+      if (text === last) {
+        this.#log.warn("the server does not take the status of a pod as it is", { pod: `${namespace}/${name}`, patch: text });
+        break;
+      }
+      last = text;
       try {
         const reply: Stored<Pod> = await this.#client.patch(pods, { namespace, name: name ?? "" }, { type: "strategic", body }, { subresource: "status", signal: this.#stop.signal });
         entry.base = reply;
@@ -74,6 +82,7 @@ export class StatusWriter {
           break;
         }
         failures++;
+        last = "";
         const final = error instanceof ApiError && error.code >= 400 && error.code < 500 && error.code !== 429;
         this.#log.warn("cannot write the status of a pod", { pod: `${namespace}/${name}`, error: (error as Error).message });
         await sleep(this.#clock, final ? 10_000 : Math.min(200 * 2 ** failures, 10_000), this.#stop.signal).catch(() => {});

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { setSelector } from "#api";
 import { seededRandom } from "#base";
 import { ClusterCache } from "../cluster/cache.ts";
 import type { PodInfo } from "../cluster/pod-info.ts";
@@ -65,6 +66,8 @@ const podShape: fc.Arbitrary<PodOptions> = fc.record({
   ),
 });
 
+const appA = setSelector({ app: "a" });
+
 type Step =
   | { readonly do: "schedule"; readonly pod: PodOptions }
   | { readonly do: "remove"; readonly which: number }
@@ -127,6 +130,8 @@ test("the fast path chooses the same node, scores and reasons as the plain loop,
       for (const node of cluster.nodes) {
         const sum = [...node.pods.values()].reduce((total, pod) => total + pod.requests.milliCpu, 0);
         assert.equal(node.requested.milliCpu, sum, "the sums are those of the pods");
+        const matching = [...node.pods.values()].filter(({ labels }) => labels["app"] === "a").length;
+        assert.equal(cluster.matchCounts("default", appA)[node.slot], matching, "the counts are those of the pods");
       }
     }),
     { numRuns: 300 },

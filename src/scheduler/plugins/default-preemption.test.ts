@@ -31,6 +31,8 @@ test("while a victim says goodbye its place is kept, nobody else is sent away, a
   await h.settle();
   assert.equal(h.get("v2")?.metadata.deletionTimestamp, undefined);
   assert.deepEqual(h.bound, []);
+  assert.equal(h.events.filter((event) => event.includes("Preempted")).length, 1);
+  assert.match(h.events.at(-1) ?? "", /preemption: not eligible due to a terminating pod on the nominated node\.$/);
   h.api.remove(pods, { namespace: "default", name: "v1" });
   await h.settle();
   assert.deepEqual(h.bound, ["default/high -> n1"]);
@@ -42,11 +44,32 @@ test("a pod of lower priority does not slip into a place that is promised", asyn
   await h.settle();
   h.pod({ name: "victim", cpu: "2", spec: on("n1", 0) });
   await h.settle();
-  h.pod({ name: "high", cpu: "2", spec: { priority: 10 } });
+  h.pod({ name: "high", cpu: "3", spec: { priority: 10 } });
   await h.settle();
-  h.pod({ name: "small", cpu: "1500m", spec: { priority: 1 } });
+  h.pod({ name: "small", cpu: "1", spec: { priority: 1 } }); // there is room for it now, but not beside the promised pod
   await h.settle();
+  assert.deepEqual(h.bound, []);
   h.api.remove(pods, { namespace: "default", name: "victim" });
+  await h.settle();
+  assert.deepEqual(h.bound, ["default/high -> n1"]);
+});
+
+test("a pod is not tried again while its victims are being told", async () => {
+  await using h = await startHarness();
+  h.node("n1", { cpu: "1" });
+  await h.settle();
+  h.pod({ name: "low", cpu: "1", spec: on("n1", 0) });
+  await h.settle();
+  const told = Promise.withResolvers<undefined>();
+  h.api.before = ({ method }) => (method === "DELETE" ? told.promise : undefined);
+  h.pod({ name: "high", cpu: "1", spec: { priority: 10 } });
+  await h.settle();
+  const { attempts } = h.scheduler;
+  assert.equal(attempts.unschedulable, 1);
+  h.node("n1", { cpu: "1", labels: { changed: "yes" } });
+  await h.settle();
+  assert.equal(attempts.unschedulable, 1);
+  told.resolve(undefined);
   await h.settle();
   assert.deepEqual(h.bound, ["default/high -> n1"]);
 });

@@ -62,7 +62,6 @@ class Committer {
           `revision ${acknowledged} was acknowledged and the newest in the file is ${loaded.revision}: the write-ahead log is damaged`,
         );
       }
-      takeReserveIfPossible();
       return { committer: new Committer(claim, database, tally, loaded.row), loaded };
     } catch (error) {
       // Keeps the write-ahead log as it is: a closing connection would write it into a file that may be damaged.
@@ -85,7 +84,7 @@ class Committer {
       case "sizes":
         return this.#sizes();
       case "freeReserve":
-        return freeReserve(directory);
+        return this.#freeReserve();
       case "renewReserve":
         return takeReserve(directory);
       case "close":
@@ -142,6 +141,12 @@ class Committer {
     this.#fact.run("tallyDigest", this.#tally.digest);
   }
 
+  /** The room is first used to empty the write-ahead log, which gives back more than it takes. */
+  #freeReserve(): void {
+    freeReserve(directory);
+    this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  }
+
   #sizes(): Sizes {
     const pageSize = pragma(this.#database, "page_size");
     const pages = pragma(this.#database, "page_count");
@@ -171,6 +176,7 @@ function main(): void {
     const opened = Committer.open();
     committer = opened.committer;
     port.postMessage({ kind: "loaded", loaded: opened.loaded } satisfies Reply);
+    takeReserveIfPossible();
   } catch (error) {
     const failure =
       error instanceof StoreError

@@ -468,6 +468,8 @@ export class DiskStore implements Store {
   async clearNoSpace(): Promise<boolean> {
     if (this.#alarm?.kind !== "NOSPACE") return true;
     try {
+      // What compaction has freed goes back to the file system only when the log is written into the file.
+      await this.#thread.request({ kind: "checkpoint", mode: "TRUNCATE" });
       await this.#thread.request({ kind: "renewReserve" });
       if (await this.#overQuota()) return false;
     } catch {
@@ -476,6 +478,18 @@ export class DiskStore implements Store {
     this.#alarm = undefined;
     this.#options.log.info("store alarm cleared", { kind: "NOSPACE", directory: this.#options.directory });
     return true;
+  }
+
+  /** Gives free pages back to the file system. */
+  async defragment(): Promise<void> {
+    this.#assertOpen();
+    this.#assertNotReadOnly();
+    for (let free = 1; free > 0; ) {
+      await this.#thread.request({ kind: "vacuum", pages: 1000 });
+      const { bytes, bytesInUse } = await this.#thread.request<Sizes>({ kind: "sizes" });
+      free = bytes - bytesInUse;
+    }
+    await this.#thread.request({ kind: "checkpoint", mode: "TRUNCATE" });
   }
 
   async #overQuota(): Promise<boolean> {

@@ -8,6 +8,7 @@ import { preparePodForCreate, validatePod } from "../pod/pod.ts";
 import { preparePodStatusUpdate, validatePodStatusUpdate, validatePodUpdate } from "../pod/update.ts";
 import { labelName } from "../meta.ts";
 import * as services from "../services.ts";
+import * as storage from "../storage.ts";
 import * as small from "./small.ts";
 
 export const coreRules: Readonly<Record<string, KindRules>> = {
@@ -28,8 +29,10 @@ export const coreRules: Readonly<Record<string, KindRules>> = {
   "/Event": plainKind({ namespaced: true, createOnUpdate: true }),
   "/LimitRange": plainKind({ namespaced: true, createOnUpdate: true, default: defaults.defaultLimitRange, validate: small.validateLimitRange, validateUpdate: (next) => small.validateLimitRange(next) }),
   "/ResourceQuota": plainKind({ namespaced: true, status: true, default: defaults.defaultResourceQuota, validate: small.validateResourceQuota, validateUpdate: small.validateResourceQuotaUpdate }),
-  "/PersistentVolume": plainKind({ namespaced: false, status: true, default: defaults.defaultPersistentVolume }),
-  "/PersistentVolumeClaim": plainKind({ namespaced: true, status: true, default: defaults.defaultPersistentVolumeClaim }),
+  "/PersistentVolume": plainKind({ namespaced: false, status: true, default: defaults.defaultPersistentVolume, prepareForCreate: storage.prepareVolumeForCreate,
+    validate: storage.validatePersistentVolume, validateUpdate: storage.validatePersistentVolumeUpdate }),
+  "/PersistentVolumeClaim": plainKind({ namespaced: true, status: true, default: defaults.defaultPersistentVolumeClaim, prepareForCreate: storage.prepareClaimForCreate, prepareForUpdate: storage.prepareClaimForUpdate,
+    validate: storage.validatePersistentVolumeClaim, validateUpdate: storage.validatePersistentVolumeClaimUpdate, validateStatusUpdate: storage.validatePersistentVolumeClaimStatusUpdate }),
   "/PodTemplate": plainKind({ namespaced: true, generation: true, default: defaults.defaultPodTemplateObject, validate: app.validatePodTemplateObject, validateUpdate: app.validatePodTemplateUpdate }),
   "/ServiceAccount": plainKind({ namespaced: true }),
 };

@@ -8,7 +8,7 @@ import { invalids } from "../meta.ts";
 const containerResources = new Set(["cpu", "memory", "ephemeral-storage"]);
 const standardResources = new Set([
   "cpu", "memory", "ephemeral-storage", "pods", "services", "replicationcontrollers", "resourcequotas", "secrets", "configmaps", "persistentvolumeclaims", "storage",
-  "requests.cpu", "requests.memory", "requests.storage", "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage",
+  "requests.cpu", "requests.memory", "requests.storage", "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage", "services.nodeports", "services.loadbalancers",
 ]);
 export const isHugePages = (name: string): boolean => name.startsWith("hugepages-");
 /** Of a name without a domain, or under kubernetes.io. */

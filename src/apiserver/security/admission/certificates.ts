@@ -1,15 +1,28 @@
 // Certificate requests: who may approve and sign for a signer, and which subjects the API server's client signer refuses.
-import { type ApiObject, type CertificateSigningRequest, certificateSigningRequests, semanticEqual, type Stored } from "#api";
+import { type ApiObject, type CertificateSigningRequest, certificateSigningRequests, type Stored, semanticEqual } from "#api";
 import type { AdmissionContext, AdmissionPlugin, Authorizer } from "../../contract.ts";
 import type { AdmissionDeps } from "./plugins.ts";
 import { isResource, isSubresource, refuse } from "./support.ts";
 
 /** The caller needs the verb on the signer "domain/name", or on all of the domain: "domain/*". */
-async function maySign(authorizer: Authorizer, context: AdmissionContext, verb: "approve" | "sign", signerName: string): Promise<boolean> {
+async function maySign(
+  authorizer: Authorizer,
+  context: AdmissionContext,
+  verb: "approve" | "sign",
+  signerName: string,
+): Promise<boolean> {
   const [domain = ""] = signerName.split("/");
   for (const name of [signerName, `${domain}/*`]) {
     const decision = await authorizer.authorize(context.user, {
-      verb, path: "", isResource: true, group: "certificates.k8s.io", version: "*", resource: "signers", subresource: "", namespace: "", name,
+      verb,
+      path: "",
+      isResource: true,
+      group: "certificates.k8s.io",
+      version: "*",
+      resource: "signers",
+      subresource: "",
+      namespace: "",
+      name,
     });
     if (decision.allowed) return true;
   }
@@ -35,7 +48,8 @@ export function certificateSigning({ authorizer }: AdmissionDeps): AdmissionPlug
       if (context.operation !== "UPDATE" || !isSubresource(context, certificateSigningRequests, "status")) return;
       const [now, old] = [object as CertificateSigningRequest, context.old as Stored<CertificateSigningRequest>]; // the resource's objects
       const unchanged =
-        now.status?.certificate === old.status?.certificate && semanticEqual(now.status?.conditions ?? [], old.status?.conditions ?? []);
+        now.status?.certificate === old.status?.certificate &&
+        semanticEqual(now.status?.conditions ?? [], old.status?.conditions ?? []);
       if (unchanged || (await maySign(authorizer, context, "sign", old.spec.signerName))) return;
       throw refuse(context, object, `user not permitted to sign requests with signerName ${JSON.stringify(old.spec.signerName)}`);
     },

@@ -11,7 +11,9 @@ export function defaultIngressClass({ reader }: AdmissionDeps): AdmissionPlugin 
     mutate: (object, context) => {
       if (context.operation !== "CREATE" || !isResource(context, ingresses)) return object;
       const ingress = object as Ingress; // the resource's objects
-      const isGiven = typeof ingress.spec?.ingressClassName === "string" || ingress.metadata.annotations?.["kubernetes.io/ingress.class"] !== undefined;
+      const isGiven =
+        typeof ingress.spec?.ingressClassName === "string" ||
+        ingress.metadata.annotations?.["kubernetes.io/ingress.class"] !== undefined;
       if (isGiven) return object;
       const defaults = reader
         .list<IngressClass>(ingressClasses)

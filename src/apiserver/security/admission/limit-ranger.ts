@@ -1,17 +1,20 @@
 // LimitRanger: defaults for containers' resources, and bounds for containers, pods and claims.
 import {
-  canonicalQuantity,
-  formatQuantity,
-  compareQuantities,
+  type Amounts,
   type Container,
+  canonicalQuantity,
+  compareQuantities,
+  formatQuantity,
   type LimitRange,
   type LimitRangeItem,
   limitRanges,
-  type PersistentVolumeClaim,
   type ParsedQuantity,
+  type PersistentVolumeClaim,
   type Pod,
+  parseAmounts,
   parseQuantity,
   persistentVolumeClaims,
+  podAmounts,
   pods,
   type Quantity,
   type Stored,
@@ -20,7 +23,6 @@ import {
 import type { AdmissionContext, AdmissionPlugin } from "../../contract.ts";
 import { byNamespace } from "./by-namespace.ts";
 import type { AdmissionDeps } from "./plugins.ts";
-import { type Amounts, amounts, podAmounts } from "./pod-resources.ts";
 import { isResource, joined, refuse } from "./support.ts";
 
 type Quantities = Readonly<Record<string, Quantity>>;
@@ -51,13 +53,18 @@ function violations(limit: LimitRangeItem, object: object, context: AdmissionCon
     if (spec === undefined) return [];
     if (limit.type === "Container") {
       const containers = [...spec.containers, ...(spec.initContainers ?? [])];
-      return containers.flatMap(({ resources }) => bounds(limit, amounts(resources?.requests), amounts(resources?.limits)));
+      return containers.flatMap(({ resources }) =>
+        bounds(limit, parseAmounts(resources?.requests), parseAmounts(resources?.limits)),
+      );
     }
     return limit.type === "Pod" ? bounds(limit, podAmounts(spec, "requests"), podAmounts(spec, "limits")) : [];
   }
   if (isResource(context, persistentVolumeClaims) && limit.type === "PersistentVolumeClaim" && context.operation !== "DELETE") {
-    const requests = amounts((object as PersistentVolumeClaim).spec?.resources?.requests); // the resource's objects
-    return [...eachOf(limit.min, (name, bound) => below(limit.type, name, bound, requests, undefined)), ...eachOf(limit.max, (name, bound) => above(limit.type, name, bound, requests, undefined))];
+    const requests = parseAmounts((object as PersistentVolumeClaim).spec?.resources?.requests); // the resource's objects
+    return [
+      ...eachOf(limit.min, (name, bound) => below(limit.type, name, bound, requests, undefined)),
+      ...eachOf(limit.max, (name, bound) => above(limit.type, name, bound, requests, undefined)),
+    ];
   }
   return [];
 }
@@ -100,7 +107,6 @@ function ratio(type: string, name: string, bound: Quantity, requests: Amounts, l
   return observed > asNumber(parseQuantity(bound)) ? `${head}, but provided ratio is ${observed.toFixed(6)}` : undefined;
 }
 
-
 const asNumber = ({ mantissa, exponent }: ParsedQuantity): number => Number(mantissa) * 10 ** exponent;
 
 function withDefaults(pod: Pod, range: Stored<LimitRange>): Pod {
@@ -112,16 +118,25 @@ function withDefaults(pod: Pod, range: Stored<LimitRange>): Pod {
   const said: string[] = [];
   const filled = (container: Container, kind: string): Container => {
     const resources = { ...container.resources };
-    for (const [which, defaults] of [["requests", requests], ["limits", limits]] as const) {
-      const missing = Object.keys(defaults).filter((name) => resources[which]?.[name] === undefined).sort();
+    for (const [which, defaults] of [
+      ["requests", requests],
+      ["limits", limits],
+    ] as const) {
+      const missing = Object.keys(defaults)
+        .filter((name) => resources[which]?.[name] === undefined)
+        .sort();
       if (missing.length === 0) continue;
-      resources[which] = { ...resources[which], ...Object.fromEntries(missing.map((name) => [name, defaults[name] as Quantity])) }; // a key of defaults
+      resources[which] = {
+        ...resources[which],
+        ...Object.fromEntries(missing.map((name) => [name, defaults[name] as Quantity])),
+      }; // a key of defaults
       said.push(`${missing.join(", ")} ${which === "requests" ? "request" : "limit"} for ${kind} ${container.name}`);
     }
     return { ...container, resources };
   };
   const spec = { ...pod.spec, containers: pod.spec.containers.map((container) => filled(container, "container")) };
-  if (pod.spec.initContainers !== undefined) spec.initContainers = pod.spec.initContainers.map((container) => filled(container, "init container"));
+  if (pod.spec.initContainers !== undefined)
+    spec.initContainers = pod.spec.initContainers.map((container) => filled(container, "init container"));
   if (said.length === 0) return pod;
   const annotations = { ...pod.metadata.annotations, "kubernetes.io/limit-ranger": `LimitRanger plugin set: ${said.join("; ")}` };
   return { ...pod, metadata: { ...pod.metadata, annotations }, spec };

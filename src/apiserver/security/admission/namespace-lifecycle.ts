@@ -33,7 +33,15 @@ const isTerminating = (namespace: Stored<Namespace>): boolean =>
 
 function terminating(context: AdmissionContext, object: ApiObject | undefined): ApiError {
   const { namespace } = context;
-  const refused = refuse(context, object, `unable to create new content in namespace ${namespace} because it is being terminated`);
-  const cause = { reason: "NamespaceTerminating", message: `namespace ${namespace} is being terminated`, field: "metadata.namespace" };
+  const refused = refuse(
+    context,
+    object,
+    `unable to create new content in namespace ${namespace} because it is being terminated`,
+  );
+  const cause = {
+    reason: "NamespaceTerminating",
+    message: `namespace ${namespace} is being terminated`,
+    field: "metadata.namespace",
+  };
   return new ApiError({ ...refused.status, details: { ...refused.status.details, causes: [cause] } });
 }

@@ -14,8 +14,8 @@ import {
   pods,
   type ResourceSlice,
   resourceSlices,
-  semanticEqual,
   type Stored,
+  semanticEqual,
   serviceAccounts,
 } from "#api";
 import type { AdmissionContext, AdmissionPlugin } from "../../contract.ts";
@@ -33,14 +33,22 @@ export function nodeRestriction({ reader }: AdmissionDeps): AdmissionPlugin {
   };
 
   const checkPod = (node: string, object: ApiObject | undefined, context: AdmissionContext): void => {
-    if (context.operation === "CREATE") return checkMirrorPod(node, object as Pod, context); // the resource's objects
+    if (context.operation === "CREATE") {
+      checkMirrorPod(node, object as Pod, context); // the resource's objects
+      return;
+    }
     const own = context.old as Stored<Pod> | undefined; // likewise
     if (context.operation === "DELETE") {
       const pod = own ?? podOf(context);
-      if (pod.spec?.nodeName !== node) throw refuse(context, pod, `node ${quote(node)} can only delete pods with spec.nodeName set to itself`);
+      if (pod.spec?.nodeName !== node)
+        throw refuse(context, pod, `node ${quote(node)} can only delete pods with spec.nodeName set to itself`);
       return;
     }
-    throw refuse(context, object, `unexpected operation ${quote(context.operation)}, node ${quote(node)} can only create and delete mirror pods`);
+    throw refuse(
+      context,
+      object,
+      `unexpected operation ${quote(context.operation)}, node ${quote(node)} can only create and delete mirror pods`,
+    );
   };
 
   const checkMirrorPod = (node: string, pod: Pod, context: AdmissionContext): void => {
@@ -56,13 +64,15 @@ export function nodeRestriction({ reader }: AdmissionDeps): AdmissionPlugin {
     if (owner?.apiVersion !== "v1" || owner.kind !== "Node" || owner.name !== node) {
       throw no(`node ${quote(node)} can only create pods with an owner reference set to itself`);
     }
-    if (owner.controller !== true) throw no(`node ${quote(node)} can only create pods with a controller owner reference set to itself`);
+    if (owner.controller !== true)
+      throw no(`node ${quote(node)} can only create pods with a controller owner reference set to itself`);
     if (owner.blockOwnerDeletion === true) throw no(`node ${quote(node)} must not set blockOwnerDeletion on an owner reference`);
     const uid = reader.get<Node>(nodes, { name: node })?.metadata.uid;
     if (uid === undefined) throw no(`error looking up node ${quote(node)}: node not found`);
     if (owner.uid !== uid) throw no(`node ${quote(node)} UID mismatch: expected ${quote(owner.uid)} got ${quote(uid)}`);
     const spec = pod.spec;
-    if ((spec.serviceAccountName ?? "") !== "") throw no(`node ${quote(node)} can not create pods that reference a service account`);
+    if ((spec.serviceAccountName ?? "") !== "")
+      throw no(`node ${quote(node)} can not create pods that reference a service account`);
     for (const volume of spec.volumes ?? []) {
       const sources = volume.projected?.sources ?? [];
       const refersTo =
@@ -80,7 +90,8 @@ export function nodeRestriction({ reader }: AdmissionDeps): AdmissionPlugin {
 
   const checkPodStatus = (node: string, object: ApiObject | undefined, context: AdmissionContext): void => {
     const [now, old] = [object as Pod | undefined, context.old as Stored<Pod> | undefined]; // the resource's objects
-    if (context.operation !== "UPDATE" || old === undefined) throw refuse(context, object, `unexpected operation ${quote(context.operation)}`);
+    if (context.operation !== "UPDATE" || old === undefined)
+      throw refuse(context, object, `unexpected operation ${quote(context.operation)}`);
     if (old.spec?.nodeName !== node) {
       throw refuse(context, object, `node ${quote(node)} can only update pod status for pods with spec.nodeName set to itself`);
     }
@@ -93,49 +104,50 @@ export function nodeRestriction({ reader }: AdmissionDeps): AdmissionPlugin {
   };
 
   const checkEviction = (node: string, object: ApiObject | undefined, context: AdmissionContext): void => {
-    if (podOf(context).spec?.nodeName !== node) throw refuse(context, object, `node ${quote(node)} can only evict pods with spec.nodeName set to itself`);
+    if (podOf(context).spec?.nodeName !== node)
+      throw refuse(context, object, `node ${quote(node)} can only evict pods with spec.nodeName set to itself`);
   };
 
   const checkToken = (node: string, object: ApiObject | undefined, context: AdmissionContext): void => {
-    const ref = (object as { spec?: { boundObjectRef?: { kind?: string; name?: string; uid?: string } | null } } | undefined)?.spec?.boundObjectRef; // a TokenRequest
-    if (!ref || ref.kind !== "Pod" || (ref.name ?? "") === "") throw refuse(context, object, "node requested token not bound to a pod");
+    if (context.operation !== "CREATE") return;
+    const ref = (object as { spec?: { boundObjectRef?: { kind?: string; name?: string; uid?: string } | null } } | undefined)
+      ?.spec?.boundObjectRef; // a TokenRequest
+    if (ref?.kind !== "Pod" || (ref.name ?? "") === "") throw refuse(context, object, "node requested token not bound to a pod");
     if ((ref.uid ?? "") === "") throw refuse(context, object, "node requested token with a pod binding without a uid");
     const pod = reader.get<Pod>(pods, { namespace: context.namespace, name: ref.name ?? "" });
     if (pod === undefined) throw notFound(pods, ref.name ?? "");
     if (pod.metadata.uid !== ref.uid) {
-      throw refuse(context, object, `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`);
+      throw refuse(
+        context,
+        object,
+        `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
+      );
     }
-    if (pod.spec?.nodeName !== node) throw refuse(context, object, "node requested token bound to a pod scheduled on a different node");
+    if (pod.spec?.nodeName !== node)
+      throw refuse(context, object, "node requested token bound to a pod scheduled on a different node");
+  };
+
+  // By group, resource and subresource; the objects are of the resource's type.
+  const checks: Readonly<Record<string, (node: string, object: ApiObject | undefined, context: AdmissionContext) => void>> = {
+    [`/${pods.plural}/`]: checkPod,
+    [`/${pods.plural}/status`]: checkPodStatus,
+    [`/${pods.plural}/eviction`]: checkEviction,
+    [`/${nodes.plural}/`]: (node, object, context) => checkNode(node, object as Node | undefined, context),
+    [`/${nodes.plural}/status`]: (node, object, context) => checkNode(node, object as Node | undefined, context),
+    [`/${persistentVolumeClaims.plural}/status`]: (node, object, context) =>
+      checkClaimStatus(node, object as PersistentVolumeClaim, context),
+    [`/${serviceAccounts.plural}/token`]: checkToken,
+    [`${leases.group}/${leases.plural}/`]: (node, object, context) => checkLease(node, object as Lease | undefined, context),
+    [`${csiNodes.group}/${csiNodes.plural}/`]: (node, object, context) => checkNamedAfterNode(node, "CSINode", object, context),
+    [`${resourceSlices.group}/${resourceSlices.plural}/`]: (node, object, context) =>
+      checkSlice(node, object as ResourceSlice | undefined, context),
   };
 
   const check = (object: ApiObject | undefined, context: AdmissionContext): void => {
     const node = nodeNameOf(context.user);
     if (node === undefined) return;
     if (node === "") throw refuse(context, object, `could not determine node from user ${quote(context.user.name)}`);
-    const key = `${context.type.group}/${context.type.plural}/${context.subresource}`;
-    switch (key) {
-      case `/${pods.plural}/`:
-        return checkPod(node, object, context);
-      case `/${pods.plural}/status`:
-        return checkPodStatus(node, object, context);
-      case `/${pods.plural}/eviction`:
-        return checkEviction(node, object, context);
-      case `/${nodes.plural}/`:
-      case `/${nodes.plural}/status`:
-        return checkNode(node, object as Node | undefined, context); // the resource's objects
-      case `/${persistentVolumeClaims.plural}/status`:
-        return checkClaimStatus(node, object as PersistentVolumeClaim, context); // likewise
-      case `/${serviceAccounts.plural}/token`:
-        return context.operation === "CREATE" ? checkToken(node, object, context) : undefined;
-      case `${leases.group}/${leases.plural}/`:
-        return checkLease(node, object as Lease | undefined, context); // likewise
-      case `${csiNodes.group}/${csiNodes.plural}/`:
-        return checkNamedAfterNode(node, "CSINode", object, context);
-      case `${resourceSlices.group}/${resourceSlices.plural}/`:
-        return checkSlice(node, object as ResourceSlice | undefined, context); // likewise
-      default:
-        return undefined;
-    }
+    checks[`${context.type.group}/${context.type.plural}/${context.subresource}`]?.(node, object, context);
   };
 
   return {
@@ -155,7 +167,8 @@ function checkNode(node: string, object: Node | undefined, context: AdmissionCon
   const name = context.name === "" ? (object?.metadata.name ?? "") : context.name;
   if (name !== node) throw no(`node ${quote(node)} is not allowed to modify node ${quote(name)}`);
   if (context.operation === "CREATE" && object !== undefined) {
-    if (object.spec?.configSource !== undefined && object.spec.configSource !== null) throw no(`node ${quote(node)} is not allowed to create pods with a non-nil configSource`);
+    if (object.spec?.configSource !== undefined && object.spec.configSource !== null)
+      throw no(`node ${quote(node)} is not allowed to create pods with a non-nil configSource`);
     const forbidden = forbiddenLabels(Object.keys(object.metadata.labels ?? {}));
     if (forbidden.length > 0) throw no(`node ${quote(node)} is not allowed to set the following labels: ${forbidden.join(", ")}`);
     if ((object.metadata.ownerReferences ?? []).length > 0) throw no(`node ${quote(node)} is not allowed to set ownerReferences`);
@@ -166,7 +179,8 @@ function checkNode(node: string, object: Node | undefined, context: AdmissionCon
   if (!semanticEqual(object.spec?.configSource, old.spec?.configSource)) {
     throw no(`node ${quote(node)} is not allowed to update configSource to a new non-nil configSource`);
   }
-  if (!semanticEqual(object.spec?.taints ?? [], old.spec?.taints ?? [])) throw no(`node ${quote(node)} is not allowed to modify taints`);
+  if (!semanticEqual(object.spec?.taints ?? [], old.spec?.taints ?? []))
+    throw no(`node ${quote(node)} is not allowed to modify taints`);
   const [labels, before] = [object.metadata.labels ?? {}, old.metadata.labels ?? {}];
   const changed = [...new Set([...Object.keys(labels), ...Object.keys(before)])].filter((key) => labels[key] !== before[key]);
   const forbidden = forbiddenLabels(changed);
@@ -213,11 +227,21 @@ function checkClaimStatus(node: string, claim: PersistentVolumeClaim, context: A
   const old = context.old as Stored<PersistentVolumeClaim>; // the resource's objects
   const rest = ({ status, metadata, ...others }: PersistentVolumeClaim): unknown => {
     const { managedFields: _managed, resourceVersion: _version, ...meta } = metadata;
-    const { capacity: _capacity, conditions: _conditions, allocatedResources: _allocated, allocatedResourceStatuses: _states, ...kept } = status ?? {};
+    const {
+      capacity: _capacity,
+      conditions: _conditions,
+      allocatedResources: _allocated,
+      allocatedResourceStatuses: _states,
+      ...kept
+    } = status ?? {};
     return { ...others, metadata: meta, status: kept };
   };
   if (!semanticEqual(rest(claim), rest(old))) {
-    throw refuse(context, claim, `node ${quote(node)} is not allowed to update fields other than status.quantity and status.conditions`);
+    throw refuse(
+      context,
+      claim,
+      `node ${quote(node)} is not allowed to update fields other than status.quantity and status.conditions`,
+    );
   }
 }
 
@@ -236,6 +260,10 @@ function checkNamedAfterNode(node: string, what: string, object: ApiObject | und
 function checkSlice(node: string, object: ResourceSlice | undefined, context: AdmissionContext): void {
   const slice = context.operation === "CREATE" ? object : (context.old as Stored<ResourceSlice> | undefined); // the resource's objects
   if (slice !== undefined && slice.spec.nodeName !== node) {
-    throw refuse(context, slice, `can only ${context.operation.toLowerCase()} ResourceSlices with the same NodeName as the requesting node`);
+    throw refuse(
+      context,
+      slice,
+      `can only ${context.operation.toLowerCase()} ResourceSlices with the same NodeName as the requesting node`,
+    );
   }
 }

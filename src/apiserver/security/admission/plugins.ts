@@ -6,8 +6,8 @@ import { defaultIngressClass } from "./ingress-class.ts";
 import { limitRanger } from "./limit-ranger.ts";
 import { namespaceLifecycle } from "./namespace-lifecycle.ts";
 import { nodeRestriction } from "./node-restriction.ts";
-import { podTopologyLabels } from "./pod-topology-labels.ts";
 import { podSecurity } from "./pod-security.ts";
+import { podTopologyLabels } from "./pod-topology-labels.ts";
 import { priority } from "./priority.ts";
 import { resourceQuota } from "./resource-quota.ts";
 import { runtimeClass } from "./runtime-class.ts";
@@ -61,7 +61,8 @@ export const registry: readonly Entry[] = [
 export function admissionPlugins(options: AdmissionOptions): { readonly plugins: readonly AdmissionPlugin[] } & Disposable {
   const { enable = [], disable = [], ...deps } = options;
   for (const name of [...enable, ...disable]) {
-    if (!registry.some((entry) => entry.name === name)) throw new Error(`Cannot configure admission plugin "${name}": there is no plugin of that name`);
+    if (!registry.some((entry) => entry.name === name))
+      throw new Error(`Cannot configure admission plugin "${name}": there is no plugin of that name`);
   }
   const plugins = registry
     .filter(({ name, onDemand }) => !disable.includes(name) && (onDemand !== true || enable.includes(name)))

@@ -60,11 +60,24 @@ const privileged: Check = (spec) => {
 };
 
 const defaultCapabilities = new Set([
-  "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+  "AUDIT_WRITE",
+  "CHOWN",
+  "DAC_OVERRIDE",
+  "FOWNER",
+  "FSETID",
+  "KILL",
+  "MKNOD",
+  "NET_BIND_SERVICE",
+  "SETFCAP",
+  "SETGID",
+  "SETPCAP",
+  "SETUID",
+  "SYS_CHROOT",
 ]);
 
 function addedBeyond(spec: PodSpec, allowed: ReadonlySet<string>): string | undefined {
-  const beyond = (context: SecurityContext): readonly string[] => (context.capabilities?.add ?? []).filter((name) => !allowed.has(name));
+  const beyond = (context: SecurityContext): readonly string[] =>
+    (context.capabilities?.add ?? []).filter((name) => !allowed.has(name));
   const bad = offending(spec, (context) => beyond(context).length > 0);
   if (bad.length === 0) return undefined;
   const names = unique(bad.flatMap((container) => beyond(container.securityContext ?? {})));
@@ -83,11 +96,15 @@ const hostPathVolumes: Check = (spec) => {
 };
 
 const hostPorts: Check = (spec) => {
-  const used = (container: Container): readonly number[] => (container.ports ?? []).map((port) => port.hostPort ?? 0).filter((port) => port !== 0);
+  const used = (container: Container): readonly number[] =>
+    (container.ports ?? []).map((port) => port.hostPort ?? 0).filter((port) => port !== 0);
   const bad = containersOf(spec).filter((container) => used(container).length > 0);
   if (bad.length === 0) return undefined;
   const ports = unique(bad.flatMap(used).map(String));
-  return violation("hostPort", `${named(bad)} ${bad.length === 1 ? "uses" : "use"} ${ports.length === 1 ? "hostPort" : "hostPorts"} ${ports.join(", ")}`);
+  return violation(
+    "hostPort",
+    `${named(bad)} ${bad.length === 1 ? "uses" : "use"} ${ports.length === 1 ? "hostPort" : "hostPorts"} ${ports.join(", ")}`,
+  );
 };
 
 const probeHosts: Check = (spec) => {
@@ -98,7 +115,9 @@ const probeHosts: Check = (spec) => {
       container.startupProbe,
       container.lifecycle?.postStart,
       container.lifecycle?.preStop,
-    ].flatMap((handler) => [handler?.httpGet?.host, handler?.tcpSocket?.host].filter((host): host is string => host !== undefined && host !== ""));
+    ].flatMap((handler) =>
+      [handler?.httpGet?.host, handler?.tcpSocket?.host].filter((host): host is string => host !== undefined && host !== ""),
+    );
   const bad = containersOf(spec).filter((container) => hosts(container).length > 0);
   if (bad.length === 0) return undefined;
   const all = unique(bad.flatMap(hosts));
@@ -109,7 +128,8 @@ const probeHosts: Check = (spec) => {
 };
 
 const appArmor: Check = (spec) => {
-  const isBad = (profile: SecurityContext["appArmorProfile"]): boolean => profile !== undefined && profile.type !== "RuntimeDefault" && profile.type !== "Localhost";
+  const isBad = (profile: SecurityContext["appArmorProfile"]): boolean =>
+    profile !== undefined && profile.type !== "RuntimeDefault" && profile.type !== "Localhost";
   const inPod = isBad(spec.securityContext?.appArmorProfile);
   const bad = offending(spec, (context) => isBad(context.appArmorProfile));
   if (!inPod && bad.length === 0) return undefined;
@@ -125,7 +145,8 @@ const appArmor: Check = (spec) => {
 
 const procMount: Check = (spec, version) => {
   if (version >= userNamespacesSince && spec.hostUsers === false) return undefined;
-  const isBad = (context: SecurityContext): boolean => context.procMount !== undefined && context.procMount !== null && context.procMount !== "Default";
+  const isBad = (context: SecurityContext): boolean =>
+    context.procMount !== undefined && context.procMount !== null && context.procMount !== "Default";
   const bad = offending(spec, isBad);
   if (bad.length === 0) return undefined;
   const types = unique(bad.map((container) => container.securityContext?.procMount ?? ""));
@@ -140,11 +161,15 @@ const seLinuxTypes = ["", "container_t", "container_init_t", "container_kvm_t"];
 const seLinuxOptions: Check = (spec, version) => {
   const allowed = version >= 31 ? [...seLinuxTypes, "container_engine_t"] : seLinuxTypes;
   const isBad = (options: SecurityContext["seLinuxOptions"]): boolean =>
-    options !== undefined && (!allowed.includes(options.type ?? "") || (options.user ?? "") !== "" || (options.role ?? "") !== "");
+    options !== undefined &&
+    (!allowed.includes(options.type ?? "") || (options.user ?? "") !== "" || (options.role ?? "") !== "");
   const inPod = isBad(spec.securityContext?.seLinuxOptions);
   const bad = offending(spec, (context) => isBad(context.seLinuxOptions));
   if (!inPod && bad.length === 0) return undefined;
-  const all = [...(inPod ? [spec.securityContext?.seLinuxOptions] : []), ...bad.map((container) => container.securityContext?.seLinuxOptions)];
+  const all = [
+    ...(inPod ? [spec.securityContext?.seLinuxOptions] : []),
+    ...bad.map((container) => container.securityContext?.seLinuxOptions),
+  ];
   const types = unique(all.map((options) => options?.type ?? "").filter((type) => !allowed.includes(type)));
   const parts = [
     ...(types.length === 0 ? [] : [`${types.length === 1 ? "type" : "types"} ${quoted(types)}`]),
@@ -166,19 +191,28 @@ const seccompBaseline: Check = (spec) => {
     ...(inPod ? [spec.securityContext?.seccompProfile?.type ?? ""] : []),
     ...bad.map((container) => container.securityContext?.seccompProfile?.type ?? ""),
   ]);
-  return violation("seccompProfile", `${setters(inPod, bad)} must not set securityContext.seccompProfile.type to ${quoted(types)}`);
+  return violation(
+    "seccompProfile",
+    `${setters(inPod, bad)} must not set securityContext.seccompProfile.type to ${quoted(types)}`,
+  );
 };
 
 const sysctlsSince: readonly (readonly [since: number, names: readonly string[]])[] = [
   [
     0,
     [
-      "kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range",
+      "kernel.shm_rmid_forced",
+      "net.ipv4.ip_local_port_range",
+      "net.ipv4.tcp_syncookies",
+      "net.ipv4.ping_group_range",
       "net.ipv4.ip_unprivileged_port_start",
     ],
   ],
   [27, ["net.ipv4.ip_local_reserved_ports"]],
-  [29, ["net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes"]],
+  [
+    29,
+    ["net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes"],
+  ],
   [32, ["net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"]],
 ];
 
@@ -213,15 +247,29 @@ const capabilitiesRestricted: Check = (spec, version) => {
   return parts.length === 0 ? undefined : violation("unrestricted capabilities", parts.join("; "));
 };
 
-const allowedVolumes = new Set(["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret"]);
-const typeOf = (volume: Volume): string => Object.keys(volume).find((key) => key !== "name" && volume[key as keyof Volume] !== undefined) ?? "emptyDir";
+const allowedVolumes = new Set([
+  "configMap",
+  "csi",
+  "downwardAPI",
+  "emptyDir",
+  "ephemeral",
+  "image",
+  "persistentVolumeClaim",
+  "projected",
+  "secret",
+]);
+const typeOf = (volume: Volume): string =>
+  Object.keys(volume).find((key) => key !== "name" && volume[key as keyof Volume] !== undefined) ?? "emptyDir";
 
 const restrictedVolumes: Check = (spec) => {
   const bad = (spec.volumes ?? []).filter((volume) => !allowedVolumes.has(typeOf(volume)));
   if (bad.length === 0) return undefined;
   const types = unique(bad.map(typeOf));
   const who = `${bad.length === 1 ? "volume" : "volumes"} ${quoted(bad.map((volume) => volume.name))} ${bad.length === 1 ? "uses" : "use"}`;
-  return violation("restricted volume types", `${who} restricted volume ${types.length === 1 ? "type" : "types"} ${quoted(types)}`);
+  return violation(
+    "restricted volume types",
+    `${who} restricted volume ${types.length === 1 ? "type" : "types"} ${quoted(types)}`,
+  );
 };
 
 const runAsNonRoot: Check = (spec, version) => {
@@ -229,9 +277,12 @@ const runAsNonRoot: Check = (spec, version) => {
   const ofPod = spec.securityContext?.runAsNonRoot;
   const inPod = ofPod === false;
   const bad = offending(spec, (context) => context.runAsNonRoot === false);
-  if (inPod || bad.length > 0) return violation("runAsNonRoot != true", `${setters(inPod, bad)} must not set securityContext.runAsNonRoot=false`);
+  if (inPod || bad.length > 0)
+    return violation("runAsNonRoot != true", `${setters(inPod, bad)} must not set securityContext.runAsNonRoot=false`);
   const silent = ofPod === true ? [] : offending(spec, (context) => context.runAsNonRoot !== true);
-  return silent.length === 0 ? undefined : violation("runAsNonRoot != true", `${setters(true, silent, "or")} must set securityContext.runAsNonRoot=true`);
+  return silent.length === 0
+    ? undefined
+    : violation("runAsNonRoot != true", `${setters(true, silent, "or")} must set securityContext.runAsNonRoot=true`);
 };
 
 const runAsUser: Check = (spec, version) => {
@@ -245,9 +296,14 @@ const seccompRestricted: Check = (spec, version) => {
   if (version >= 25 && isWindows(spec)) return undefined;
   const explicit = seccompBaseline(spec, version);
   if (explicit !== undefined) return explicit;
-  const silent = isGoodSeccomp(spec.securityContext?.seccompProfile) ? [] : offending(spec, (context) => !isGoodSeccomp(context.seccompProfile));
+  const silent = isGoodSeccomp(spec.securityContext?.seccompProfile)
+    ? []
+    : offending(spec, (context) => !isGoodSeccomp(context.seccompProfile));
   if (silent.length === 0) return undefined;
-  return violation("seccompProfile", `${setters(true, silent, "or")} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"`);
+  return violation(
+    "seccompProfile",
+    `${setters(true, silent, "or")} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"`,
+  );
 };
 
 const entry = (since: number, check: Check): Entry => ({ since, check });

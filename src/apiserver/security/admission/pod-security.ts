@@ -12,8 +12,8 @@ import {
   type Stored,
 } from "#api";
 import type { AdmissionContext, AdmissionPlugin } from "../../contract.ts";
-import { latestVersion, type Violation, violationsOf } from "./pod-security-checks.ts";
 import type { AdmissionDeps } from "./plugins.ts";
+import { latestVersion, type Violation, violationsOf } from "./pod-security-checks.ts";
 import { isResource, isSubresource, refuse } from "./support.ts";
 
 const prefix = "pod-security.kubernetes.io/";
@@ -33,7 +33,10 @@ type Labels = Readonly<Record<string, string>> | undefined;
 function policyOf(labels: Labels, mode: Mode): Policy {
   const given = labels?.[prefix + mode];
   // A label that nobody should have been able to write is read as the strictest.
-  const level = given === undefined ? "privileged" : (levels.find((each) => each === given) ?? (mode === "enforce" ? "restricted" : "privileged"));
+  const level =
+    given === undefined
+      ? "privileged"
+      : (levels.find((each) => each === given) ?? (mode === "enforce" ? "restricted" : "privileged"));
   const text = labels?.[`${prefix}${mode}-version`] ?? "latest";
   const version = versionOf(text) ?? latestVersion;
   return { level, version, text: `${level}:${versionOf(text) === undefined ? "latest" : text}` };
@@ -45,8 +48,10 @@ const versionOf = (text: string): number | undefined => {
   return match === null ? undefined : Number(match[1]);
 };
 
-const evaluate = (spec: PodSpec, { level, version }: Policy): readonly Violation[] => (level === "privileged" ? [] : violationsOf(spec, level, version));
-const describe = (violations: readonly Violation[]): string => violations.map(({ reason, detail }) => `${reason} (${detail})`).join(", ");
+const evaluate = (spec: PodSpec, { level, version }: Policy): readonly Violation[] =>
+  level === "privileged" ? [] : violationsOf(spec, level, version);
+const describe = (violations: readonly Violation[]): string =>
+  violations.map(({ reason, detail }) => `${reason} (${detail})`).join(", ");
 
 export function podSecurity({ reader }: AdmissionDeps): AdmissionPlugin {
   const labelsOf = (context: AdmissionContext): Labels => {
@@ -64,16 +69,19 @@ export function podSecurity({ reader }: AdmissionDeps): AdmissionPlugin {
     if (context.operation === "UPDATE" && !isSignificant(pod, context.old as Stored<Pod> | undefined)) return; // pods only
     const policy = policyOf(labels, "enforce");
     const violations = evaluate(pod.spec, policy);
-    if (violations.length > 0) throw refuse(context, pod, `violates PodSecurity ${JSON.stringify(policy.text)}: ${describe(violations)}`);
+    if (violations.length > 0)
+      throw refuse(context, pod, `violates PodSecurity ${JSON.stringify(policy.text)}: ${describe(violations)}`);
     warnOf(pod.spec, labels, context);
   };
   const checkNamespace = (namespace: Namespace, context: AdmissionContext): void => {
     const errors = labelErrors(namespace.metadata.labels);
     const before = (context.old as Stored<Namespace> | undefined)?.metadata.labels; // namespaces only
-    if (errors.length > 0 && labelErrors(before).length === 0) throw invalid({ group: "", kind: "Namespace" }, context.name, errors);
+    if (errors.length > 0 && labelErrors(before).length === 0)
+      throw invalid({ group: "", kind: "Namespace" }, context.name, errors);
     if (context.operation !== "UPDATE" || errors.length > 0) return;
     const [now, then] = [policyOf(namespace.metadata.labels, "enforce"), policyOf(before, "enforce")];
-    const isStricter = now.level !== "privileged" && (now.version !== then.version || levels.indexOf(now.level) > levels.indexOf(then.level));
+    const isStricter =
+      now.level !== "privileged" && (now.version !== then.version || levels.indexOf(now.level) > levels.indexOf(then.level));
     if (isStricter && now.text !== then.text) warnOfExisting(reader.list<Pod>(pods, context.name), now, context);
   };
   return {
@@ -81,7 +89,8 @@ export function podSecurity({ reader }: AdmissionDeps): AdmissionPlugin {
     validate: (object, context) => {
       if (object === undefined || (context.operation !== "CREATE" && context.operation !== "UPDATE")) return;
       if (isResource(context, namespaces)) return checkNamespace(object as Namespace, context); // the resource's objects
-      if (isResource(context, pods) || isSubresource(context, pods, "ephemeralcontainers")) return checkPod(object as Pod, context); // likewise
+      if (isResource(context, pods) || isSubresource(context, pods, "ephemeralcontainers"))
+        return checkPod(object as Pod, context); // likewise
       if (context.subresource !== "") return;
       const template = templateOf(object, context);
       const labels = template === undefined ? undefined : labelsOf(context);
@@ -114,11 +123,15 @@ function warnOfExisting(existing: readonly Stored<Pod>[], policy: Policy, contex
     const owner = (pod.metadata as ObjectMeta).ownerReferences?.find((each) => each.controller === true)?.uid;
     if (owner !== undefined && seen.has(owner)) continue;
     if (owner !== undefined) seen.add(owner);
-    const reasons = evaluate(pod.spec, policy).map(({ reason }) => reason).join(", ");
+    const reasons = evaluate(pod.spec, policy)
+      .map(({ reason }) => reason)
+      .join(", ");
     if (reasons !== "") byReasons.set(reasons, [...(byReasons.get(reasons) ?? []), pod.metadata.name]);
   }
   if (byReasons.size === 0) return;
-  context.warn(`existing pods in namespace ${JSON.stringify(context.name)} violate the new PodSecurity enforce level ${JSON.stringify(policy.text)}`);
+  context.warn(
+    `existing pods in namespace ${JSON.stringify(context.name)} violate the new PodSecurity enforce level ${JSON.stringify(policy.text)}`,
+  );
   const lines = [...byReasons].map(([reasons, names]) => {
     const [first, ...others] = names.sort();
     const more = others.length === 0 ? "" : ` (and ${others.length} other ${others.length === 1 ? "pod" : "pods"})`;
@@ -140,7 +153,10 @@ function isSignificant(pod: Pod, old: Stored<Pod> | undefined): boolean {
 
 interface HasTemplate {
   readonly template?: { readonly spec?: PodSpec };
-  readonly spec?: { readonly template?: { readonly spec?: PodSpec }; readonly jobTemplate?: { readonly spec?: { readonly template?: { readonly spec?: PodSpec } } } };
+  readonly spec?: {
+    readonly template?: { readonly spec?: PodSpec };
+    readonly jobTemplate?: { readonly spec?: { readonly template?: { readonly spec?: PodSpec } } };
+  };
 }
 
 function templateOf(object: object, { type }: AdmissionContext): PodSpec | undefined {

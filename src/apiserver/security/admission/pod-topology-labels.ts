@@ -10,7 +10,9 @@ export function podTopologyLabels({ reader }: AdmissionDeps): AdmissionPlugin {
   const withLabels = <T extends ApiObject>(object: T, nodeName: string): T => {
     const labels = reader.get<Node>(nodes, { name: nodeName })?.metadata.labels ?? {};
     const found = copied.flatMap((key) => (labels[key] === undefined ? [] : [[key, labels[key]] as const]));
-    return found.length === 0 ? object : { ...object, metadata: { ...object.metadata, labels: { ...object.metadata.labels, ...Object.fromEntries(found) } } };
+    return found.length === 0
+      ? object
+      : { ...object, metadata: { ...object.metadata, labels: { ...object.metadata.labels, ...Object.fromEntries(found) } } };
   };
   return {
     name: "PodTopologyLabels",

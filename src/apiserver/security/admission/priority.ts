@@ -32,7 +32,15 @@ export function priority({ reader }: AdmissionDeps): AdmissionPlugin & Disposabl
       throw refuse(context, pod, why);
     }
     const className = given === "" ? found?.metadata.name : given;
-    return { ...pod, spec: { ...pod.spec, priority: value, preemptionPolicy: policy, ...(className === undefined ? {} : { priorityClassName: className }) } };
+    return {
+      ...pod,
+      spec: {
+        ...pod.spec,
+        priority: value,
+        preemptionPolicy: policy,
+        ...(className === undefined ? {} : { priorityClassName: className }),
+      },
+    };
   };
   return {
     name: "Priority",
@@ -52,7 +60,11 @@ export function priority({ reader }: AdmissionDeps): AdmissionPlugin & Disposabl
       const other = findDefault();
       const claims = (object as PriorityClass | undefined)?.globalDefault === true; // the resource's objects
       if (claims && other !== undefined && other.metadata.name !== object?.metadata.name) {
-        throw refuse(context, object, `PriorityClass ${other.metadata.name} is already marked as default. Only one default can exist`);
+        throw refuse(
+          context,
+          object,
+          `PriorityClass ${other.metadata.name} is already marked as default. Only one default can exist`,
+        );
       }
     },
     [Symbol.dispose]: () => subscription[Symbol.dispose](),
@@ -61,14 +73,19 @@ export function priority({ reader }: AdmissionDeps): AdmissionPlugin & Disposabl
 
 /** Several defaults can only come from races: the lowest value is the safest. */
 const lowest = (classes: readonly Stored<PriorityClass>[]): Stored<PriorityClass> | undefined =>
-  classes.reduce<Stored<PriorityClass> | undefined>((best, each) => (best === undefined || (each.value ?? 0) < (best.value ?? 0) ? each : best), undefined);
+  classes.reduce<Stored<PriorityClass> | undefined>(
+    (best, each) => (best === undefined || (each.value ?? 0) < (best.value ?? 0) ? each : best),
+    undefined,
+  );
 
 /** Clients that know nothing of these fields must not clear them. */
 function withOldPriority(pod: Pod, old: Stored<Pod> | undefined): Pod {
   if (pod.spec === undefined || old?.spec === undefined) return pod;
   const missing = {
     ...(pod.spec.priority === undefined && old.spec.priority !== undefined ? { priority: old.spec.priority } : {}),
-    ...(pod.spec.preemptionPolicy === undefined && old.spec.preemptionPolicy !== undefined ? { preemptionPolicy: old.spec.preemptionPolicy } : {}),
+    ...(pod.spec.preemptionPolicy === undefined && old.spec.preemptionPolicy !== undefined
+      ? { preemptionPolicy: old.spec.preemptionPolicy }
+      : {}),
   };
   return Object.keys(missing).length === 0 ? pod : { ...pod, spec: { ...pod.spec, ...missing } };
 }

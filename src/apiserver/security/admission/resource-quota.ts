@@ -1,5 +1,6 @@
 // ResourceQuota: counts what is created against the namespace's quotas, and writes the new usage before the object is stored.
 import {
+  type Amounts,
   type ApiObject,
   addQuantities,
   canonicalQuantity,
@@ -7,8 +8,12 @@ import {
   deepEqual,
   formatQuantity,
   internalError,
+  isInQuotaScopes,
   type ParsedQuantity,
   parseQuantity,
+  type QuotaEvaluator,
+  quotaEvaluator,
+  quotaUsageText,
   type ResourceQuota,
   resourceQuotas,
   type Stored,
@@ -18,8 +23,6 @@ import {
 import type { AdmissionContext, AdmissionPlugin, ObjectWriter } from "../../contract.ts";
 import { byNamespace } from "./by-namespace.ts";
 import type { AdmissionDeps } from "./plugins.ts";
-import { type Evaluator, evaluatorFor, isInScopes, usageText } from "./quota-usage.ts";
-import type { Amounts } from "./pod-resources.ts";
 import { refuse } from "./support.ts";
 
 type Used = Readonly<Record<string, string | number>>;
@@ -28,7 +31,7 @@ type Used = Readonly<Record<string, string | number>>;
 interface Waiting {
   readonly object: ApiObject;
   readonly context: AdmissionContext;
-  readonly evaluator: Evaluator;
+  readonly evaluator: QuotaEvaluator;
   readonly delta: Amounts;
   readonly settle: (error: unknown) => void;
 }
@@ -43,11 +46,17 @@ export function resourceQuota({ reader, writer }: AdmissionDeps): AdmissionPlugi
     name: "ResourceQuota",
     validate: (object, context) => {
       if (object === undefined || quotas.of(context.namespace).length === 0) return;
-      const evaluator = evaluatorFor(context.type);
+      const evaluator = quotaEvaluator(context.type);
       if (!evaluator.handles(context.operation, context.subresource)) return;
       const delta = change(evaluator, object, context.old);
       return new Promise<void>((resolve, reject) => {
-        const waiting = { object, context, evaluator, delta, settle: (error: unknown) => (error === undefined ? resolve() : reject(error)) };
+        const waiting = {
+          object,
+          context,
+          evaluator,
+          delta,
+          settle: (error: unknown) => (error === undefined ? resolve() : reject(error)),
+        };
         const queue = queues.get(context.namespace);
         if (queue !== undefined) {
           queue.push(waiting);
@@ -70,7 +79,7 @@ export function resourceQuota({ reader, writer }: AdmissionDeps): AdmissionPlugi
   }
 }
 
-function change(evaluator: Evaluator, object: ApiObject, old: ApiObject | undefined): Amounts {
+function change(evaluator: QuotaEvaluator, object: ApiObject, old: ApiObject | undefined): Amounts {
   const usage = evaluator.usage(object);
   if (old === undefined) return usage;
   const before = evaluator.usage(old);
@@ -82,7 +91,11 @@ function change(evaluator: Evaluator, object: ApiObject, old: ApiObject | undefi
   return difference;
 }
 
-async function settleBatch(batch: readonly Waiting[], current: () => readonly Stored<ResourceQuota>[], writer: ObjectWriter): Promise<void> {
+async function settleBatch(
+  batch: readonly Waiting[],
+  current: () => readonly Stored<ResourceQuota>[],
+  writer: ObjectWriter,
+): Promise<void> {
   let open = batch;
   for (let attempt = 1; open.length > 0; attempt++) {
     const snapshot = current();
@@ -114,12 +127,16 @@ async function settleBatch(batch: readonly Waiting[], current: () => readonly St
 }
 
 /** Adds the request to `used` of each quota that looks at it; throws Forbidden when one of them has no room. */
-function charge({ object, context, evaluator, delta }: Waiting, quotas: readonly Stored<ResourceQuota>[], used: Map<string, Used>): void {
+function charge(
+  { object, context, evaluator, delta }: Waiting,
+  quotas: readonly Stored<ResourceQuota>[],
+  used: Map<string, Used>,
+): void {
   const next = new Map<string, Used>();
   for (const quota of quotas) {
     const hard = (quota.status?.hard ?? {}) as Used;
     const restricted = Object.keys(hard).filter((name) => evaluator.counts(name));
-    if (restricted.length === 0 || !isInScopes(quota, evaluator, object)) continue;
+    if (restricted.length === 0 || !isInQuotaScopes(quota, evaluator, object)) continue;
     const { name } = quota.metadata;
     const lacking = context.operation === "CREATE" ? evaluator.lacks?.(restricted, object) : undefined;
     if (lacking !== undefined) throw refuse(context, object, `failed quota: ${name}: ${lacking}`);
@@ -142,7 +159,7 @@ function charge({ object, context, evaluator, delta }: Waiting, quotas: readonly
       throw refuse(
         context,
         object,
-        `exceeded quota: ${name}, requested: ${usageText(asked)}, used: ${usageText(only(had))}, limited: ${usageText(only(hard))}`,
+        `exceeded quota: ${name}, requested: ${quotaUsageText(asked)}, used: ${quotaUsageText(only(had))}, limited: ${quotaUsageText(only(hard))}`,
       );
     }
     if (!context.dryRun) next.set(name, { ...had, ...sums });
@@ -152,7 +169,11 @@ function charge({ object, context, evaluator, delta }: Waiting, quotas: readonly
 }
 
 /** False: somebody else has changed a quota since the snapshot. */
-async function commit(quotas: readonly Stored<ResourceQuota>[], used: ReadonlyMap<string, Used>, writer: ObjectWriter): Promise<boolean> {
+async function commit(
+  quotas: readonly Stored<ResourceQuota>[],
+  used: ReadonlyMap<string, Used>,
+  writer: ObjectWriter,
+): Promise<boolean> {
   for (const quota of quotas) {
     const sums = used.get(quota.metadata.name);
     if (sums === undefined || sums === quota.status?.used || deepEqual(sums, quota.status?.used ?? {})) continue;

@@ -1,5 +1,5 @@
 // RuntimeClass: a pod takes overhead, node selector and tolerations from its runtime class.
-import { type Pod, pods, type RuntimeClass, runtimeClasses, semanticEqual, type Stored, type Toleration } from "#api";
+import { type Pod, pods, type RuntimeClass, runtimeClasses, type Stored, semanticEqual, type Toleration } from "#api";
 import type { AdmissionContext, AdmissionPlugin } from "../../contract.ts";
 import type { AdmissionDeps } from "./plugins.ts";
 import { isResource, refuse } from "./support.ts";
@@ -46,7 +46,11 @@ function withClass(pod: Pod, found: Stored<RuntimeClass>, context: AdmissionCont
   for (const [key, value] of Object.entries(scheduling.nodeSelector ?? {})) {
     const own = spec.nodeSelector?.[key];
     if (own !== undefined && own !== value) {
-      throw refuse(context, pod, `conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${own}`);
+      throw refuse(
+        context,
+        pod,
+        `conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${own}`,
+      );
     }
   }
   const nodeSelector = { ...spec.nodeSelector, ...scheduling.nodeSelector };

@@ -1,5 +1,14 @@
 // ServiceAccount: gives every pod an account, its token volume and its image pull secrets.
-import { type Container, type Pod, type PodSpec, pods, type ServiceAccount, type Stored, serviceAccounts, type Volume } from "#api";
+import {
+  type Container,
+  type Pod,
+  type PodSpec,
+  pods,
+  type ServiceAccount,
+  type Stored,
+  serviceAccounts,
+  type Volume,
+} from "#api";
 import { type Random, randomSuffix } from "#base";
 import type { AdmissionContext, AdmissionPlugin } from "../../contract.ts";
 import type { AdmissionDeps } from "./plugins.ts";
@@ -12,7 +21,11 @@ export function serviceAccount({ reader, random }: AdmissionDeps): AdmissionPlug
   const accountOf = (pod: Pod, name: string, context: AdmissionContext): Stored<ServiceAccount> => {
     const account = reader.get<ServiceAccount>(serviceAccounts, { namespace: context.namespace, name });
     if (account === undefined) {
-      throw refuse(context, pod, `error looking up service account ${context.namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`);
+      throw refuse(
+        context,
+        pod,
+        `error looking up service account ${context.namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`,
+      );
     }
     return account;
   };
@@ -39,7 +52,8 @@ export function serviceAccount({ reader, random }: AdmissionDeps): AdmissionPlug
       if (pod.spec === undefined) return;
       if (isMirror(pod)) return refuseMirror(pod, context);
       const name = pod.spec.serviceAccountName ?? "";
-      if (name === "") throw refuse(context, pod, `no service account specified for pod ${context.namespace}/${pod.metadata.name ?? ""}`);
+      if (name === "")
+        throw refuse(context, pod, `no service account specified for pod ${context.namespace}/${pod.metadata.name ?? ""}`);
       const account = accountOf(pod, name, context);
       if (account.metadata.annotations?.["kubernetes.io/enforce-mountable-secrets"] === "true") {
         const refused = unlistedSecret(pod.spec, account);
@@ -75,7 +89,12 @@ function withToken(spec: PodSpec, random: Random): PodSpec {
   const initContainers = spec.initContainers?.map(mounted);
   if (!isUsed) return spec;
   const volumes = existing === undefined ? [...(spec.volumes ?? []), tokenVolume(name)] : spec.volumes;
-  return { ...spec, containers, ...(initContainers === undefined ? {} : { initContainers }), ...(volumes === undefined ? {} : { volumes }) };
+  return {
+    ...spec,
+    containers,
+    ...(initContainers === undefined ? {} : { initContainers }),
+    ...(volumes === undefined ? {} : { volumes }),
+  };
 }
 
 function newVolumeName(spec: PodSpec, random: Random): string {
@@ -102,7 +121,8 @@ const tokenVolume = (name: string): Volume => ({
 function unlistedSecret(spec: PodSpec, account: Stored<ServiceAccount>): string | undefined {
   const mountable = new Set((account.secrets ?? []).map((secret) => secret.name));
   const because = `is not allowed because service account ${account.metadata.name} does not reference that`;
-  const unlisted = (secret: string | undefined): secret is string => secret !== undefined && secret !== "" && !mountable.has(secret);
+  const unlisted = (secret: string | undefined): secret is string =>
+    secret !== undefined && secret !== "" && !mountable.has(secret);
   for (const volume of spec.volumes ?? []) {
     const secret = volume.secret?.secretName;
     if (unlisted(secret)) return `volume with secret.secretName=${JSON.stringify(secret)} ${because} secret`;
@@ -116,7 +136,8 @@ function unlistedSecret(spec: PodSpec, account: Stored<ServiceAccount>): string 
     for (const container of containers ?? []) {
       for (const source of container.envFrom ?? []) {
         const secret = source.secretRef?.name;
-        if (unlisted(secret)) return `${kind} ${container.name} with envFrom referencing secret.secretName=${JSON.stringify(secret)} ${because} secret`;
+        if (unlisted(secret))
+          return `${kind} ${container.name} with envFrom referencing secret.secretName=${JSON.stringify(secret)} ${because} secret`;
       }
       for (const variable of container.env ?? []) {
         const secret = variable.valueFrom?.secretKeyRef?.name;

@@ -1,8 +1,8 @@
 // Storage: default storage class, protection finalizers, and who may grow a claim.
 import {
+  compareQuantities,
   type PersistentVolumeClaim,
   parseQuantity,
-  compareQuantities,
   persistentVolumeClaims,
   persistentVolumes,
   type StorageClass,
@@ -73,10 +73,12 @@ export function persistentVolumeClaimResize({ reader }: AdmissionDeps): Admissio
       const [wanted, had] = [claim.spec?.resources?.requests?.storage, old.spec?.resources?.requests?.storage];
       if (wanted === undefined || had === undefined || compareQuantities(parseQuantity(wanted), parseQuantity(had)) <= 0) return;
       if (old.status?.phase !== "Bound") throw refuse(context, object, "Only bound persistent volume claims can be expanded");
-      const className = claim.metadata.annotations?.["volume.beta.kubernetes.io/storage-class"] ?? claim.spec?.storageClassName ?? "";
+      const className =
+        claim.metadata.annotations?.["volume.beta.kubernetes.io/storage-class"] ?? claim.spec?.storageClassName ?? "";
       const storageClass = className === "" ? undefined : reader.get<StorageClass>(storageClasses, { name: className });
       if (storageClass?.allowVolumeExpansion !== true) {
-        const why = "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize";
+        const why =
+          "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize";
         throw refuse(context, object, why);
       }
     },

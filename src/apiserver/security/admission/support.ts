@@ -20,7 +20,8 @@ export function nameOf(context: AdmissionContext, object: ApiObject | undefined)
 }
 
 /** One text, or several in brackets: how upstream joins errors. */
-export const joined = (errors: readonly string[]): string => (errors.length === 1 ? (errors[0] as string) : `[${errors.join(", ")}]`);
+export const joined = (errors: readonly string[]): string =>
+  errors.length === 1 ? (errors[0] as string) : `[${errors.join(", ")}]`;
 
 /** A pod that stands for a static pod of its node. */
 export const mirrorAnnotation = "kubernetes.io/config.mirror";

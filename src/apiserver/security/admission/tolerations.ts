@@ -16,7 +16,9 @@ export const defaultTolerationSeconds: AdmissionPlugin = {
     const own = pod.spec.tolerations ?? [];
     const missing = [notReady, unreachable].filter((key) => !own.some((toleration) => tolerates(toleration, key)));
     if (missing.length === 0) return object;
-    const added = missing.map((key): Toleration => ({ key, operator: "Exists", effect: "NoExecute", tolerationSeconds: defaultSeconds }));
+    const added = missing.map(
+      (key): Toleration => ({ key, operator: "Exists", effect: "NoExecute", tolerationSeconds: defaultSeconds }),
+    );
     return { ...pod, spec: { ...pod.spec, tolerations: [...own, ...added] } };
   },
 };

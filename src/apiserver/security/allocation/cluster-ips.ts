@@ -98,7 +98,8 @@ export class ClusterIps {
     await Promise.all(
       addresses.map(async (text) => {
         const parent = this.#reader.get<IPAddress>(ipAddresses, { name: text })?.spec?.parentRef;
-        if (parent?.namespace === owner.namespace && parent.name === owner.name) await this.#writer.remove(ipAddresses, { name: text });
+        if (parent?.namespace === owner.namespace && parent.name === owner.name)
+          await this.#writer.remove(ipAddresses, { name: text });
         this.#pending.delete(text);
       }),
     );

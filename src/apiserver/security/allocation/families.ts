@@ -7,7 +7,9 @@ export type Family = "IPv4" | "IPv6";
 export const isHeadless = (spec: ServiceSpec): boolean => spec.clusterIP === "None" || spec.clusterIPs?.[0] === "None";
 const other = (family: string): Family => (family === "IPv4" ? "IPv6" : "IPv4");
 
-export type Families = { readonly policy: string; readonly families: readonly string[] } | { readonly errors: readonly FieldError[] };
+export type Families =
+  | { readonly policy: string; readonly families: readonly string[] }
+  | { readonly errors: readonly FieldError[] };
 
 /** `configured`: families of the service ranges, the default first. `old`: the version before an update. */
 export function familiesOf(service: Service, old: Service | undefined, configured: readonly Family[]): Families {
@@ -20,7 +22,10 @@ export function familiesOf(service: Service, old: Service | undefined, configure
     // Its endpoints are somebody else's, who may have any family, whatever this cluster has.
     const chosen = policy ?? "RequireDualStack";
     const some = families.length === 0 ? [first] : families;
-    return { policy: chosen, families: chosen !== "SingleStack" && some.length === 1 ? [...some, other(some[0] as string)] : some };
+    return {
+      policy: chosen,
+      families: chosen !== "SingleStack" && some.length === 1 ? [...some, other(some[0] as string)] : some,
+    };
   }
   const implied = families.length > 0 ? families : familiesOfAddresses(spec);
   const chosen = policy ?? "SingleStack";
@@ -42,7 +47,12 @@ function familiesOfAddresses(spec: ServiceSpec): readonly Family[] {
   });
 }
 
-function problems(spec: ServiceSpec, policy: string, families: readonly string[], configured: readonly Family[]): readonly FieldError[] {
+function problems(
+  spec: ServiceSpec,
+  policy: string,
+  families: readonly string[],
+  configured: readonly Family[],
+): readonly FieldError[] {
   const errors: FieldError[] = [];
   const at = "spec.ipFamilyPolicy";
   if (policy === "SingleStack") {
@@ -54,7 +64,8 @@ function problems(spec: ServiceSpec, policy: string, families: readonly string[]
     errors.push(invalidValue(at, policy, "this cluster is not configured for dual-stack services"));
   }
   for (const [index, family] of families.entries()) {
-    if (!configured.includes(family as Family)) errors.push(invalidValue(`spec.ipFamilies[${index}]`, family, "not configured on this cluster"));
+    if (!configured.includes(family as Family))
+      errors.push(invalidValue(`spec.ipFamilies[${index}]`, family, "not configured on this cluster"));
   }
   return errors;
 }

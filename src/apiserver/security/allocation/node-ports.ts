@@ -4,7 +4,9 @@ import { type Random, randomInt } from "#base";
 import type { ObjectReader } from "../../contract.ts";
 
 /** Upstream's words for a port that cannot be had. */
-export type PortRefusal = "provided port is already allocated" | `provided port is not in the valid range. The range of valid ports is ${string}`;
+export type PortRefusal =
+  | "provided port is already allocated"
+  | `provided port is not in the valid range. The range of valid ports is ${string}`;
 
 export class NodePorts implements Disposable {
   readonly #first: number;

@@ -110,7 +110,10 @@ export class ServiceAllocator implements Disposable {
       if (isOurs && !held.has(address.metadata.name)) await this.#writer.remove(ipAddresses, { name: address.metadata.name });
     }
     const missing = [...held].filter(([text]) => this.#reader.get(ipAddresses, { name: text }) === undefined);
-    if (missing.length > 0) await this.#writer.createMissing(missing.map(([text, owner]) => ({ type: ipAddresses, object: ipAddressFor(text, owner) })));
+    if (missing.length > 0)
+      await this.#writer.createMissing(
+        missing.map(([text, owner]) => ({ type: ipAddresses, object: ipAddressFor(text, owner) })),
+      );
   }
 
   [Symbol.dispose](): void {
@@ -129,7 +132,9 @@ export class ServiceAllocator implements Disposable {
     const chosen = familiesOf({ ...service, spec }, old, this.#ips.families);
     if ("errors" in chosen) throw refused(service, chosen.errors);
     spec = { ...spec, ipFamilyPolicy: chosen.policy, ipFamilies: chosen.families };
-    spec = isHeadless(spec) ? { ...spec, clusterIP: "None", clusterIPs: ["None"] } : await this.#withAddresses(service, spec, old, hold);
+    spec = isHeadless(spec)
+      ? { ...spec, clusterIP: "None", clusterIPs: ["None"] }
+      : await this.#withAddresses(service, spec, old, hold);
     spec = this.#withNodePorts(service, spec, old?.spec, hold);
     return { ...service, spec: this.#withHealthPort(spec, old?.spec, hold) };
   }
@@ -175,7 +180,7 @@ export class ServiceAllocator implements Disposable {
     for (const [index, port] of carried.entries()) {
       if (port.nodePort === 0) continue;
       // The same number serves one protocol each.
-      const isMine = had.has(port.nodePort) || (taken.get(port.nodePort)?.has(port.protocol ?? "TCP") === false);
+      const isMine = had.has(port.nodePort) || taken.get(port.nodePort)?.has(port.protocol ?? "TCP") === false;
       if (!isMine) {
         const why = this.#ports.take(port.nodePort);
         if (why !== undefined) throw refused(service, [invalidValue(`spec.ports[${index}].nodePort`, port.nodePort, why)]);
@@ -185,7 +190,10 @@ export class ServiceAllocator implements Disposable {
     }
     for (const port of carried) {
       if (port.nodePort !== 0 || !allocates) continue;
-      const sibling = carried.find((each) => each.port === port.port && each.nodePort !== 0 && taken.get(each.nodePort)?.has(port.protocol ?? "TCP") === false);
+      const sibling = carried.find(
+        (each) =>
+          each.port === port.port && each.nodePort !== 0 && taken.get(each.nodePort)?.has(port.protocol ?? "TCP") === false,
+      );
       const found = sibling?.nodePort ?? this.#ports.takeAny();
       if (found === undefined) throw internalError("failed to allocate a nodePort: range is full");
       if (sibling === undefined) hold.ports.push(found);
@@ -215,7 +223,8 @@ export class ServiceAllocator implements Disposable {
   }
 }
 
-const refused = (service: Service, errors: readonly FieldError[]): ApiError => invalid({ group: "", kind: "Service" }, service.metadata.name ?? "", errors);
+const refused = (service: Service, errors: readonly FieldError[]): ApiError =>
+  invalid({ group: "", kind: "Service" }, service.metadata.name ?? "", errors);
 
 const hasNodePorts = (spec: ServiceSpec): boolean => spec.type === "NodePort" || spec.type === "LoadBalancer";
 const hasHealthPort = (spec: ServiceSpec): boolean => spec.type === "LoadBalancer" && spec.externalTrafficPolicy === "Local";

@@ -34,11 +34,15 @@ export function auditLine(event: AuditEvent): string {
     annotations:
       decision === undefined
         ? undefined
-        : { "authorization.k8s.io/decision": decision.allowed ? "allow" : "forbid", "authorization.k8s.io/reason": decision.reason },
+        : {
+            "authorization.k8s.io/decision": decision.allowed ? "allow" : "forbid",
+            "authorization.k8s.io/reason": decision.reason,
+          },
   })}\n`;
 }
 
 const optional = (text: string): string | undefined => (text === "" ? undefined : text);
 
 /** RFC 3339 with six digits. */
-const microTime = (ms: number): string => `${new Date(ms).toISOString().slice(0, 23)}${String(Math.floor((ms % 1) * 1000)).padStart(3, "0")}Z`;
+const microTime = (ms: number): string =>
+  `${new Date(ms).toISOString().slice(0, 23)}${String(Math.floor((ms % 1) * 1000)).padStart(3, "0")}Z`;

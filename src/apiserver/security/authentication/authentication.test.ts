@@ -23,8 +23,13 @@ function world() {
   const account = objects.put<ServiceAccount>(serviceAccounts, { metadata: { namespace: "ns", name: "default" } });
   const deps = { reader: objects, clock, random: seededRandom(1), key, issuer, audiences: [issuer] };
   const serviceAccountTokens = new ServiceAccountTokens({ reader: objects, clock, keys: [key], issuer, audiences: [issuer] });
-  const tokens = { staticTokens: parseStaticTokens('secret,alice,1,"dev,ops"\n'), serviceAccounts: serviceAccountTokens, audiences: [issuer] };
-  const token = (spec: object = {}): string => (requestToken(deps, account, { metadata: {}, spec } as ApiObject) as unknown as { status: { token: string } }).status.token;
+  const tokens = {
+    staticTokens: parseStaticTokens('secret,alice,1,"dev,ops"\n'),
+    serviceAccounts: serviceAccountTokens,
+    audiences: [issuer],
+  };
+  const token = (spec: object = {}): string =>
+    (requestToken(deps, account, { metadata: {}, spec } as ApiObject) as unknown as { status: { token: string } }).status.token;
   const error = (text: string): string | undefined => {
     const result = serviceAccountTokens.check(text);
     return result !== undefined && "error" in result ? result.error : undefined;
@@ -46,15 +51,26 @@ test("a requested token authenticates as its service account", () => {
 
 test("a token ends with what it is bound to, and with its account", async () => {
   const { objects, clock, token, error } = world();
-  objects.put(pods, { metadata: { namespace: "ns", name: "p" }, spec: { serviceAccountName: "default", nodeName: "n", containers: [] } });
+  objects.put(pods, {
+    metadata: { namespace: "ns", name: "p" },
+    spec: { serviceAccountName: "default", nodeName: "n", containers: [] },
+  });
   objects.put(secrets, { metadata: { namespace: "ns", name: "s" } });
   objects.put(nodes, { metadata: { name: "n" }, spec: {} });
-  const bound = Object.fromEntries(["Pod", "Secret", "Node"].map((kind) => [kind, token({ boundObjectRef: { kind, apiVersion: "v1", name: kind === "Node" ? "n" : kind.toLowerCase()[0] } })]));
+  const bound = Object.fromEntries(
+    ["Pod", "Secret", "Node"].map((kind) => [
+      kind,
+      token({ boundObjectRef: { kind, apiVersion: "v1", name: kind === "Node" ? "n" : kind.toLowerCase()[0] } }),
+    ]),
+  );
   const free = token();
   for (const text of [...Object.values(bound), free]) assert.equal(error(text), undefined);
   await objects.remove(secrets, { namespace: "ns", name: "s" });
   assert.equal(error(bound.Secret ?? ""), "service account token has been invalidated");
-  objects.put(pods, { metadata: { namespace: "ns", name: "p", deletionTimestamp: new Date(clock.now()).toISOString() }, spec: { containers: [] } });
+  objects.put(pods, {
+    metadata: { namespace: "ns", name: "p", deletionTimestamp: new Date(clock.now()).toISOString() },
+    spec: { containers: [] },
+  });
   assert.equal(error(bound.Pod ?? ""), undefined, "a pod that shuts down can still talk");
   await clock.advance(61_000);
   assert.equal(error(bound.Pod ?? ""), "service account token has been invalidated");
@@ -63,15 +79,24 @@ test("a token ends with what it is bound to, and with its account", async () => 
   await objects.remove(serviceAccounts, { namespace: "ns", name: "default" });
   assert.equal(error(free), 'serviceaccounts "default" not found');
   const again = objects.put(serviceAccounts, { metadata: { namespace: "ns", name: "default" } });
-  assert.match(error(free) ?? "", new RegExp(`^service account UID \\(${again.metadata.uid}\\) does not match claim \\(uid-\\d+\\)$`));
+  assert.match(
+    error(free) ?? "",
+    new RegExp(`^service account UID \\(${again.metadata.uid}\\) does not match claim \\(uid-\\d+\\)$`),
+  );
 });
 
 test("a pod's token tells its pod and node", () => {
   const { objects, tokens, token } = world();
-  const pod = objects.put(pods, { metadata: { namespace: "ns", name: "p" }, spec: { serviceAccountName: "default", nodeName: "n", containers: [] } });
+  const pod = objects.put(pods, {
+    metadata: { namespace: "ns", name: "p" },
+    spec: { serviceAccountName: "default", nodeName: "n", containers: [] },
+  });
   const node = objects.put(nodes, { metadata: { name: "n" }, spec: {} });
-  const user = createAuthenticator(tokens).authenticate({ authorization: `Bearer ${token({ boundObjectRef: { kind: "Pod", apiVersion: "v1", name: "p" } })}` });
-  const { "authentication.kubernetes.io/credential-id": _id, ...extra } = (user as unknown as { extra: Record<string, string[]> }).extra;
+  const user = createAuthenticator(tokens).authenticate({
+    authorization: `Bearer ${token({ boundObjectRef: { kind: "Pod", apiVersion: "v1", name: "p" } })}`,
+  });
+  const { "authentication.kubernetes.io/credential-id": _id, ...extra } = (user as unknown as { extra: Record<string, string[]> })
+    .extra;
   assert.deepEqual(extra, {
     "authentication.kubernetes.io/node-name": ["n"],
     "authentication.kubernetes.io/node-uid": [node.metadata.uid],
@@ -84,7 +109,9 @@ test("a token of 3607 seconds bound to a pod lives a year and warns after an hou
   const { objects, token, clock } = world();
   objects.put(pods, { metadata: { namespace: "ns", name: "p" }, spec: { serviceAccountName: "default", containers: [] } });
   const claims = readClaims(token({ expirationSeconds: 3607, boundObjectRef: { kind: "Pod", apiVersion: "v1", name: "p" } })) as {
-    exp: number; iat: number; "kubernetes.io": { warnafter: number };
+    exp: number;
+    iat: number;
+    "kubernetes.io": { warnafter: number };
   };
   assert.equal(claims.exp - claims.iat, 365 * 24 * 3600);
   assert.equal(claims["kubernetes.io"].warnafter, Math.floor(clock.now() / 1000) + 3607);
@@ -129,10 +156,18 @@ test("an odd Authorization header means nobody, a wrong token means refusal", ()
   const { tokens } = world();
   const authenticator = createAuthenticator(tokens);
   for (const authorization of [undefined, "", "Bearer", "Bearer ", "Bearer  secret", "Basic c2VjcmV0", "secret"]) {
-    assert.equal(authenticator.authenticate(authorization === undefined ? {} : { authorization }), undefined, authorization);
+    assert.equal(
+      authenticator.authenticate(authorization === undefined ? {} : { authorization }),
+      undefined,
+      authorization ?? "no header",
+    );
   }
   assert.equal(bearerToken("bearer secret trailing"), "secret");
-  assert.deepEqual(authenticator.authenticate({ authorization: "Bearer secret" }), { name: "alice", uid: "1", groups: ["dev", "ops", "system:authenticated"] });
+  assert.deepEqual(authenticator.authenticate({ authorization: "Bearer secret" }), {
+    name: "alice",
+    uid: "1",
+    groups: ["dev", "ops", "system:authenticated"],
+  });
   assert.throws(() => void authenticator.authenticate({ authorization: "Bearer Secret" }), isUnauthorized);
 });
 
@@ -142,7 +177,11 @@ test("a client certificate gives name, groups and the hash of its bytes", () => 
   assert.deepEqual(createAuthenticator(tokens).authenticate({ certificate, authorization: "Bearer wrong" }), {
     name: "bob",
     groups: ["dev", "system:authenticated"],
-    extra: { "authentication.kubernetes.io/credential-id": ["X509SHA256=2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"] },
+    extra: {
+      "authentication.kubernetes.io/credential-id": [
+        "X509SHA256=2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881",
+      ],
+    },
   });
 });
 
@@ -154,7 +193,11 @@ test("parseStaticTokens() reads quoted groups and refuses short lines", () => {
 test("reviewToken() tells users, audiences and upstream's errors", () => {
   const { tokens, token } = world();
   const review = (token: string, audiences?: string[]): Record<string, unknown> =>
-    (reviewToken(tokens, { metadata: {}, spec: { token, audiences } } as ApiObject) as unknown as { status: Record<string, unknown> }).status;
+    (
+      reviewToken(tokens, { metadata: {}, spec: { token, audiences } } as ApiObject) as unknown as {
+        status: Record<string, unknown>;
+      }
+    ).status;
   assert.deepEqual(review("wrong"), { user: {}, error: "invalid bearer token" });
   assert.deepEqual(review("secret", ["other"]), { user: {}, error: "invalid bearer token" });
   assert.deepEqual(review("secret", ["other", issuer]).audiences, [issuer]);
@@ -163,18 +206,60 @@ test("reviewToken() tells users, audiences and upstream's errors", () => {
     error: `[invalid bearer token, token audiences ["vault"] is invalid for the target audiences ["${issuer}"]]`,
   });
   assert.equal((review(" secret").user as { username: string }).username, "system:anonymous");
-  assert.throws(() => review(""), (error: ApiError) => error.message === "token is required for TokenReview in authentication");
+  assert.throws(() => review(""), { message: "token is required for TokenReview in authentication" });
 });
 
-const refusals: readonly { readonly name: string; readonly spec: object; readonly metadata?: object; readonly expected: string }[] = [
-  { name: "too short", spec: { expirationSeconds: 599 }, expected: 'TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: 599: may not specify a duration less than 10 minutes' },
-  { name: "too long", spec: { expirationSeconds: 2 ** 32 + 1 }, expected: 'TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: 4294967297: may not specify a duration larger than 2^32 seconds' },
-  { name: "a kind that cannot be bound", spec: { boundObjectRef: { kind: "Deployment", apiVersion: "apps/v1", name: "x" } }, expected: "cannot bind token to object of type apps/v1, Kind=Deployment" },
-  { name: "no name", spec: { boundObjectRef: { kind: "Pod", apiVersion: "v1", name: "" } }, expected: "Name parameter required." },
-  { name: "a pod that is not there", spec: { boundObjectRef: { kind: "Pod", apiVersion: "v1", name: "x" } }, expected: 'pods "x" not found' },
-  { name: "a pod of another account", spec: { boundObjectRef: { kind: "Pod", apiVersion: "v1", name: "other" } }, expected: 'cannot bind token for serviceaccount "default" to pod running with different serviceaccount name.' },
-  { name: "another uid of the pod", spec: { boundObjectRef: { kind: "Pod", apiVersion: "v1", name: "own", uid: "bad" } }, expected: 'Operation cannot be fulfilled on Pod "own": the UID in the bound object reference (bad) does not match the UID in record. The object might have been deleted and then recreated' },
-  { name: "another uid of the account", spec: {}, metadata: { uid: "wrong" }, expected: 'Operation cannot be fulfilled on TokenRequest.authentication.k8s.io "default": the UID in the token request (wrong) does not match the UID of the service account (uid-1)' },
+const refusals: readonly {
+  readonly name: string;
+  readonly spec: object;
+  readonly metadata?: object;
+  readonly expected: string;
+}[] = [
+  {
+    name: "too short",
+    spec: { expirationSeconds: 599 },
+    expected:
+      'TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: 599: may not specify a duration less than 10 minutes',
+  },
+  {
+    name: "too long",
+    spec: { expirationSeconds: 2 ** 32 + 1 },
+    expected:
+      'TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: 4294967297: may not specify a duration larger than 2^32 seconds',
+  },
+  {
+    name: "a kind that cannot be bound",
+    spec: { boundObjectRef: { kind: "Deployment", apiVersion: "apps/v1", name: "x" } },
+    expected: "cannot bind token to object of type apps/v1, Kind=Deployment",
+  },
+  {
+    name: "no name",
+    spec: { boundObjectRef: { kind: "Pod", apiVersion: "v1", name: "" } },
+    expected: "Name parameter required.",
+  },
+  {
+    name: "a pod that is not there",
+    spec: { boundObjectRef: { kind: "Pod", apiVersion: "v1", name: "x" } },
+    expected: 'pods "x" not found',
+  },
+  {
+    name: "a pod of another account",
+    spec: { boundObjectRef: { kind: "Pod", apiVersion: "v1", name: "other" } },
+    expected: 'cannot bind token for serviceaccount "default" to pod running with different serviceaccount name.',
+  },
+  {
+    name: "another uid of the pod",
+    spec: { boundObjectRef: { kind: "Pod", apiVersion: "v1", name: "own", uid: "bad" } },
+    expected:
+      'Operation cannot be fulfilled on Pod "own": the UID in the bound object reference (bad) does not match the UID in record. The object might have been deleted and then recreated',
+  },
+  {
+    name: "another uid of the account",
+    spec: {},
+    metadata: { uid: "wrong" },
+    expected:
+      'Operation cannot be fulfilled on TokenRequest.authentication.k8s.io "default": the UID in the token request (wrong) does not match the UID of the service account (uid-1)',
+  },
 ];
 
 for (const { name, spec, metadata, expected } of refusals) {
@@ -182,6 +267,6 @@ for (const { name, spec, metadata, expected } of refusals) {
     const { objects, deps, account } = world();
     objects.put(pods, { metadata: { namespace: "ns", name: "other" }, spec: { serviceAccountName: "builder", containers: [] } });
     objects.put(pods, { metadata: { namespace: "ns", name: "own" }, spec: { serviceAccountName: "default", containers: [] } });
-    assert.throws(() => requestToken(deps, account, { metadata: metadata ?? {}, spec } as ApiObject), (error: ApiError) => error.message === expected);
+    assert.throws(() => requestToken(deps, account, { metadata: metadata ?? {}, spec } as ApiObject), { message: expected });
   });
 }

@@ -16,9 +16,15 @@ export interface TokenAuthenticators {
 }
 
 /** `user` or why not: `errors` is empty when nobody knows the token. */
-export type TokenAnswer = { readonly user: UserInfo; readonly audiences: readonly string[] } | { readonly errors: readonly string[] };
+export type TokenAnswer =
+  | { readonly user: UserInfo; readonly audiences: readonly string[] }
+  | { readonly errors: readonly string[] };
 
-export function checkToken(authenticators: TokenAuthenticators, token: string, audiences: readonly string[] = authenticators.audiences): TokenAnswer {
+export function checkToken(
+  authenticators: TokenAuthenticators,
+  token: string,
+  audiences: readonly string[] = authenticators.audiences,
+): TokenAnswer {
   const known = authenticators.staticTokens.size === 0 ? undefined : authenticators.staticTokens.get(tokenHash(token));
   if (known !== undefined) {
     // Such tokens carry no audience: they are for this server.

@@ -44,7 +44,10 @@ export class Impersonation {
     throw refusal(user, refused.request, { allowed: false, reason: refused.reason });
   }
 
-  async #firstRefused(user: UserInfo, checks: readonly RequestInfo[]): Promise<{ request: RequestInfo; reason: string } | undefined> {
+  async #firstRefused(
+    user: UserInfo,
+    checks: readonly RequestInfo[],
+  ): Promise<{ request: RequestInfo; reason: string } | undefined> {
     for (const request of checks) {
       const decision = isOutOfReach(request) ? { allowed: false, reason: "" } : await this.#authorizer.authorize(user, request);
       if (!decision.allowed) return { request, reason: decision.reason };
@@ -54,12 +57,14 @@ export class Impersonation {
 }
 
 /** The constrained modes never lead to system:masters, whatever a rule with wildcards says. */
-const isOutOfReach = ({ verb, resource, name }: RequestInfo): boolean => verb === "impersonate:user-info" && resource === "groups" && name === "system:masters";
+const isOutOfReach = ({ verb, resource, name }: RequestInfo): boolean =>
+  verb === "impersonate:user-info" && resource === "groups" && name === "system:masters";
 
 /** The user with the groups that always belong to it. */
 function completed(wanted: UserInfo): UserInfo {
   const account = serviceAccountOf(wanted.name);
-  const groups = wanted.groups.length === 0 && account !== undefined ? [...serviceAccountGroups(account.namespace)] : [...wanted.groups];
+  const groups =
+    wanted.groups.length === 0 && account !== undefined ? [...serviceAccountGroups(account.namespace)] : [...wanted.groups];
   const standing = wanted.name === "system:anonymous" ? "system:unauthenticated" : "system:authenticated";
   const hasStanding = groups.includes("system:authenticated") || groups.includes("system:unauthenticated");
   return { ...wanted, groups: hasStanding ? groups : [...groups, standing] };
@@ -82,7 +87,10 @@ const isNameOnly = (wanted: UserInfo): boolean =>
   wanted.groups.length === 0 && (wanted.uid ?? "") === "" && Object.keys(wanted.extra ?? {}).length === 0;
 
 /** What the mode allows on the original request: the verb "impersonate-on:<mode>:<verb>". */
-const onRequest = (mode: string, request: RequestInfo): RequestInfo => ({ ...request, verb: `impersonate-on:${mode}:${request.verb}` });
+const onRequest = (mode: string, request: RequestInfo): RequestInfo => ({
+  ...request,
+  verb: `impersonate-on:${mode}:${request.verb}`,
+});
 
 const identityCheck = (check: Check): RequestInfo => ({ ...check, path: "", isResource: true, version: "v1" });
 
@@ -109,10 +117,18 @@ function nodeMode(name: "associated-node" | "arbitrary-node"): Mode {
       const node = nodeOf(wanted.name);
       if (node === undefined || !isNameOnly(wanted)) return undefined;
       const own = user.extra?.["authentication.kubernetes.io/node-name"];
-      if (name === "associated-node" && !(own?.length === 1 && own[0] === node && serviceAccountOf(user.name) !== undefined)) return undefined;
+      if (name === "associated-node" && !(own?.length === 1 && own[0] === node && serviceAccountOf(user.name) !== undefined))
+        return undefined;
       return [
         onRequest(name, request),
-        identityCheck({ verb: `impersonate:${name}`, group: authentication, resource: "nodes", subresource: "", namespace: "", name: name === "associated-node" ? "*" : node }),
+        identityCheck({
+          verb: `impersonate:${name}`,
+          group: authentication,
+          resource: "nodes",
+          subresource: "",
+          namespace: "",
+          name: name === "associated-node" ? "*" : node,
+        }),
       ];
     },
   };
@@ -125,7 +141,10 @@ const modes: readonly Mode[] = [
     name: "serviceaccount",
     checks: (_user, wanted, request) => {
       if (serviceAccountOf(wanted.name) === undefined || !isNameOnly(wanted)) return undefined;
-      return [onRequest("serviceaccount", request), ...identityChecks(wanted, "impersonate:serviceaccount", { user: authentication, extra: authentication })];
+      return [
+        onRequest("serviceaccount", request),
+        ...identityChecks(wanted, "impersonate:serviceaccount", { user: authentication, extra: authentication }),
+      ];
     },
   },
   {
@@ -133,7 +152,10 @@ const modes: readonly Mode[] = [
     checks: (_user, wanted, request) => {
       // Nodes and service accounts have modes of their own.
       if (serviceAccountOf(wanted.name) !== undefined || nodeOf(wanted.name) !== undefined) return undefined;
-      return [onRequest("user-info", request), ...identityChecks(wanted, "impersonate:user-info", { user: authentication, extra: authentication })];
+      return [
+        onRequest("user-info", request),
+        ...identityChecks(wanted, "impersonate:user-info", { user: authentication, extra: authentication }),
+      ];
     },
   },
   { name: "legacy", checks: (_user, wanted) => identityChecks(wanted, "impersonate", { user: "", extra: authentication }) },
@@ -141,8 +163,7 @@ const modes: readonly Mode[] = [
 
 /** The user as Go prints it: part of upstream's message. */
 function goText(user: UserInfo): string {
-  const list = (values: readonly string[]): string =>
-    `[]string{${values.map((value) => JSON.stringify(value)).join(", ")}}`;
+  const list = (values: readonly string[]): string => `[]string{${values.map((value) => JSON.stringify(value)).join(", ")}}`;
   const groups = user.groups.length === 0 ? "[]string(nil)" : list(user.groups);
   const entries = Object.entries(user.extra ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
   const extra =

@@ -11,7 +11,13 @@ export function reviewToken(authenticators: TokenAuthenticators, review: ApiObje
   const token = spec.token ?? "";
   if (token === "") throw badRequest("token is required for TokenReview in authentication");
   const wanted = (spec.audiences ?? []).length === 0 ? authenticators.audiences : (spec.audiences ?? []);
-  return { ...review, kind: "TokenReview", apiVersion: `${group}/v1`, spec, status: statusOf(authenticators, token, wanted) } as ApiObject; // with spec and status
+  return {
+    ...review,
+    kind: "TokenReview",
+    apiVersion: `${group}/v1`,
+    spec,
+    status: statusOf(authenticators, token, wanted),
+  } as ApiObject; // with spec and status
 }
 
 function statusOf(authenticators: TokenAuthenticators, token: string, audiences: readonly string[]): object {

@@ -16,7 +16,10 @@ export interface TokenCheckOptions {
 }
 
 /** Undefined: not one of our tokens (others may know it). `error` is upstream's text, for TokenReview. */
-export type TokenResult = { readonly user: UserInfo; readonly audiences: readonly string[] } | { readonly error: string } | undefined;
+export type TokenResult =
+  | { readonly user: UserInfo; readonly audiences: readonly string[] }
+  | { readonly error: string }
+  | undefined;
 
 interface Bound {
   readonly name: string;
@@ -32,7 +35,10 @@ interface KubernetesClaims {
 }
 
 export const serviceAccountUserName = (namespace: string, name: string): string => `system:serviceaccount:${namespace}:${name}`;
-export const serviceAccountGroups = (namespace: string): readonly string[] => ["system:serviceaccounts", `system:serviceaccounts:${namespace}`];
+export const serviceAccountGroups = (namespace: string): readonly string[] => [
+  "system:serviceaccounts",
+  `system:serviceaccounts:${namespace}`,
+];
 
 // One signature check costs 60 microseconds; a client sends the same token with every request.
 const maxChecked = 4096;
@@ -94,7 +100,9 @@ export class ServiceAccountTokens {
     if (this.#isGone(found)) return "service account has been deleted";
     if (found.uid !== account.uid) return `service account UID (${found.uid}) does not match claim (${account.uid})`;
     const stillThere =
-      this.#lives(secrets, kubernetes.secret, namespace) && this.#lives(pods, kubernetes.pod, namespace) && this.#nodeLives(kubernetes);
+      this.#lives(secrets, kubernetes.secret, namespace) &&
+      this.#lives(pods, kubernetes.pod, namespace) &&
+      this.#nodeLives(kubernetes);
     return stillThere ? undefined : "service account token has been invalidated";
   }
 
@@ -111,7 +119,9 @@ export class ServiceAccountTokens {
 
   /** A deletion counts after 60 s of grace (as upstream), so that a pod that shuts down can still talk. */
   #isGone(metadata: ObjectMeta): boolean {
-    return metadata.deletionTimestamp !== undefined && this.#options.clock.now() >= Date.parse(metadata.deletionTimestamp) + 60_000;
+    return (
+      metadata.deletionTimestamp !== undefined && this.#options.clock.now() >= Date.parse(metadata.deletionTimestamp) + 60_000
+    );
   }
 
   #metadata(type: ResourceType, ref: ObjectRef): ObjectMeta | undefined {

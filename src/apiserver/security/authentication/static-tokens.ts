@@ -14,9 +14,14 @@ export function parseStaticTokens(text: string): StaticTokens {
     if (line.trim() === "" || line.startsWith("#")) continue;
     const [token, name, uid, groups] = columns(line);
     if (token === undefined || token === "" || name === undefined || uid === undefined) {
-      throw new Error(`Cannot read static token file, line ${index + 1}: it needs at least 3 columns (token, user name, user uid)`);
+      throw new Error(
+        `Cannot read static token file, line ${index + 1}: it needs at least 3 columns (token, user name, user uid)`,
+      );
     }
-    const ownGroups = (groups ?? "").split(",").map((group) => group.trim()).filter((group) => group !== "");
+    const ownGroups = (groups ?? "")
+      .split(",")
+      .map((group) => group.trim())
+      .filter((group) => group !== "");
     users.set(tokenHash(token), { name, ...(uid === "" ? {} : { uid }), groups: [...ownGroups, "system:authenticated"] });
   }
   return users;

@@ -67,7 +67,10 @@ export function requestToken(issuer: TokenIssuer, account: Stored<ApiObject>, re
   const bound = spec.boundObjectRef ? boundClaims(issuer.reader, account, spec.boundObjectRef) : {};
 
   const nowSeconds = Math.floor(issuer.clock.now() / 1000);
-  const isRenewable = expirationSeconds === renewableSeconds && bound.pod !== undefined && audiences.every((each) => issuer.audiences.includes(each));
+  const isRenewable =
+    expirationSeconds === renewableSeconds &&
+    bound.pod !== undefined &&
+    audiences.every((each) => issuer.audiences.includes(each));
   const token = signToken(issuer.key, {
     aud: audiences,
     exp: nowSeconds + (isRenewable ? extendedSeconds : expirationSeconds),
@@ -132,7 +135,9 @@ function boundClaims(reader: ObjectReader, account: Stored<ApiObject>, ref: Boun
       const pod = find<Pod>(pods, true);
       const runsAs = pod.spec?.serviceAccountName ?? "";
       if (runsAs !== account.metadata.name) {
-        throw badRequest(`cannot bind token for serviceaccount ${JSON.stringify(account.metadata.name)} to pod running with different serviceaccount name.`);
+        throw badRequest(
+          `cannot bind token for serviceaccount ${JSON.stringify(account.metadata.name)} to pod running with different serviceaccount name.`,
+        );
       }
       return { ...nodeOf(reader, pod), pod: identity(pod) };
     }

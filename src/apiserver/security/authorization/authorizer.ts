@@ -12,11 +12,18 @@ export const alwaysDeny: Authorizer = { authorize: () => ({ allowed: false, reas
 
 /** Asks one after the other; a refusal joins the reasons of all that gave one. Stays synchronous where its members are. */
 export function firstOf(authorizers: readonly Authorizer[]): Authorizer {
-  const from = (index: number, reasons: readonly string[], user: UserInfo, request: RequestInfo): Decision | Promise<Decision> => {
+  const from = (
+    index: number,
+    reasons: readonly string[],
+    user: UserInfo,
+    request: RequestInfo,
+  ): Decision | Promise<Decision> => {
     const authorizer = authorizers[index];
     if (authorizer === undefined) return { allowed: false, reason: reasons.join("\n") };
     const next = (decision: Decision): Decision | Promise<Decision> =>
-      decision.allowed ? decision : from(index + 1, decision.reason === "" ? reasons : [...reasons, decision.reason], user, request);
+      decision.allowed
+        ? decision
+        : from(index + 1, decision.reason === "" ? reasons : [...reasons, decision.reason], user, request);
     const decision = authorizer.authorize(user, request);
     return decision instanceof Promise ? decision.then(next) : next(decision);
   };

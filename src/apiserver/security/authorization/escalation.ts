@@ -23,7 +23,12 @@ const fullAuthority: readonly PolicyRule[] = [
 ];
 
 /** Throws Forbidden (or NotFound for a binding to a role that is not there) when the write would grant more than the writer holds. */
-export async function checkEscalation(rbac: RbacAuthorizer, authorizer: Authorizer, object: ApiObject, context: AdmissionContext): Promise<void> {
+export async function checkEscalation(
+  rbac: RbacAuthorizer,
+  authorizer: Authorizer,
+  object: ApiObject,
+  context: AdmissionContext,
+): Promise<void> {
   if (context.type.group !== group || (context.operation !== "CREATE" && context.operation !== "UPDATE")) return;
   if (context.user.groups.includes("system:masters")) return;
   if (context.old !== undefined && onlyGarbageCollectionFieldsDiffer(object, context.old)) return;
@@ -37,7 +42,12 @@ export async function checkEscalation(rbac: RbacAuthorizer, authorizer: Authoriz
   }
 }
 
-async function checkRole(rbac: RbacAuthorizer, authorizer: Authorizer, role: Role | ClusterRole, context: AdmissionContext): Promise<void> {
+async function checkRole(
+  rbac: RbacAuthorizer,
+  authorizer: Authorizer,
+  role: Role | ClusterRole,
+  context: AdmissionContext,
+): Promise<void> {
   const { user, namespace, type } = context;
   // The request's name: a create has none, so "escalate" on one named role does not allow creating it.
   const name = context.operation === "CREATE" ? "" : context.name;
@@ -47,7 +57,11 @@ async function checkRole(rbac: RbacAuthorizer, authorizer: Authorizer, role: Rol
   if (refused !== undefined) throw forbidden({ group, plural: type.plural }, context.name, refused);
   const aggregates = isAggregated(role) || (context.old !== undefined && isAggregated(context.old));
   if (aggregates && uncovered(held, fullAuthority).length > 0) {
-    throw forbidden({ group, plural: type.plural }, context.name, "must have cluster-admin privileges to use the aggregationRule");
+    throw forbidden(
+      { group, plural: type.plural },
+      context.name,
+      "must have cluster-admin privileges to use the aggregationRule",
+    );
   }
 }
 
@@ -68,14 +82,19 @@ async function checkBinding(
   const resource = role.kind === "ClusterRole" ? "clusterroles" : role.kind === "Role" ? "roles" : "";
   if (resource !== "" && (await allowed(authorizer, user, { verb: "bind", resource, namespace, name: role.name }))) return;
   const wanted = rbac.rulesOfRole(role, namespace);
-  if (wanted === undefined) throw resource === "" ? unknownRole(context, role) : notFound({ group, plural: type.plural }, role.name);
+  if (wanted === undefined)
+    throw resource === "" ? unknownRole(context, role) : notFound({ group, plural: type.plural }, role.name);
   const held = rbac.rulesFor(user, namespace).map(({ rule }) => rule);
   const refused = missing(user, held, wanted);
   if (refused !== undefined) throw forbidden({ group, plural: type.plural }, context.name, refused);
 }
 
 const unknownRole = (context: AdmissionContext, role: RoleRef): ApiError =>
-  forbidden({ group, plural: context.type.plural }, context.name, `unsupported role reference kind: ${JSON.stringify(role.kind)}`);
+  forbidden(
+    { group, plural: context.type.plural },
+    context.name,
+    `unsupported role reference kind: ${JSON.stringify(role.kind)}`,
+  );
 
 function missing(user: UserInfo, held: readonly PolicyRule[], wanted: readonly PolicyRule[]): string | undefined {
   const parts = uncovered(held, wanted);
@@ -89,14 +108,27 @@ async function allowed(
   user: UserInfo,
   ask: Pick<RequestInfo, "verb" | "resource" | "namespace" | "name">,
 ): Promise<boolean> {
-  const decision = await authorizer.authorize(user, { ...ask, path: "", isResource: true, group, version: "v1", subresource: "" });
+  const decision = await authorizer.authorize(user, {
+    ...ask,
+    path: "",
+    isResource: true,
+    group,
+    version: "v1",
+    subresource: "",
+  });
   return decision.allowed;
 }
 
 /** The garbage collector changes owner references and finalizers of roles without holding what they grant. */
 function onlyGarbageCollectionFieldsDiffer(object: ApiObject, old: ApiObject): boolean {
   const strip = (each: ApiObject): string => {
-    const { ownerReferences: _owners, finalizers: _finalizers, managedFields: _managed, resourceVersion: _version, ...metadata } = each.metadata;
+    const {
+      ownerReferences: _owners,
+      finalizers: _finalizers,
+      managedFields: _managed,
+      resourceVersion: _version,
+      ...metadata
+    } = each.metadata;
     return canonical({ ...each, metadata });
   };
   const lists = (each: ApiObject): string => canonical([each.metadata.ownerReferences ?? [], each.metadata.finalizers ?? []]);
@@ -108,7 +140,10 @@ export function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
   if (value !== null && typeof value === "object") {
     const entries = Object.entries(value).filter(([, member]) => member !== undefined);
-    return `{${entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(",")}}`;
+    return `{${entries
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`)
+      .join(",")}}`;
   }
   return JSON.stringify(value) ?? "null";
 }

@@ -59,7 +59,9 @@ export class NodeAuthorizer implements Authorizer, Disposable {
       case "/configmaps":
         return this.#readReferenced(node, request, request.resource as Kind); // one of the two cases
       case "/persistentvolumeclaims":
-        return request.subresource === "status" ? this.#statusOfClaim(node, request) : this.#readReferenced(node, request, "persistentvolumeclaims");
+        return request.subresource === "status"
+          ? this.#statusOfClaim(node, request)
+          : this.#readReferenced(node, request, "persistentvolumeclaims");
       case "resource.k8s.io/resourceclaims":
         return this.#readReferenced(node, request, "resourceclaims");
       case "/persistentvolumes":
@@ -113,7 +115,9 @@ export class NodeAuthorizer implements Authorizer, Disposable {
     const volume = this.#reader.get<PersistentVolume>(persistentVolumes, { name: request.name });
     const claim = volume?.spec?.claimRef;
     const related =
-      claim?.name !== undefined && claim.namespace !== undefined && this.#isReferenced(node, "persistentvolumeclaims", claim.namespace, claim.name);
+      claim?.name !== undefined &&
+      claim.namespace !== undefined &&
+      this.#isReferenced(node, "persistentvolumeclaims", claim.namespace, claim.name);
     return related ? yes : no(`no relationship found between node '${node}' and this object`);
   }
 
@@ -154,7 +158,8 @@ export class NodeAuthorizer implements Authorizer, Disposable {
       case "":
         if (request.verb === "create" || request.verb === "delete") return yes; // NodeRestriction allows mirror pods and its own only
         if (request.verb === "list" || request.verb === "watch") return yes; // kubelets list with spec.nodeName=<own>; selectors are not part of RequestInfo
-        if (request.verb === "get") return this.#isOwnPod(node, request) ? yes : no(`no relationship found between node '${node}' and this object`);
+        if (request.verb === "get")
+          return this.#isOwnPod(node, request) ? yes : no(`no relationship found between node '${node}' and this object`);
         return no(`can only get, list, watch, create and delete pods`);
       case "status":
         return request.verb === "update" || request.verb === "patch" ? yes : pass;
@@ -180,7 +185,12 @@ export class NodeAuthorizer implements Authorizer, Disposable {
     }
     const keys = referencesOf(pod, this.#reader);
     if (known !== undefined) {
-      if (known.nodeName === nodeName && known.keys.length === keys.length && known.keys.every((each, index) => each === keys[index])) return;
+      if (
+        known.nodeName === nodeName &&
+        known.keys.length === keys.length &&
+        known.keys.every((each, index) => each === keys[index])
+      )
+        return;
       this.#drop(id);
     }
     this.#pods.set(id, { nodeName, keys });
@@ -245,7 +255,15 @@ function referencesOf(pod: Stored<Pod>, reader: ObjectReader): readonly string[]
       add("persistentvolumeclaims", claim);
       for (const secret of volumeSecrets(reader, namespace, claim)) found.add(`secrets\0${secret}`);
     }
-    for (const secret of [volume.cephfs, volume.rbd, volume.flexVolume, volume.scaleIO, volume.storageos, volume.iscsi, volume.csi]) {
+    for (const secret of [
+      volume.cephfs,
+      volume.rbd,
+      volume.flexVolume,
+      volume.scaleIO,
+      volume.storageos,
+      volume.iscsi,
+      volume.csi,
+    ]) {
       const source = secret as { secretRef?: { name?: string }; nodePublishSecretRef?: { name?: string } } | undefined;
       add("secrets", source?.secretRef?.name);
       add("secrets", source?.nodePublishSecretRef?.name);
@@ -270,9 +288,11 @@ function volumeSecrets(reader: ObjectReader, namespace: string, claimName: strin
 function ownObject(node: string, request: RequestInfo, namespace: string, verbs: readonly string[]): Decision {
   if (!verbs.includes(request.verb)) return no(`can only ${verbs.join(", ")} this type of resource`);
   if (request.subresource !== "") return no("cannot access subresource");
-  if (namespace !== "" && request.namespace !== namespace) return no(`can only access leases in the "${namespace}" system namespace`);
+  if (namespace !== "" && request.namespace !== namespace)
+    return no(`can only access leases in the "${namespace}" system namespace`);
   // The name of a create is in the body: NodeRestriction looks at it.
-  if (request.verb !== "create" && request.name !== node) return no(`can only access ${request.resource} with the same name as the requesting node`);
+  if (request.verb !== "create" && request.name !== node)
+    return no(`can only access ${request.resource} with the same name as the requesting node`);
   return yes;
 }
 
@@ -291,11 +311,18 @@ const rules: readonly NodeRule[] = [
   { group: "certificates.k8s.io", resources: ["certificatesigningrequests"], verbs: ["create", "get", "list", "watch"] },
   { group: "storage.k8s.io", resources: ["csidrivers"], verbs: ["get", "list", "watch"] },
   { group: "node.k8s.io", resources: ["runtimeclasses"], verbs: ["get", "list", "watch"] },
-  { group: "resource.k8s.io", resources: ["resourceslices"], verbs: ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"] },
+  {
+    group: "resource.k8s.io",
+    resources: ["resourceslices"],
+    verbs: ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+  },
 ];
 
 function nodeRules(request: RequestInfo): Decision {
   const resource = request.subresource === "" ? request.resource : `${request.resource}/${request.subresource}`;
-  return rules.some((rule) => rule.group === request.group && rule.resources.includes(resource) && rule.verbs.includes(request.verb)) ? yes : pass;
+  return rules.some(
+    (rule) => rule.group === request.group && rule.resources.includes(resource) && rule.verbs.includes(request.verb),
+  )
+    ? yes
+    : pass;
 }
-

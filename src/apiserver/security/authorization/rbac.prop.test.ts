@@ -2,7 +2,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type ClusterRole, type ClusterRoleBinding, clusterRoleBindings, clusterRoles, type Role, type RoleBinding, roleBindings, roles } from "#api";
+import {
+  type ClusterRole,
+  type ClusterRoleBinding,
+  clusterRoleBindings,
+  clusterRoles,
+  type Role,
+  type RoleBinding,
+  roleBindings,
+  roles,
+} from "#api";
 import type { UserInfo } from "#client";
 import type { RequestInfo } from "../../contract.ts";
 import { FakeObjects } from "../testing/objects.ts";
@@ -11,22 +20,54 @@ import { allowsRequest } from "./rules.ts";
 
 const few = <T>(values: readonly T[], max = 2): fc.Arbitrary<T[]> => fc.subarray([...values], { maxLength: max });
 const rule = fc.oneof(
-  fc.record({ verbs: few(["get", "list", "*"]), apiGroups: few(["", "apps", "*"]), resources: few(["pods", "pods/log", "*/log", "*"]), resourceNames: few(["a", "b"]) }),
+  fc.record({
+    verbs: few(["get", "list", "*"]),
+    apiGroups: few(["", "apps", "*"]),
+    resources: few(["pods", "pods/log", "*/log", "*"]),
+    resourceNames: few(["a", "b"]),
+  }),
   fc.record({ verbs: few(["get", "*"]), nonResourceURLs: few(["/x", "/x/*", "*"]) }),
 );
 const subject = fc.oneof(
-  fc.constantFrom({ kind: "User", name: "u" }, { kind: "Group", name: "g" }, { kind: "User", name: "system:serviceaccount:n1:s" }),
+  fc.constantFrom(
+    { kind: "User", name: "u" },
+    { kind: "Group", name: "g" },
+    { kind: "User", name: "system:serviceaccount:n1:s" },
+  ),
   fc.constantFrom({ kind: "ServiceAccount", name: "s" }, { kind: "ServiceAccount", name: "s", namespace: "n2" }),
 );
 const change = fc.oneof(
-  fc.record({ what: fc.constant("clusterRole" as const), name: fc.constantFrom("r1", "r2"), rules: fc.array(rule, { maxLength: 3 }) }),
-  fc.record({ what: fc.constant("role" as const), name: fc.constantFrom("r1", "r2"), namespace: fc.constantFrom("n1", "n2"), rules: fc.array(rule, { maxLength: 3 }) }),
-  fc.record({ what: fc.constant("clusterBinding" as const), name: fc.constantFrom("b1", "b2"), role: fc.constantFrom("r1", "r2"), subjects: fc.array(subject, { maxLength: 3 }) }),
   fc.record({
-    what: fc.constant("binding" as const), name: fc.constantFrom("b1", "b2"), namespace: fc.constantFrom("n1", "n2"), kind: fc.constantFrom("Role", "ClusterRole"),
-    role: fc.constantFrom("r1", "r2"), subjects: fc.array(subject, { maxLength: 3 }),
+    what: fc.constant("clusterRole" as const),
+    name: fc.constantFrom("r1", "r2"),
+    rules: fc.array(rule, { maxLength: 3 }),
   }),
-  fc.record({ what: fc.constant("remove" as const), from: fc.constantFrom("clusterRole", "clusterBinding", "binding"), name: fc.constantFrom("r1", "b1"), namespace: fc.constantFrom("n1", "n2") }),
+  fc.record({
+    what: fc.constant("role" as const),
+    name: fc.constantFrom("r1", "r2"),
+    namespace: fc.constantFrom("n1", "n2"),
+    rules: fc.array(rule, { maxLength: 3 }),
+  }),
+  fc.record({
+    what: fc.constant("clusterBinding" as const),
+    name: fc.constantFrom("b1", "b2"),
+    role: fc.constantFrom("r1", "r2"),
+    subjects: fc.array(subject, { maxLength: 3 }),
+  }),
+  fc.record({
+    what: fc.constant("binding" as const),
+    name: fc.constantFrom("b1", "b2"),
+    namespace: fc.constantFrom("n1", "n2"),
+    kind: fc.constantFrom("Role", "ClusterRole"),
+    role: fc.constantFrom("r1", "r2"),
+    subjects: fc.array(subject, { maxLength: 3 }),
+  }),
+  fc.record({
+    what: fc.constant("remove" as const),
+    from: fc.constantFrom("clusterRole", "clusterBinding", "binding"),
+    name: fc.constantFrom("r1", "b1"),
+    namespace: fc.constantFrom("n1", "n2"),
+  }),
 );
 type Change = typeof change extends fc.Arbitrary<infer T> ? T : never;
 const users: readonly UserInfo[] = [
@@ -36,7 +77,16 @@ const users: readonly UserInfo[] = [
   { name: "system:serviceaccount:n2:s", groups: [] },
 ];
 const request = (more: Partial<RequestInfo>): RequestInfo => ({
-  verb: "get", path: "", isResource: true, group: "", version: "v1", resource: "pods", subresource: "", namespace: "n1", name: "", ...more,
+  verb: "get",
+  path: "",
+  isResource: true,
+  group: "",
+  version: "v1",
+  resource: "pods",
+  subresource: "",
+  namespace: "n1",
+  name: "",
+  ...more,
 });
 const requests: readonly RequestInfo[] = [
   request({}),
@@ -56,10 +106,17 @@ function naive(objects: FakeObjects, user: UserInfo, asked: RequestInfo): boolea
   const allows = (binding: ClusterRoleBinding | RoleBinding, namespace: string): boolean =>
     (binding.subjects ?? []).some((each) => isSubject(each, namespace)) &&
     (
-      (binding.roleRef.kind === "ClusterRole" ? objects.get<ClusterRole>(clusterRoles, { name: binding.roleRef.name }) : objects.get<Role>(roles, { namespace, name: binding.roleRef.name }))?.rules ?? []
+      (binding.roleRef.kind === "ClusterRole"
+        ? objects.get<ClusterRole>(clusterRoles, { name: binding.roleRef.name })
+        : objects.get<Role>(roles, { namespace, name: binding.roleRef.name })
+      )?.rules ?? []
     ).some((each) => allowsRequest(each, asked));
   if (objects.list<ClusterRoleBinding>(clusterRoleBindings).some((binding) => allows(binding, ""))) return true;
-  return asked.isResource && asked.namespace !== "" && objects.list<RoleBinding>(roleBindings, asked.namespace).some((binding) => allows(binding, asked.namespace));
+  return (
+    asked.isResource &&
+    asked.namespace !== "" &&
+    objects.list<RoleBinding>(roleBindings, asked.namespace).some((binding) => allows(binding, asked.namespace))
+  );
 }
 
 test("RbacAuthorizer decides as the plain loop does, whatever changes came before", async () => {
@@ -83,7 +140,11 @@ test("RbacAuthorizer decides as the plain loop does, whatever changes came befor
 });
 
 async function apply(objects: FakeObjects, each: Change): Promise<void> {
-  const ref = (kind: string, name: string): { apiGroup: string; kind: string; name: string } => ({ apiGroup: "rbac.authorization.k8s.io", kind, name });
+  const ref = (kind: string, name: string): { apiGroup: string; kind: string; name: string } => ({
+    apiGroup: "rbac.authorization.k8s.io",
+    kind,
+    name,
+  });
   switch (each.what) {
     case "clusterRole":
       objects.put(clusterRoles, { metadata: { name: each.name }, rules: each.rules });
@@ -92,10 +153,18 @@ async function apply(objects: FakeObjects, each: Change): Promise<void> {
       objects.put(roles, { metadata: { name: each.name, namespace: each.namespace }, rules: each.rules });
       return;
     case "clusterBinding":
-      objects.put(clusterRoleBindings, { metadata: { name: each.name }, roleRef: ref("ClusterRole", each.role), subjects: each.subjects });
+      objects.put(clusterRoleBindings, {
+        metadata: { name: each.name },
+        roleRef: ref("ClusterRole", each.role),
+        subjects: each.subjects,
+      });
       return;
     case "binding":
-      objects.put(roleBindings, { metadata: { name: each.name, namespace: each.namespace }, roleRef: ref(each.kind, each.role), subjects: each.subjects });
+      objects.put(roleBindings, {
+        metadata: { name: each.name, namespace: each.namespace },
+        roleRef: ref(each.kind, each.role),
+        subjects: each.subjects,
+      });
       return;
     case "remove":
       if (each.from === "clusterRole") return objects.remove(clusterRoles, { name: each.name });

@@ -146,7 +146,9 @@ export class RbacAuthorizer implements Authorizer, Disposable {
       for (const [key, binding] of this.#bySubject.get(`${namespace}\0${subject}`) ?? []) {
         if (bindings.has(key)) continue;
         // The first subject that matches is the one the reason names.
-        const matching = binding.subjects?.find((each) => subjectsOf(user).includes(subjectKey(each, binding.metadata.namespace ?? "")));
+        const matching = binding.subjects?.find((each) =>
+          subjectsOf(user).includes(subjectKey(each, binding.metadata.namespace ?? "")),
+        );
         if (matching !== undefined) bindings.set(key, { binding, subject: matching });
       }
     }
@@ -216,7 +218,8 @@ const serviceAccountNamespace = (subject: Subject, bindingNamespace: string): st
 function reasonText(binding: Binding, subject: Subject): string {
   const namespace = binding.metadata.namespace ?? "";
   const name = binding.metadata.name ?? "";
-  const what = namespace === "" ? `ClusterRoleBinding ${JSON.stringify(name)}` : `RoleBinding ${JSON.stringify(`${name}/${namespace}`)}`;
+  const what =
+    namespace === "" ? `ClusterRoleBinding ${JSON.stringify(name)}` : `RoleBinding ${JSON.stringify(`${name}/${namespace}`)}`;
   const whom =
     subject.kind === "ServiceAccount"
       ? `ServiceAccount ${JSON.stringify(`${subject.name}/${serviceAccountNamespace(subject, namespace)}`)}`

@@ -8,7 +8,11 @@ import { resourceWord } from "./rules.ts";
 export function refusal(user: UserInfo, request: RequestInfo, decision?: Decision): ApiError {
   const why = decision === undefined || decision.reason === "" ? "" : `: ${decision.reason}`;
   if (!request.isResource) {
-    return forbidden({ group: "", plural: "" }, "", `User ${quote(user.name)} cannot ${request.verb} path ${quote(request.path)}${why}`);
+    return forbidden(
+      { group: "", plural: "" },
+      "",
+      `User ${quote(user.name)} cannot ${request.verb} path ${quote(request.path)}${why}`,
+    );
   }
   const scope = request.namespace === "" ? "at the cluster scope" : `in the namespace ${quote(request.namespace)}`;
   const what = `resource ${quote(resourceWord(request))} in API group ${quote(request.group)} ${scope}`;

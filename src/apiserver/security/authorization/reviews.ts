@@ -91,13 +91,22 @@ function attributeErrors(spec: Spec): readonly FieldError[] {
     ];
   }
   if (!isGiven(spec.resourceAttributes) && !isGiven(spec.nonResourceAttributes)) {
-    return [invalidValue("spec.resourceAttributes", null, "exactly one of nonResourceAttributes or resourceAttributes must be specified")];
+    return [
+      invalidValue(
+        "spec.resourceAttributes",
+        null,
+        "exactly one of nonResourceAttributes or resourceAttributes must be specified",
+      ),
+    ];
   }
   return isGiven(spec.resourceAttributes) ? selectorErrors(spec.resourceAttributes) : [];
 }
 
 // The field as Go's JSON prints it: the internal type has no lower-case names.
-const pathValue = (spec: Spec): unknown => ({ Path: spec.nonResourceAttributes?.path ?? "", Verb: spec.nonResourceAttributes?.verb ?? "" });
+const pathValue = (spec: Spec): unknown => ({
+  Path: spec.nonResourceAttributes?.path ?? "",
+  Verb: spec.nonResourceAttributes?.verb ?? "",
+});
 
 const subjectErrors = (spec: Spec): readonly FieldError[] =>
   (spec.user ?? "") === "" && (spec.groups ?? []).length === 0
@@ -116,7 +125,9 @@ function metadataErrors(review: ApiObject, keepsNamespace: boolean): readonly Fi
 function localErrors(spec: Spec, namespace: string): readonly FieldError[] {
   const errors: FieldError[] = [];
   if (isGiven(spec.resourceAttributes) && (spec.resourceAttributes.namespace ?? "") !== namespace) {
-    errors.push(invalidValue("spec.resourceAttributes.namespace", spec.resourceAttributes.namespace ?? "", "must match metadata.namespace"));
+    errors.push(
+      invalidValue("spec.resourceAttributes.namespace", spec.resourceAttributes.namespace ?? "", "must match metadata.namespace"),
+    );
   }
   if (isGiven(spec.nonResourceAttributes)) {
     errors.push(invalidValue("spec.nonResourceAttributes", pathValue(spec), "disallowed on this kind of request"));
@@ -164,7 +175,9 @@ function oneSelectorErrors(path: string, selector: SelectorAttributes, isLabel: 
     }
     if (isLabel) {
       errors.push(...isLabelKey(key).map((text) => invalidValue(`${at}.key`, key, text)));
-      errors.push(...values.flatMap((value, each) => isLabelValue(value).map((text) => invalidValue(`${at}.values[${each}]`, value, text))));
+      errors.push(
+        ...values.flatMap((value, each) => isLabelValue(value).map((text) => invalidValue(`${at}.values[${each}]`, value, text))),
+      );
     } else if (key === "") {
       errors.push(required(`${at}.key`, "must be specified"));
     }
@@ -175,16 +188,26 @@ function oneSelectorErrors(path: string, selector: SelectorAttributes, isLabel: 
 /** Selectors only ever narrow a request; one that cannot be read is ignored, and the answer says so. */
 function selectorProblems(resource: ResourceAttributes | undefined): readonly string[] {
   if (!isGiven(resource)) return [];
-  const problem = (which: "fieldSelector" | "labelSelector"): string => `spec.resourceAttributes.${which} ignored due to parse error`;
+  const problem = (which: "fieldSelector" | "labelSelector"): string =>
+    `spec.resourceAttributes.${which} ignored due to parse error`;
   return [
-    ...(isGiven(resource.fieldSelector) && !isReadable(resource.fieldSelector, parseFieldSelector, 1) ? [problem("fieldSelector")] : []),
-    ...(isGiven(resource.labelSelector) && !isReadable(resource.labelSelector, parseSelector, Infinity) ? [problem("labelSelector")] : []),
+    ...(isGiven(resource.fieldSelector) && !isReadable(resource.fieldSelector, parseFieldSelector, 1)
+      ? [problem("fieldSelector")]
+      : []),
+    ...(isGiven(resource.labelSelector) && !isReadable(resource.labelSelector, parseSelector, Infinity)
+      ? [problem("labelSelector")]
+      : []),
   ];
 }
 
 function isReadable(selector: SelectorAttributes, parse: (text: string) => unknown, maxValues: number): boolean {
   const operators = ["In", "NotIn", ...(maxValues === 1 ? [] : ["Exists", "DoesNotExist"])];
-  if ((selector.requirements ?? []).some(({ operator = "", values = [] }) => !operators.includes(operator) || values.length > maxValues)) return false;
+  if (
+    (selector.requirements ?? []).some(
+      ({ operator = "", values = [] }) => !operators.includes(operator) || values.length > maxValues,
+    )
+  )
+    return false;
   try {
     parse(selector.rawSelector ?? "");
     return true;
@@ -194,7 +217,12 @@ function isReadable(selector: SelectorAttributes, parse: (text: string) => unkno
 }
 
 /** What the caller may do in a namespace. Answers are incomplete when an authorizer other than RBAC has a say, as upstream tells. */
-export function reviewRules(rbac: RbacAuthorizer | undefined, review: ApiObject, user: UserInfo, otherAuthorizers: boolean): ApiObject {
+export function reviewRules(
+  rbac: RbacAuthorizer | undefined,
+  review: ApiObject,
+  user: UserInfo,
+  otherAuthorizers: boolean,
+): ApiObject {
   const namespace = (review as { spec?: { namespace?: string } }).spec?.namespace ?? ""; // decoded by the review's schema
   if (namespace === "") {
     throw invalidReview([invalidValue("spec.namespace", "", "namespace is required")]);
@@ -203,8 +231,15 @@ export function reviewRules(rbac: RbacAuthorizer | undefined, review: ApiObject,
   const masters = user.groups.includes("system:masters");
   const resourceRules = rules
     .filter((rule) => (rule.resources ?? []).length > 0)
-    .map(({ verbs, apiGroups, resources, resourceNames }) => ({ verbs, apiGroups, resources, ...(resourceNames === undefined ? {} : { resourceNames }) }));
-  const nonResourceRules = rules.filter((rule) => (rule.nonResourceURLs ?? []).length > 0).map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs }));
+    .map(({ verbs, apiGroups, resources, resourceNames }) => ({
+      verbs,
+      apiGroups,
+      resources,
+      ...(resourceNames === undefined ? {} : { resourceNames }),
+    }));
+  const nonResourceRules = rules
+    .filter((rule) => (rule.nonResourceURLs ?? []).length > 0)
+    .map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs }));
   return {
     kind: "SelfSubjectRulesReview",
     apiVersion: `${group}/v1`,

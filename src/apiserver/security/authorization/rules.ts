@@ -75,13 +75,18 @@ function coversResource(held: readonly string[] | undefined, resource: string): 
 }
 
 const coversNames = (held: readonly string[] | undefined, wanted: readonly string[] | undefined): boolean =>
-  held === undefined || held.length === 0 || (wanted !== undefined && wanted.length > 0 && wanted.every((name) => held.includes(name)));
+  held === undefined ||
+  held.length === 0 ||
+  (wanted !== undefined && wanted.length > 0 && wanted.every((name) => held.includes(name)));
 
 /** Upstream's lines for rules that a user lacks: verbs of the same resource joined, sorted by text. */
 export function ruleLines(parts: readonly PolicyRule[]): readonly string[] {
   const joined = new Map<string, { rule: PolicyRule; verbs: string[] }>();
   for (const part of parts) {
-    const key = part.nonResourceURLs === undefined ? JSON.stringify([part.apiGroups, part.resources, part.resourceNames]) : JSON.stringify(part);
+    const key =
+      part.nonResourceURLs === undefined
+        ? JSON.stringify([part.apiGroups, part.resources, part.resourceNames])
+        : JSON.stringify(part);
     const found = joined.get(key);
     if (found === undefined) joined.set(key, { rule: part, verbs: [...part.verbs] });
     else found.verbs.push(...part.verbs);

@@ -28,14 +28,25 @@ function namespace(name: string): Wanted {
 }
 
 function priorityClass(name: string, value: number, description: string): Wanted {
-  const object = { apiVersion: "scheduling.k8s.io/v1", kind: "PriorityClass", metadata: { name }, value, description, preemptionPolicy: "PreemptLowerPriority" };
+  const object = {
+    apiVersion: "scheduling.k8s.io/v1",
+    kind: "PriorityClass",
+    metadata: { name },
+    value,
+    description,
+    preemptionPolicy: "PreemptLowerPriority",
+  };
   return { type: priorityClasses, object };
 }
 
 /** Priorities from 2 000 000 000 on are the system's. */
 export const systemPriorityClasses: readonly (readonly [name: string, value: number, description: string])[] = [
   ["system-node-critical", 2_000_001_000, "Used for system critical pods that must not be moved from their current node."],
-  ["system-cluster-critical", 2_000_000_000, "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."],
+  [
+    "system-cluster-critical",
+    2_000_000_000,
+    "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+  ],
 ];
 
 function extensionAuthentication(clientCa: string | undefined): Wanted {

@@ -28,16 +28,26 @@ interface Schema {
 const schemas: readonly Schema[] = [
   { name: "exempt", precedence: 1, level: "exempt", subjects: groups("system:masters") },
   {
-    name: "probes", precedence: 2, level: "exempt", subjects: everybody,
+    name: "probes",
+    precedence: 2,
+    level: "exempt",
+    subjects: everybody,
     rules: { nonResourceRules: [{ nonResourceURLs: ["/healthz", "/readyz", "/livez"], verbs: ["get"] }] },
   },
   {
-    name: "system-leader-election", precedence: 100, level: "leader-election", distinguish: "ByUser",
+    name: "system-leader-election",
+    precedence: 100,
+    level: "leader-election",
+    distinguish: "ByUser",
     subjects: [...users("system:kube-controller-manager", "system:kube-scheduler"), ...systemAccounts],
     rules: { resourceRules: [{ ...leases, verbs: ["get", "create", "update"] }] },
   },
   {
-    name: "system-node-high", precedence: 400, level: "node-high", distinguish: "ByUser", subjects: groups("system:nodes"),
+    name: "system-node-high",
+    precedence: 400,
+    level: "node-high",
+    distinguish: "ByUser",
+    subjects: groups("system:nodes"),
     rules: {
       resourceRules: [
         { apiGroups: [""], clusterScope: true, namespaces: ["*"], resources: ["nodes", "nodes/status"], verbs: ["*"] },
@@ -47,12 +57,33 @@ const schemas: readonly Schema[] = [
   },
   { name: "system-nodes", precedence: 500, level: "system", distinguish: "ByUser", subjects: groups("system:nodes") },
   {
-    name: "kube-controller-manager", precedence: 800, level: "workload-high", distinguish: "ByNamespace",
+    name: "kube-controller-manager",
+    precedence: 800,
+    level: "workload-high",
+    distinguish: "ByNamespace",
     subjects: users("system:kube-controller-manager"),
   },
-  { name: "kube-scheduler", precedence: 800, level: "workload-high", distinguish: "ByNamespace", subjects: users("system:kube-scheduler") },
-  { name: "kube-system-service-accounts", precedence: 900, level: "workload-high", distinguish: "ByNamespace", subjects: systemAccounts },
-  { name: "service-accounts", precedence: 9000, level: "workload-low", distinguish: "ByUser", subjects: groups("system:serviceaccounts") },
+  {
+    name: "kube-scheduler",
+    precedence: 800,
+    level: "workload-high",
+    distinguish: "ByNamespace",
+    subjects: users("system:kube-scheduler"),
+  },
+  {
+    name: "kube-system-service-accounts",
+    precedence: 900,
+    level: "workload-high",
+    distinguish: "ByNamespace",
+    subjects: systemAccounts,
+  },
+  {
+    name: "service-accounts",
+    precedence: 9000,
+    level: "workload-low",
+    distinguish: "ByUser",
+    subjects: groups("system:serviceaccounts"),
+  },
   { name: "global-default", precedence: 9900, level: "global-default", distinguish: "ByUser", subjects: everybody },
   { name: "catch-all", precedence: 10000, level: "catch-all", distinguish: "ByUser", subjects: everybody },
 ];
@@ -68,7 +99,10 @@ const limited: readonly (readonly [name: string, shares: number, lendable: numbe
   ["workload-low", 100, 90, [128, 6]],
 ];
 
-const metadata = (name: string): ApiObject["metadata"] => ({ name, annotations: { "apf.kubernetes.io/autoupdate-spec": "true" } });
+const metadata = (name: string): ApiObject["metadata"] => ({
+  name,
+  annotations: { "apf.kubernetes.io/autoupdate-spec": "true" },
+});
 
 export function defaultFlowControl(): readonly Wanted[] {
   const level = (name: string, spec: object): Wanted => ({
@@ -84,7 +118,9 @@ export function defaultFlowControl(): readonly Wanted[] {
           nominalConcurrencyShares,
           lendablePercent,
           limitResponse:
-            queues === undefined ? { type: "Reject" } : { type: "Queue", queuing: { queues: queues[0], handSize: queues[1], queueLengthLimit: 50 } },
+            queues === undefined
+              ? { type: "Reject" }
+              : { type: "Queue", queuing: { queues: queues[0], handSize: queues[1], queueLengthLimit: 50 } },
         },
       }),
     ),

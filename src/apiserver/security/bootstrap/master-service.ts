@@ -1,5 +1,14 @@
 // The Service "kubernetes" and its endpoints: how pods find this API server.
-import { type ApiObject, endpointSlices, endpoints, ipAddresses, type ResourceType, semanticEqual, serviceCIDRs, services } from "#api";
+import {
+  type ApiObject,
+  endpointSlices,
+  endpoints,
+  ipAddresses,
+  type ResourceType,
+  semanticEqual,
+  serviceCIDRs,
+  services,
+} from "#api";
 import type { ObjectReader, ObjectWriter } from "../../contract.ts";
 import { addressAt, addressText, parseAddress, parseRange } from "../allocation/addresses.ts";
 import { ipAddressFor } from "../allocation/cluster-ips.ts";
@@ -38,7 +47,10 @@ export function serviceRange(ranges: readonly string[]): Wanted {
 }
 
 /** Creates or corrects the Service, its Endpoints and its EndpointSlice. One API server per store for now: the last one to call is the one listed. */
-export async function publishMasterService({ reader, writer, ranges }: MasterServiceOptions, { address, port }: Advertised): Promise<void> {
+export async function publishMasterService(
+  { reader, writer, ranges }: MasterServiceOptions,
+  { address, port }: Advertised,
+): Promise<void> {
   const clusterIP = firstServiceAddress(ranges[0] ?? "");
   const family = clusterIP.includes(":") ? "IPv6" : "IPv4";
   const owner = { namespace: "default", name: "kubernetes" };
@@ -84,11 +96,21 @@ export async function publishMasterService({ reader, writer, ranges }: MasterSer
   await correct(reader, writer, endpointSlices, slice, ["endpoints", "ports"]);
 }
 
-const current = (reader: ObjectReader, type: ResourceType, { metadata: { namespace, name = "" } }: ApiObject): ApiObject | undefined =>
-  reader.get(type, namespace === undefined ? { name } : { namespace, name });
+const current = (
+  reader: ObjectReader,
+  type: ResourceType,
+  { metadata: { namespace, name = "" } }: ApiObject,
+): ApiObject | undefined => reader.get(type, namespace === undefined ? { name } : { namespace, name });
 
-async function correct(reader: ObjectReader, writer: ObjectWriter, type: ResourceType, wanted: ApiObject, fields: readonly string[]): Promise<void> {
-  const pick = (object: ApiObject): object => Object.fromEntries(fields.map((field) => [field, (object as unknown as Record<string, unknown>)[field]])); // by name
+async function correct(
+  reader: ObjectReader,
+  writer: ObjectWriter,
+  type: ResourceType,
+  wanted: ApiObject,
+  fields: readonly string[],
+): Promise<void> {
+  const pick = (object: ApiObject): object =>
+    Object.fromEntries(fields.map((field) => [field, (object as unknown as Record<string, unknown>)[field]])); // by name
   const found = current(reader, type, wanted);
   if (found === undefined || semanticEqual(pick(found), pick(wanted))) return;
   const { namespace, name = "" } = wanted.metadata;

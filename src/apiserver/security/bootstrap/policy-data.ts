@@ -14,7 +14,7 @@ export interface RoleData {
 }
 
 export const defaultClusterRoles: Readonly<Record<string, RoleData>> = {
-  "admin": {
+  admin: {
     aggregateFrom: "admin",
   },
   "cluster-admin": {
@@ -23,7 +23,7 @@ export const defaultClusterRoles: Readonly<Record<string, RoleData>> = {
       ["*", "*"],
     ],
   },
-  "edit": {
+  edit: {
     aggregateTo: "admin",
     aggregateFrom: "edit",
   },
@@ -41,13 +41,25 @@ export const defaultClusterRoles: Readonly<Record<string, RoleData>> = {
       ["impersonate", "core", "serviceaccounts"],
       ["create delete deletecollection patch update", "core", "pods pods/attach pods/exec pods/portforward pods/proxy"],
       ["create", "core", "pods/eviction"],
-      ["create delete deletecollection patch update", "core", "configmaps persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets serviceaccounts services services/proxy"],
+      [
+        "create delete deletecollection patch update",
+        "core",
+        "configmaps persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets serviceaccounts services services/proxy",
+      ],
       ["create", "core", "serviceaccounts/token"],
       ["create delete deletecollection patch update", "core events.k8s.io", "events"],
-      ["create delete deletecollection patch update", "apps", "daemonsets deployments deployments/rollback deployments/scale replicasets replicasets/scale statefulsets statefulsets/scale"],
+      [
+        "create delete deletecollection patch update",
+        "apps",
+        "daemonsets deployments deployments/rollback deployments/scale replicasets replicasets/scale statefulsets statefulsets/scale",
+      ],
       ["create delete deletecollection patch update", "autoscaling", "horizontalpodautoscalers"],
       ["create delete deletecollection patch update", "batch", "cronjobs jobs"],
-      ["create delete deletecollection patch update", "extensions", "daemonsets deployments deployments/rollback deployments/scale ingresses networkpolicies replicasets replicasets/scale replicationcontrollers/scale"],
+      [
+        "create delete deletecollection patch update",
+        "extensions",
+        "daemonsets deployments deployments/rollback deployments/scale ingresses networkpolicies replicasets replicasets/scale replicationcontrollers/scale",
+      ],
       ["create delete deletecollection patch update", "policy", "poddisruptionbudgets"],
       ["create delete deletecollection patch update", "networking.k8s.io", "ingresses networkpolicies"],
       ["create delete deletecollection get list patch update watch", "coordination.k8s.io", "leases"],
@@ -57,15 +69,31 @@ export const defaultClusterRoles: Readonly<Record<string, RoleData>> = {
   "system:aggregate-to-view": {
     aggregateTo: "view",
     rules: [
-      ["get list watch", "core", "configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods replicationcontrollers replicationcontrollers/scale serviceaccounts services services/status"],
-      ["get list watch", "core", "bindings limitranges namespaces/status pods/log pods/status replicationcontrollers/status resourcequotas resourcequotas/status"],
+      [
+        "get list watch",
+        "core",
+        "configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods replicationcontrollers replicationcontrollers/scale serviceaccounts services services/status",
+      ],
+      [
+        "get list watch",
+        "core",
+        "bindings limitranges namespaces/status pods/log pods/status replicationcontrollers/status resourcequotas resourcequotas/status",
+      ],
       ["get list watch", "core", "namespaces"],
       ["get list watch", "core events.k8s.io", "events"],
       ["get list watch", "discovery.k8s.io", "endpointslices"],
-      ["get list watch", "apps", "controllerrevisions daemonsets daemonsets/status deployments deployments/scale deployments/status replicasets replicasets/scale replicasets/status statefulsets statefulsets/scale statefulsets/status"],
+      [
+        "get list watch",
+        "apps",
+        "controllerrevisions daemonsets daemonsets/status deployments deployments/scale deployments/status replicasets replicasets/scale replicasets/status statefulsets statefulsets/scale statefulsets/status",
+      ],
       ["get list watch", "autoscaling", "horizontalpodautoscalers horizontalpodautoscalers/status"],
       ["get list watch", "batch", "cronjobs cronjobs/status jobs jobs/status"],
-      ["get list watch", "extensions", "daemonsets daemonsets/status deployments deployments/scale deployments/status ingresses ingresses/status networkpolicies replicasets replicasets/scale replicasets/status replicationcontrollers/scale"],
+      [
+        "get list watch",
+        "extensions",
+        "daemonsets daemonsets/status deployments deployments/scale deployments/status ingresses ingresses/status networkpolicies replicasets replicasets/scale replicasets/status replicationcontrollers/scale",
+      ],
       ["get list watch", "policy", "poddisruptionbudgets poddisruptionbudgets/status"],
       ["get list watch", "networking.k8s.io", "ingresses ingresses/status networkpolicies"],
       ["get list watch", "resource.k8s.io", "resourceclaims resourceclaims/status resourceclaimtemplates"],
@@ -84,34 +112,22 @@ export const defaultClusterRoles: Readonly<Record<string, RoleData>> = {
     ],
   },
   "system:certificates.k8s.io:certificatesigningrequests:nodeclient": {
-    rules: [
-      ["create", "certificates.k8s.io", "certificatesigningrequests/nodeclient"],
-    ],
+    rules: [["create", "certificates.k8s.io", "certificatesigningrequests/nodeclient"]],
   },
   "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient": {
-    rules: [
-      ["create", "certificates.k8s.io", "certificatesigningrequests/selfnodeclient"],
-    ],
+    rules: [["create", "certificates.k8s.io", "certificatesigningrequests/selfnodeclient"]],
   },
   "system:certificates.k8s.io:kube-apiserver-client-approver": {
-    rules: [
-      ["approve", "certificates.k8s.io", "signers", "kubernetes.io/kube-apiserver-client"],
-    ],
+    rules: [["approve", "certificates.k8s.io", "signers", "kubernetes.io/kube-apiserver-client"]],
   },
   "system:certificates.k8s.io:kube-apiserver-client-kubelet-approver": {
-    rules: [
-      ["approve", "certificates.k8s.io", "signers", "kubernetes.io/kube-apiserver-client-kubelet"],
-    ],
+    rules: [["approve", "certificates.k8s.io", "signers", "kubernetes.io/kube-apiserver-client-kubelet"]],
   },
   "system:certificates.k8s.io:kubelet-serving-approver": {
-    rules: [
-      ["approve", "certificates.k8s.io", "signers", "kubernetes.io/kubelet-serving"],
-    ],
+    rules: [["approve", "certificates.k8s.io", "signers", "kubernetes.io/kubelet-serving"]],
   },
   "system:certificates.k8s.io:legacy-unknown-approver": {
-    rules: [
-      ["approve", "certificates.k8s.io", "signers", "kubernetes.io/legacy-unknown"],
-    ],
+    rules: [["approve", "certificates.k8s.io", "signers", "kubernetes.io/legacy-unknown"]],
   },
   "system:controller:attachdetach-controller": {
     rules: [
@@ -130,15 +146,18 @@ export const defaultClusterRoles: Readonly<Record<string, RoleData>> = {
       ["delete get list watch", "certificates.k8s.io", "certificatesigningrequests"],
       ["update", "certificates.k8s.io", "certificatesigningrequests/approval certificatesigningrequests/status"],
       ["approve", "certificates.k8s.io", "signers", "kubernetes.io/kube-apiserver-client-kubelet"],
-      ["sign", "certificates.k8s.io", "signers", "kubernetes.io/kube-apiserver-client kubernetes.io/kube-apiserver-client-kubelet kubernetes.io/kubelet-serving kubernetes.io/legacy-unknown"],
+      [
+        "sign",
+        "certificates.k8s.io",
+        "signers",
+        "kubernetes.io/kube-apiserver-client kubernetes.io/kube-apiserver-client-kubelet kubernetes.io/kubelet-serving kubernetes.io/legacy-unknown",
+      ],
       ["create", "authorization.k8s.io", "subjectaccessreviews"],
       ["create patch update", "core events.k8s.io", "events"],
     ],
   },
   "system:controller:clusterrole-aggregation-controller": {
-    rules: [
-      ["escalate get list patch update watch", "rbac.authorization.k8s.io", "clusterroles"],
-    ],
+    rules: [["escalate get list patch update watch", "rbac.authorization.k8s.io", "clusterroles"]],
   },
   "system:controller:cronjob-controller": {
     rules: [
@@ -434,9 +453,7 @@ export const defaultClusterRoles: Readonly<Record<string, RoleData>> = {
     ],
   },
   "system:discovery": {
-    rules: [
-      ["get", "/api /api/* /apis /apis/* /healthz /livez /openapi /openapi/* /readyz /version /version/"],
-    ],
+    rules: [["get", "/api /api/* /apis /apis/* /healthz /livez /openapi /openapi/* /readyz /version /version/"]],
   },
   "system:heapster": {
     rules: [
@@ -445,9 +462,7 @@ export const defaultClusterRoles: Readonly<Record<string, RoleData>> = {
     ],
   },
   "system:kube-aggregator": {
-    rules: [
-      ["get list watch", "core", "endpoints services"],
-    ],
+    rules: [["get list watch", "core", "endpoints services"]],
   },
   "system:kube-controller-manager": {
     rules: [
@@ -465,9 +480,7 @@ export const defaultClusterRoles: Readonly<Record<string, RoleData>> = {
     ],
   },
   "system:kube-dns": {
-    rules: [
-      ["list watch", "core", "endpoints services"],
-    ],
+    rules: [["list watch", "core", "endpoints services"]],
   },
   "system:kube-scheduler": {
     rules: [
@@ -544,9 +557,7 @@ export const defaultClusterRoles: Readonly<Record<string, RoleData>> = {
     ],
   },
   "system:node-bootstrapper": {
-    rules: [
-      ["create get list watch", "certificates.k8s.io", "certificatesigningrequests"],
-    ],
+    rules: [["create get list watch", "certificates.k8s.io", "certificatesigningrequests"]],
   },
   "system:node-problem-detector": {
     rules: [
@@ -574,14 +585,10 @@ export const defaultClusterRoles: Readonly<Record<string, RoleData>> = {
     ],
   },
   "system:public-info-viewer": {
-    rules: [
-      ["get", "/healthz /livez /readyz /version /version/"],
-    ],
+    rules: [["get", "/healthz /livez /readyz /version /version/"]],
   },
   "system:service-account-issuer-discovery": {
-    rules: [
-      ["get", "/.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks /openid/v1/jwks/"],
-    ],
+    rules: [["get", "/.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks /openid/v1/jwks/"]],
   },
   "system:volume-scheduler": {
     rules: [
@@ -590,7 +597,7 @@ export const defaultClusterRoles: Readonly<Record<string, RoleData>> = {
       ["get list patch update watch", "core", "persistentvolumeclaims"],
     ],
   },
-  "view": {
+  view: {
     aggregateTo: "edit",
     aggregateFrom: "view",
   },
@@ -606,9 +613,7 @@ export const defaultRoles: Readonly<Record<string, RoleData>> = {
     ],
   },
   "kube-system/extension-apiserver-authentication-reader": {
-    rules: [
-      ["get list watch", "core", "configmaps", "extension-apiserver-authentication"],
-    ],
+    rules: [["get list watch", "core", "configmaps", "extension-apiserver-authentication"]],
   },
   "kube-system/system::leader-locking-kube-controller-manager": {
     rules: [
@@ -623,14 +628,10 @@ export const defaultRoles: Readonly<Record<string, RoleData>> = {
     ],
   },
   "kube-system/system:controller:bootstrap-signer": {
-    rules: [
-      ["get list watch", "core", "secrets"],
-    ],
+    rules: [["get list watch", "core", "secrets"]],
   },
   "kube-system/system:controller:cloud-provider": {
-    rules: [
-      ["create get list watch", "core", "configmaps"],
-    ],
+    rules: [["create get list watch", "core", "configmaps"]],
   },
   "kube-system/system:controller:token-cleaner": {
     rules: [
@@ -679,8 +680,12 @@ export const defaultClusterRoleBindings: Readonly<Record<string, readonly string
   "system:controller:statefulset-controller": ["ServiceAccount kube-system/statefulset-controller"],
   "system:controller:ttl-after-finished-controller": ["ServiceAccount kube-system/ttl-after-finished-controller"],
   "system:controller:ttl-controller": ["ServiceAccount kube-system/ttl-controller"],
-  "system:controller:validatingadmissionpolicy-status-controller": ["ServiceAccount kube-system/validatingadmissionpolicy-status-controller"],
-  "system:controller:volumeattributesclass-protection-controller": ["ServiceAccount kube-system/volumeattributesclass-protection-controller"],
+  "system:controller:validatingadmissionpolicy-status-controller": [
+    "ServiceAccount kube-system/validatingadmissionpolicy-status-controller",
+  ],
+  "system:controller:volumeattributesclass-protection-controller": [
+    "ServiceAccount kube-system/volumeattributesclass-protection-controller",
+  ],
   "system:discovery": ["Group system:authenticated"],
   "system:kube-controller-manager": ["User system:kube-controller-manager"],
   "system:kube-dns": ["ServiceAccount kube-system/kube-dns"],
@@ -695,11 +700,36 @@ export const defaultClusterRoleBindings: Readonly<Record<string, readonly string
 
 /** Keyed by "namespace/name"; the role is of the same namespace. */
 export const defaultRoleBindings: Readonly<Record<string, { readonly role: string; readonly subjects: readonly string[] }>> = {
-  "kube-public/system:controller:bootstrap-signer": { role: "system:controller:bootstrap-signer", subjects: ["ServiceAccount kube-system/bootstrap-signer"] },
-  "kube-system/system::extension-apiserver-authentication-reader": { role: "extension-apiserver-authentication-reader", subjects: ["User system:kube-controller-manager", "User system:kube-scheduler"] },
-  "kube-system/system::leader-locking-kube-controller-manager": { role: "system::leader-locking-kube-controller-manager", subjects: ["User system:kube-controller-manager", "ServiceAccount kube-system/kube-controller-manager", "ServiceAccount kube-system/leader-election-controller"] },
-  "kube-system/system::leader-locking-kube-scheduler": { role: "system::leader-locking-kube-scheduler", subjects: ["User system:kube-scheduler", "ServiceAccount kube-system/kube-scheduler"] },
-  "kube-system/system:controller:bootstrap-signer": { role: "system:controller:bootstrap-signer", subjects: ["ServiceAccount kube-system/bootstrap-signer"] },
-  "kube-system/system:controller:cloud-provider": { role: "system:controller:cloud-provider", subjects: ["ServiceAccount kube-system/cloud-provider"] },
-  "kube-system/system:controller:token-cleaner": { role: "system:controller:token-cleaner", subjects: ["ServiceAccount kube-system/token-cleaner"] },
+  "kube-public/system:controller:bootstrap-signer": {
+    role: "system:controller:bootstrap-signer",
+    subjects: ["ServiceAccount kube-system/bootstrap-signer"],
+  },
+  "kube-system/system::extension-apiserver-authentication-reader": {
+    role: "extension-apiserver-authentication-reader",
+    subjects: ["User system:kube-controller-manager", "User system:kube-scheduler"],
+  },
+  "kube-system/system::leader-locking-kube-controller-manager": {
+    role: "system::leader-locking-kube-controller-manager",
+    subjects: [
+      "User system:kube-controller-manager",
+      "ServiceAccount kube-system/kube-controller-manager",
+      "ServiceAccount kube-system/leader-election-controller",
+    ],
+  },
+  "kube-system/system::leader-locking-kube-scheduler": {
+    role: "system::leader-locking-kube-scheduler",
+    subjects: ["User system:kube-scheduler", "ServiceAccount kube-system/kube-scheduler"],
+  },
+  "kube-system/system:controller:bootstrap-signer": {
+    role: "system:controller:bootstrap-signer",
+    subjects: ["ServiceAccount kube-system/bootstrap-signer"],
+  },
+  "kube-system/system:controller:cloud-provider": {
+    role: "system:controller:cloud-provider",
+    subjects: ["ServiceAccount kube-system/cloud-provider"],
+  },
+  "kube-system/system:controller:token-cleaner": {
+    role: "system:controller:token-cleaner",
+    subjects: ["ServiceAccount kube-system/token-cleaner"],
+  },
 };

@@ -14,7 +14,14 @@ import {
   type Subject,
 } from "#api";
 import { uncovered } from "../authorization/rules.ts";
-import { defaultClusterRoleBindings, defaultClusterRoles, defaultRoleBindings, defaultRoles, type RoleData, type RuleData } from "./policy-data.ts";
+import {
+  defaultClusterRoleBindings,
+  defaultClusterRoles,
+  defaultRoleBindings,
+  defaultRoles,
+  type RoleData,
+  type RuleData,
+} from "./policy-data.ts";
 
 export interface Wanted {
   readonly type: ResourceType;
@@ -73,7 +80,11 @@ function clusterRole(name: string, data: RoleData): ClusterRole {
 
 /** All default roles and bindings; roles come before the bindings that name them. */
 export function defaultPolicy(): readonly Wanted[] {
-  const roleRef = (kind: string, name: string): { apiGroup: string; kind: string; name: string } => ({ apiGroup: group, kind, name });
+  const roleRef = (kind: string, name: string): { apiGroup: string; kind: string; name: string } => ({
+    apiGroup: group,
+    kind,
+    name,
+  });
   return [
     ...Object.entries(defaultClusterRoles).map(([name, data]) => ({ type: clusterRoles, object: clusterRole(name, data) })),
     ...Object.entries(defaultRoles).map(([key, data]) => ({
@@ -92,7 +103,13 @@ export function defaultPolicy(): readonly Wanted[] {
     })),
     ...Object.entries(defaultRoleBindings).map(([key, { role, subjects }]) => ({
       type: roleBindings,
-      object: { apiVersion, kind: "RoleBinding", metadata: namespaced(key), roleRef: roleRef("Role", role), subjects: subjects.map(subject) } satisfies RoleBinding,
+      object: {
+        apiVersion,
+        kind: "RoleBinding",
+        metadata: namespaced(key),
+        roleRef: roleRef("Role", role),
+        subjects: subjects.map(subject),
+      } satisfies RoleBinding,
     })),
   ];
 }
@@ -109,13 +126,21 @@ export function reconciled(existing: ApiObject, wanted: ApiObject): ApiObject | 
   const sameMeta =
     Object.keys(labels).length === Object.keys(existing.metadata.labels ?? {}).length &&
     Object.keys(annotations).length === Object.keys(existing.metadata.annotations ?? {}).length;
-  const [have, want] = [existing as Partial<ClusterRole & ClusterRoleBinding>, wanted as Partial<ClusterRole & ClusterRoleBinding>]; // one of the four kinds
+  const [have, want] = [
+    existing as Partial<ClusterRole & ClusterRoleBinding>,
+    wanted as Partial<ClusterRole & ClusterRoleBinding>,
+  ]; // one of the four kinds
   if (want.roleRef !== undefined) {
     const missing = (want.subjects ?? []).filter((each) => !(have.subjects ?? []).some((held) => sameSubject(held, each)));
-    return missing.length === 0 && sameMeta ? undefined : ({ ...existing, metadata: meta, subjects: [...(have.subjects ?? []), ...missing] } as ApiObject); // with subjects
+    return missing.length === 0 && sameMeta
+      ? undefined
+      : ({ ...existing, metadata: meta, subjects: [...(have.subjects ?? []), ...missing] } as ApiObject); // with subjects
   }
   const missing = uncovered(have.rules ?? [], want.rules ?? []);
-  return missing.length === 0 && sameMeta ? undefined : ({ ...existing, metadata: meta, rules: [...(have.rules ?? []), ...missing] } as ApiObject); // with rules
+  return missing.length === 0 && sameMeta
+    ? undefined
+    : ({ ...existing, metadata: meta, rules: [...(have.rules ?? []), ...missing] } as ApiObject); // with rules
 }
 
-const sameSubject = (a: Subject, b: Subject): boolean => a.kind === b.kind && a.name === b.name && (a.namespace ?? "") === (b.namespace ?? "");
+const sameSubject = (a: Subject, b: Subject): boolean =>
+  a.kind === b.kind && a.name === b.name && (a.namespace ?? "") === (b.namespace ?? "");

@@ -71,14 +71,14 @@ export async function issueCertificate(authority: KeyPair, request: CertificateR
   const signingKey = (await keysOf(authority.key)).privateKey;
   const keys = await newKeys();
   const now = deps.clock.now();
-  const names = (request.alternativeNames ?? []).map((value) => ({ type: isAddress(value) ? ("ip" as const) : ("dns" as const), value }));
+  const names = (request.alternativeNames ?? []).map((value) => ({
+    type: isAddress(value) ? ("ip" as const) : ("dns" as const),
+    value,
+  }));
   const usages = { server: x509.ExtendedKeyUsage.serverAuth, client: x509.ExtendedKeyUsage.clientAuth };
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(deps.random),
-    subject: [
-      ...(request.organizations ?? []).map((organization) => ({ O: [organization] })),
-      { CN: [request.commonName] },
-    ],
+    subject: [...(request.organizations ?? []).map((organization) => ({ O: [organization] })), { CN: [request.commonName] }],
     issuer: issuer.subjectName,
     notBefore: new Date(now - backdateMs),
     // A certificate never outlives its authority: clients would refuse it on a day nobody expects.
@@ -104,7 +104,8 @@ function serialNumber(random: Random): string {
   return Buffer.from(bytes).toString("hex");
 }
 
-const newKeys = (): Promise<webcrypto.CryptoKeyPair> => webcrypto.subtle.generateKey(ecKey, true, ["sign", "verify"]) as Promise<webcrypto.CryptoKeyPair>;
+const newKeys = (): Promise<webcrypto.CryptoKeyPair> =>
+  webcrypto.subtle.generateKey(ecKey, true, ["sign", "verify"]) as Promise<webcrypto.CryptoKeyPair>;
 
 /** Reads a PEM key; authorities that an operator brings along may be RSA. */
 async function keysOf(key: string): Promise<webcrypto.CryptoKeyPair> {
@@ -120,14 +121,17 @@ async function keysOf(key: string): Promise<webcrypto.CryptoKeyPair> {
   };
 }
 
-const curveName = (openssl: string | undefined): string => (openssl === "secp384r1" ? "P-384" : openssl === "secp521r1" ? "P-521" : "P-256");
+const curveName = (openssl: string | undefined): string =>
+  openssl === "secp384r1" ? "P-384" : openssl === "secp521r1" ? "P-521" : "P-256";
 
 const signingAlgorithm = (key: CryptoKey): { name: string; hash: string } | { name: string } =>
   key.algorithm.name === "ECDSA" ? { name: "ECDSA", hash: "SHA-256" } : { name: key.algorithm.name };
 
 async function keyToPem(key: CryptoKey): Promise<string> {
   const der = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", key));
-  return pem(`-----BEGIN PRIVATE KEY-----\n${(der.toString("base64").match(/.{1,64}/g) ?? []).join("\n")}\n-----END PRIVATE KEY-----`);
+  return pem(
+    `-----BEGIN PRIVATE KEY-----\n${(der.toString("base64").match(/.{1,64}/g) ?? []).join("\n")}\n-----END PRIVATE KEY-----`,
+  );
 }
 
 const pem = (text: string): string => (text.endsWith("\n") ? text : `${text}\n`);

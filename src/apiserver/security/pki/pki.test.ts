@@ -110,8 +110,24 @@ test("openssl accepts every certificate for its purpose", async (t) => {
     await pki.node("n1", ["10.0.0.7"]);
     await pki.etcd(["10.0.0.7"]);
     const verify = async (ca: string, purpose: string, name: string): Promise<string> =>
-      (await systemProcesses.run("openssl", ["verify", "-purpose", purpose, "-CAfile", `${directory}/${ca}.crt`, `${directory}/${name}.crt`])).stdout;
-    for (const name of ["admin", "controller-manager", "scheduler", "proxy", "apiserver-kubelet-client", "nodes/n1/kubelet-client"]) {
+      (
+        await systemProcesses.run("openssl", [
+          "verify",
+          "-purpose",
+          purpose,
+          "-CAfile",
+          `${directory}/${ca}.crt`,
+          `${directory}/${name}.crt`,
+        ])
+      ).stdout;
+    for (const name of [
+      "admin",
+      "controller-manager",
+      "scheduler",
+      "proxy",
+      "apiserver-kubelet-client",
+      "nodes/n1/kubelet-client",
+    ]) {
       assert.match(await verify("ca", "sslclient", name), /: OK/);
     }
     for (const name of ["apiserver", "nodes/n1/kubelet"]) assert.match(await verify("ca", "sslserver", name), /: OK/);

@@ -68,7 +68,11 @@ export async function ensurePki(directory: string, options: PkiOptions): Promise
       const identity = { commonName: `system:node:${name}`, organizations: ["system:nodes"] };
       const [client, serving] = await Promise.all([
         shop.leaf(`nodes/${name}/kubelet-client`, ca, { ...identity, usages: ["client"] }),
-        shop.leaf(`nodes/${name}/kubelet`, ca, { ...identity, usages: ["server"], alternativeNames: unique([name, ...addresses]) }),
+        shop.leaf(`nodes/${name}/kubelet`, ca, {
+          ...identity,
+          usages: ["server"],
+          alternativeNames: unique([name, ...addresses]),
+        }),
       ]);
       return { client, serving };
     },
@@ -92,7 +96,15 @@ const unique = (values: readonly string[]): readonly string[] => [...new Set(val
 
 function serverNames(options: PkiOptions): readonly string[] {
   const domain = options.clusterDomain ?? "cluster.local";
-  const fixed = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", `kubernetes.default.svc.${domain}`, "localhost", "127.0.0.1", "::1"];
+  const fixed = [
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    `kubernetes.default.svc.${domain}`,
+    "localhost",
+    "127.0.0.1",
+    "::1",
+  ];
   // An address such as 0.0.0.0 names no host: nobody connects to it by that name.
   const given = (options.serverNames ?? []).filter((name) => name !== "0.0.0.0" && name !== "::");
   return unique([...fixed, ...given]);
@@ -116,7 +128,9 @@ class Shop {
     // The same key again: certificates that it has signed stay valid.
     const made = await issueAuthority(commonName, this.#options, found?.key);
     await this.#write(name, made);
-    this.#log.info(found === undefined ? "made certificate authority" : "renewed certificate authority", { file: `${this.#directory}/${name}.crt` });
+    this.#log.info(found === undefined ? "made certificate authority" : "renewed certificate authority", {
+      file: `${this.#directory}/${name}.crt`,
+    });
     return made;
   }
 
@@ -152,7 +166,10 @@ class Shop {
     try {
       new X509Certificate(certificate);
     } catch (cause) {
-      throw new Error(`Cannot use certificate "${this.#directory}/${name}.crt": it is not a PEM certificate; remove it to have a new one made`, { cause });
+      throw new Error(
+        `Cannot use certificate "${this.#directory}/${name}.crt": it is not a PEM certificate; remove it to have a new one made`,
+        { cause },
+      );
     }
     return { certificate, key };
   }
@@ -181,7 +198,10 @@ async function serviceAccountKey(directory: string, files: Files): Promise<{ pri
   const found = await readText(files, path);
   if (found !== undefined) {
     const publicKey = await readText(files, `${directory}/sa.pub`);
-    return { privateKey: found, publicKey: publicKey ?? createPublicKey(found).export({ type: "spki", format: "pem" }).toString() };
+    return {
+      privateKey: found,
+      publicKey: publicKey ?? createPublicKey(found).export({ type: "spki", format: "pem" }).toString(),
+    };
   }
   const made = await newServiceAccountKey();
   await files.writeAtomic(path, made.privateKey, 0o600);

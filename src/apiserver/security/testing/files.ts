@@ -19,7 +19,9 @@ export class MemoryFiles implements Files {
   }
   async makeDirectory(): Promise<void> {}
   async list(directory: string): Promise<string[]> {
-    return [...this.contents.keys()].filter((path) => path.startsWith(`${directory}/`)).map((path) => path.slice(directory.length + 1));
+    return [...this.contents.keys()]
+      .filter((path) => path.startsWith(`${directory}/`))
+      .map((path) => path.slice(directory.length + 1));
   }
   async stat(path: string): ReturnType<Files["stat"]> {
     const found = this.contents.get(path);

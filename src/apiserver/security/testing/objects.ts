@@ -12,8 +12,8 @@ export class FakeObjects implements ObjectReader, ObjectWriter {
   /** How many writes there were. */
   writes = 0;
 
-  /** Creates or replaces; uid and resourceVersion are made up unless given. */
-  put<T extends ApiObject>(type: ResourceType<T>, object: T): Stored<T> {
+  /** Creates or replaces, whole or in part as the test needs it; uid and resourceVersion are made up unless given. */
+  put<T extends ApiObject>(type: ResourceType<T>, object: Partial<T> & ApiObject): Stored<T> {
     const key = keyOf(object.metadata);
     const before = this.#of(type).get(key);
     this.#revision++;
@@ -24,7 +24,7 @@ export class FakeObjects implements ObjectReader, ObjectWriter {
       ...object.metadata,
       resourceVersion: String(this.#revision),
     };
-    const stored = { ...object, metadata } as Stored<T>; // has what Stored asks for
+    const stored = { ...object, metadata } as unknown as Stored<T>; // has what Stored asks for
     this.#of(type).set(key, stored);
     this.#tell(type, stored, before === undefined ? "ADDED" : "MODIFIED");
     return stored;
@@ -60,7 +60,11 @@ export class FakeObjects implements ObjectReader, ObjectWriter {
     return this.put(type, object);
   }
 
-  async update<T extends ApiObject>(type: ResourceType<T>, ref: ObjectRef, change: (current: Stored<T>) => T | undefined): Promise<Stored<T>> {
+  async update<T extends ApiObject>(
+    type: ResourceType<T>,
+    ref: ObjectRef,
+    change: (current: Stored<T>) => T | undefined,
+  ): Promise<Stored<T>> {
     await Promise.resolve();
     const current = this.get(type, ref);
     if (current === undefined) throw notFound(type, ref.name);

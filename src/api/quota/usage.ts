@@ -1,21 +1,17 @@
 // What an object counts for against a quota, and which quotas look at it. Pure.
-import {
-  type ApiObject,
-  canonicalQuantity,
-  type Container,
-  type ParsedQuantity,
-  type PersistentVolumeClaim,
-  type Pod,
-  parseQuantity,
-  type ResourceQuota,
-  type ResourceType,
-  type ScopedResourceSelectorRequirement,
-  type Service,
-  type Stored,
-} from "#api";
+import { canonicalQuantity, type ParsedQuantity, parseQuantity } from "../quantity.ts";
+import type { ApiObject, ResourceType, Stored } from "../resource-type.ts";
+import type {
+  Container,
+  PersistentVolumeClaim,
+  Pod,
+  ResourceQuota,
+  ScopedResourceSelectorRequirement,
+  Service,
+} from "../types/mod.ts";
 import { type Amounts, podAmounts } from "./pod-resources.ts";
 
-export interface Evaluator {
+export interface QuotaEvaluator {
   /** True for writes that may change the usage. */
   handles(operation: "CREATE" | "UPDATE" | "DELETE" | "CONNECT", subresource: string): boolean;
   /** True when a quota's resource name is one that this kind uses. */
@@ -33,7 +29,8 @@ const count = (value: number): ParsedQuantity => parseQuantity(String(value));
 // Kinds that had quota names of their own before "count/" existed.
 const legacyNames = new Set(["configmaps", "resourcequotas", "replicationcontrollers", "secrets"]);
 
-export function evaluatorFor(type: ResourceType): Evaluator {
+/** How objects of this resource count against quotas. */
+export function quotaEvaluator(type: ResourceType): QuotaEvaluator {
   switch (type.group === "" ? type.plural : "") {
     case "pods":
       return podEvaluator;
@@ -65,8 +62,9 @@ const demanded = new Set(["cpu", "memory", "requests.cpu", "requests.memory", "l
 const isExtended = (name: string): boolean => name.includes("/") && !(name.split("/")[0] ?? "").endsWith("kubernetes.io");
 const isHugePages = (name: string): boolean => name.startsWith("hugepages-");
 
-const podEvaluator: Evaluator = {
-  handles: (operation, subresource) => (operation === "CREATE" && subresource === "") || (operation === "UPDATE" && subresource === "resize"),
+const podEvaluator: QuotaEvaluator = {
+  handles: (operation, subresource) =>
+    (operation === "CREATE" && subresource === "") || (operation === "UPDATE" && subresource === "resize"),
   counts: (name) =>
     podNames.has(name) ||
     isHugePages(name) ||
@@ -93,7 +91,8 @@ const podEvaluator: Evaluator = {
     const missing = new Map<string, string[]>();
     for (const container of [...spec.containers, ...(spec.initContainers ?? [])]) {
       for (const name of needed) {
-        if (!says(container, name) && !saysForPod(spec.resources, name)) missing.set(name, [...(missing.get(name) ?? []), container.name]);
+        if (!says(container, name) && !saysForPod(spec.resources, name))
+          missing.set(name, [...(missing.get(name) ?? []), container.name]);
       }
     }
     if (missing.size === 0) return undefined;
@@ -156,13 +155,15 @@ function usesOtherNamespaces(pod: Pod): boolean {
     [
       ...(affinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []),
       ...(affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map((term) => term.podAffinityTerm),
-    ].some((term) => (term.namespaces ?? []).length > 0 || (term.namespaceSelector !== undefined && term.namespaceSelector !== null)),
+    ].some(
+      (term) => (term.namespaces ?? []).length > 0 || (term.namespaceSelector !== undefined && term.namespaceSelector !== null),
+    ),
   );
 }
 
 const serviceNames = new Set(["services", "count/services", "services.nodeports", "services.loadbalancers"]);
 
-const serviceEvaluator: Evaluator = {
+const serviceEvaluator: QuotaEvaluator = {
   handles: (operation, subresource) => (operation === "CREATE" || operation === "UPDATE") && subresource === "",
   counts: (name) => serviceNames.has(name),
   usage: (object) => {
@@ -186,7 +187,7 @@ const serviceEvaluator: Evaluator = {
 
 const classSuffix = ".storageclass.storage.k8s.io/";
 
-const claimEvaluator: Evaluator = {
+const claimEvaluator: QuotaEvaluator = {
   handles: (operation, subresource) => (operation === "CREATE" || operation === "UPDATE") && subresource === "",
   counts: (name) =>
     ["persistentvolumeclaims", "count/persistentvolumeclaims", "requests.storage"].includes(name) ||
@@ -198,7 +199,8 @@ const claimEvaluator: Evaluator = {
       ["persistentvolumeclaims", one],
       ["count/persistentvolumeclaims", one],
     ]);
-    const className = claim.metadata.annotations?.["volume.beta.kubernetes.io/storage-class"] ?? claim.spec?.storageClassName ?? "";
+    const className =
+      claim.metadata.annotations?.["volume.beta.kubernetes.io/storage-class"] ?? claim.spec?.storageClassName ?? "";
     if (className !== "") used.set(`${className}${classSuffix}persistentvolumeclaims`, one);
     const storage = claim.spec?.resources?.requests?.storage;
     if (storage === undefined) return used;
@@ -212,7 +214,7 @@ const claimEvaluator: Evaluator = {
 };
 
 /** A quota with scopes looks only at objects that are in all of them. */
-export function isInScopes(quota: Stored<ResourceQuota>, evaluator: Evaluator, object: ApiObject): boolean {
+export function isInQuotaScopes(quota: Stored<ResourceQuota>, evaluator: QuotaEvaluator, object: ApiObject): boolean {
   const requirements: readonly ScopedResourceSelectorRequirement[] = [
     ...(quota.spec?.scopes ?? []).map((scopeName) => ({ scopeName, operator: "Exists" })),
     ...(quota.spec?.scopeSelector?.matchExpressions ?? []),
@@ -221,10 +223,9 @@ export function isInScopes(quota: Stored<ResourceQuota>, evaluator: Evaluator, o
 }
 
 /** "pods=1,requests.cpu=500m", sorted by name. */
-export function usageText(list: Readonly<Record<string, string | number>>): string {
+export function quotaUsageText(list: Readonly<Record<string, string | number>>): string {
   return Object.keys(list)
     .sort()
     .map((name) => `${name}=${canonicalQuantity(list[name] as string)}`) // a key of the list
     .join(",");
 }
-
