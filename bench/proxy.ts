@@ -21,12 +21,14 @@ const slice = (index: number, count: number): EndpointSlice => ({
 });
 
 let nftMs = 0;
+const awake = setInterval(() => {}, 1000); // timers of the system clock let a process end
 const processes: Processes = {
   ...systemProcesses,
   run: async (command, args, options) => {
     const began = performance.now();
     const result = await systemProcesses.run(command, args, options);
-    if (options?.input !== undefined) nftMs += performance.now() - began;
+    if (result.code !== 0) console.error(options?.input?.slice(0,500), result.stderr.slice(0, 500));
+  if (options?.input !== undefined) nftMs += performance.now() - began;
     return result;
   },
 };
@@ -36,8 +38,7 @@ for (let index = 0; index < serviceCount; index++) {
   api.put(services, service(index));
   api.put(endpointSlices, slice(index, endpointCount));
 }
-api.compact();
-const informers = createInformerFactory({ client: createClient(api), clock: systemClock, random: systemRandom, log: silentLog });
+const informers = createInformerFactory({ client: createClient(api), clock: systemClock, random: systemRandom, log: process.env["DEBUG"] ? (await import("#base")).createLog({}) : silentLog });
 await systemProcesses.run("ip", ["netns", "add", namespace]);
 try {
   const options = { mode: "nftables", nodeName: "n0", nodeIps: ["192.0.2.1"], clusterCidr: "10.200.0.0/13", networkNamespace: namespace };
@@ -46,7 +47,7 @@ try {
   informers.start();
   await informers.synced();
   const began = performance.now();
-  await using proxy = await startProxy(options, { informers, clock: systemClock, processes, log: silentLog });
+  await using proxy = await startProxy(options, { informers, clock: systemClock, processes, log: process.env["DEBUG"] ? (await import("#base")).createLog({}) : silentLog });
   await proxy.synced();
   const coldMs = performance.now() - began;
   const coldNftMs = nftMs;
@@ -76,6 +77,7 @@ try {
     }),
   );
 } finally {
+  clearInterval(awake);
   await informers[Symbol.asyncDispose]();
   await systemProcesses.run("ip", ["netns", "delete", namespace]);
 }

@@ -53,7 +53,7 @@ export interface ApiServerOptions {
   readonly clientCa?: string;
   /** What kubelets know this server by. */
   readonly kubeletClient?: KubeletClient;
-  /** "10.0.0.1:6443": where others reach this server; what discovery and the Service `kubernetes` say. */
+  /** "10.0.0.1:6443", or "10.0.0.1" for the port that is listened on: where others reach this server; what discovery and the Service `kubernetes` say. */
   readonly advertiseAddress?: string;
   /** Version of this package, for /version. */
   readonly packageVersion?: string;
@@ -148,6 +148,7 @@ export async function startApiServer(options: ApiServerOptions, deps: ApiServerD
     return listener;
   };
   const first = options.listen === undefined || options.listen === false ? undefined : await open(options.listen);
+  if (advertised !== "" && !/:\d+$/.test(advertised) && first !== undefined) advertised = `${advertised}:${first.port}`;
   if (advertised === "" && first !== undefined && options.listen) advertised = `${options.listen.address}:${first.port}`;
   if (options.skipBootstrap !== true) await security.publish(splitAddress(advertised === "" ? "127.0.0.1:6443" : advertised));
   return {

@@ -69,7 +69,15 @@ export async function startRealNode(options: RealNodeOptions, deps: RealNodeDeps
 
     const facts = await readHostFacts(files, options.directory);
     const watchers = new PodWatchers();
-    const kubelet = await startKubelet(
+    // the server comes first: the Node object says on which port it listens
+    let kubelet: RunningKubelet | undefined;
+    const known = { pods: () => kubelet?.pods() ?? [], findPod: (namespace: string, name: string) => kubelet?.findPod(namespace, name) };
+    const server = await startKubeletServer(
+      { nodeName: options.name, address: "0.0.0.0", port: options.kubeletPort, certificate: options.serving.certificate, key: options.serving.key, clientCa: options.clientCa },
+      { client, backend: serverBackend(known, runtime, (uid, listener) => watchers.onChange(uid, listener)), clock, log: log.child({ component: "kubelet-server" }) },
+    );
+    parts.add("kubelet server", server);
+    kubelet = await startKubelet(
       {
         nodeName: options.name,
         nodeIps: [options.address],
@@ -79,19 +87,12 @@ export async function startRealNode(options: RealNodeOptions, deps: RealNodeDeps
         clusterDns: [options.clusterDns],
         clusterDomain: options.clusterDomain,
         hostDns: parseResolvConf((await files.read("/etc/resolv.conf").catch(() => Buffer.alloc(0))).toString()),
-        serverPort: options.kubeletPort,
+        serverPort: server.port,
       },
       { client, runtime: watchers.observe(runtime), clock, random, log: log.child({ component: "kubelet" }), files, processes, capacity: facts.capacity, nodeInfo: facts.nodeInfo, probes: systemNetworkProbes, events: recorderSink(events.recorder({ component: "kubelet", host: options.name })) },
     );
-    if (!options.keepPods) parts.add("pods", { [Symbol.asyncDispose]: () => stopPods(runtime, kubelet.pods(), log) });
+    if (!options.keepPods) parts.add("pods", { [Symbol.asyncDispose]: () => stopPods(runtime, known.pods(), log) });
     parts.add("kubelet", kubelet);
-    parts.add(
-      "kubelet server",
-      await startKubeletServer(
-        { nodeName: options.name, address: "0.0.0.0", port: options.kubeletPort, certificate: options.serving.certificate, key: options.serving.key, clientCa: options.clientCa },
-        { client, backend: serverBackend(kubelet, runtime, (uid, listener) => watchers.onChange(uid, listener)), clock, log: log.child({ component: "kubelet-server" }) },
-      ),
-    );
     const proxyInformers = createInformerFactory({ client: deps.clientFor(proxyIdentity, "kube-proxy"), clock, random, log });
     const proxy = await startProxy(
       { mode: "nftables", nodeName: options.name, nodeIps: [options.address], clusterCidr: options.clusterCidr, keepRules: options.keepPods },

@@ -77,6 +77,7 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
     {
       listen: { ...serving, address: options.bindAddress, port: options.apiPort },
       clientCa: pki.ca.certificate,
+      advertiseAddress: withRealNodes ? gateway : options.bindAddress,
       kubeletClient: { ca: pki.ca.certificate, cert: pki.apiserverKubeletClient.certificate, key: pki.apiserverKubeletClient.key },
       serviceClusterIpRanges: [options.serviceCidr],
       serviceAccountKey: pki.serviceAccount,
@@ -153,6 +154,7 @@ async function startNodes(options: UpOptions, shape: Shape, deps: UpDeps, contex
         kubeletPort: options.kubeletPort,
         serving,
         clientCa: pki.ca.certificate,
+      advertiseAddress: withRealNodes ? gateway : options.bindAddress,
         keepPods: options.keepPods,
       },
       { ...componentDeps, files, processes },

@@ -15,6 +15,7 @@ import { nodeLifecycleController } from "./node-lifecycle/controller.ts";
 import { podGarbageCollector } from "./pod-gc/controller.ts";
 import { replicaSetKind, replicationControllerKind } from "./replicaset/controller.ts";
 import { replicaController } from "./replicaset/engine.ts";
+import { resourceQuotaController } from "./resource-quota/controller.ts";
 import { rootCaController } from "./root-ca/controller.ts";
 import { serviceAccountController } from "./serviceaccount/controller.ts";
 import { discovery } from "./shared/discovery.ts";
@@ -127,6 +128,12 @@ export const controllers: readonly ControllerEntry[] = [
     account: "disruption-controller",
     duty: "counts how many pods each PodDisruptionBudget lets go",
     start: (context) => runController(disruptionController(context, discovery(context.client)), context),
+  },
+  {
+    name: "resourcequota-controller",
+    account: "resourcequota-controller",
+    duty: "counts what is used of each ResourceQuota",
+    start: (context) => runController(resourceQuotaController(context), context),
   },
   {
     name: "clusterrole-aggregation-controller",

@@ -49,7 +49,7 @@ export async function startKubelet(options: KubeletOptions, deps: KubeletDeps): 
     await fleet.adopt();
     fleet.start();
     if (options.staticPodDirectory !== undefined && deps.files !== undefined) {
-      staticPods = await startStaticPods(options.staticPodDirectory, { client, clock, log, files: deps.files, fleet, nodeName: options.nodeName, node: () => keeper.node });
+      staticPods = await startStaticPods(options.staticPodDirectory, { client, clock, log, files: deps.files, fleet, nodeName: options.nodeName, node: () => keeper.node, isSynced: () => isSynced });
     }
     factory.start();
     if (options.registerNode !== false) await keeper.start();

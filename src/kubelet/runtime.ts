@@ -131,7 +131,7 @@ export interface RuntimeInfo {
   readonly version: string;
   readonly runtimeReady: boolean;
   readonly networkReady: boolean;
-  /** Why not, when one of the two is false. */
+  /** Why not, when one of the two is false; of the network: "NetworkReady=false reason:NetworkPluginNotReady message:...". */
   readonly message: string;
 }
 

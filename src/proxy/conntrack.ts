@@ -8,7 +8,6 @@ export function staleFlows(
 ): string[][] {
   const commands: string[][] = [];
   for (const [port, old] of before ?? []) {
-    if (old.protocol !== "udp") continue;
     const now = after?.get(port);
     for (const frontend of old.frontends) {
       const frontendGone = !now?.frontends.some((other) => sameFrontend(frontend, other));
@@ -20,7 +19,7 @@ export function staleFlows(
   for (const [port, now] of after ?? []) {
     const had = before?.get(port)?.endpoints.size ?? 0;
     // Datagrams sent while there was no endpoint may have left an entry without destination NAT.
-    if (now.protocol === "udp" && had === 0 && now.endpoints.size > 0) commands.push(...now.frontends.map(selection));
+    if (had === 0 && now.endpoints.size > 0) commands.push(...now.frontends.map(selection));
   }
   return commands;
 }

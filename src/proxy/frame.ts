@@ -10,6 +10,8 @@ export interface FrameOptions {
   readonly nodePortAddresses?: readonly string[];
 }
 
+// Maps of endpoints take any number of slots and any protocol: the declaration only gives the types. It says "tcp dport" because nft 1.0.6 cannot
+// read a map that says "th dport" back from the kernel ("conflicting protocols specified: ip vs. th"), and then refuses new rules that use it.
 // Priorities: 10 before and 10 after destination NAT (-100, "dstnat"; the word does not exist for the output hook in nft 1.0).
 export const frame = (
   options: FrameOptions,
@@ -17,10 +19,10 @@ export const frame = (
   map service-nodeports { type inet_proto . inet_service : verdict; }
   map no-endpoint-services { type ipv4_addr . inet_proto . inet_service : verdict; }
   map no-endpoint-nodeports { type inet_proto . inet_service : verdict; }
-  map service-endpoints { typeof ip daddr . ip protocol . th dport . numgen random mod 2 : ip daddr . th dport; }
-  map service-local-endpoints { typeof ip daddr . ip protocol . th dport . numgen random mod 2 : ip daddr . th dport; }
-  map nodeport-endpoints { typeof ip protocol . th dport . numgen random mod 2 : ip daddr . th dport; }
-  map nodeport-local-endpoints { typeof ip protocol . th dport . numgen random mod 2 : ip daddr . th dport; }
+  map service-endpoints { typeof ip daddr . ip protocol . tcp dport . numgen random mod 2 : ip daddr . tcp dport; }
+  map service-local-endpoints { typeof ip daddr . ip protocol . tcp dport . numgen random mod 2 : ip daddr . tcp dport; }
+  map nodeport-endpoints { typeof ip protocol . tcp dport . numgen random mod 2 : ip daddr . tcp dport; }
+  map nodeport-local-endpoints { typeof ip protocol . tcp dport . numgen random mod 2 : ip daddr . tcp dport; }
   set cluster-ips { type ipv4_addr; }
   set hairpin-connections { type ipv4_addr . ipv4_addr; }
   set firewall-ips { type ipv4_addr . inet_proto . inet_service; }

@@ -31,9 +31,8 @@ export interface Frontend {
   readonly port: number;
 }
 
-/** What conntrack may still hold of a service port after a change. */
+/** What conntrack may still hold of a UDP service port after a change. */
 export interface Flows {
-  readonly protocol: string;
   readonly frontends: readonly Frontend[];
   /** Addresses of endpoints, of all policies. */
   readonly endpoints: ReadonlySet<string>;
@@ -57,15 +56,4 @@ export interface NodeView {
   readonly clusterCidrs: readonly string[];
   /** Of topology hints. */
   readonly zone?: string;
-}
-
-/** The difference between two tables, unordered. */
-export function diffContent(before: TableContent, after: TableContent): ItemChange[] {
-  const changes: ItemChange[] = [];
-  for (const [id, item] of after) {
-    const old = before.get(id);
-    if (old === undefined || old.value !== item.value) changes.push({ before: old, after: item });
-  }
-  for (const [id, item] of before) if (!after.has(id)) changes.push({ before: item, after: undefined });
-  return changes;
 }

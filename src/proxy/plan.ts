@@ -4,7 +4,7 @@ import type { EndpointSlice, Service, ServicePort } from "#api";
 import { formatRange, type Ipv4Range, isIpv4, parseIpv4Range, rangeContains, withoutNested } from "./address.ts";
 import { affinityItems, type Route, routeChain, type Target } from "./chains.ts";
 import { type Backends, backendsOf, placeInSlots } from "./endpoints.ts";
-import { type Flows, type Frontend, type Item, itemId, type NodeView, type ServiceRules, type TableContent } from "./model.ts";
+import { type Flows, type Frontend, type Item, itemId, type NodeView, type ServiceRules } from "./model.ts";
 
 const proxyNameLabel = "service.kubernetes.io/service-proxy-name";
 const defaultAffinitySeconds = 10_800;
@@ -24,24 +24,6 @@ export function planService(
   const plan = new ServicePlan(service, clusterIp, node, before);
   for (const port of service.spec.ports ?? []) plan.addPort(port, backendsOf(port, slices, node));
   return plan.rules();
-}
-
-/** The table for all services at once, as it would be loaded by a proxy that starts now. `slices` are of any service. */
-export function planRules(
-  services: readonly Service[],
-  slices: readonly EndpointSlice[],
-  node: NodeView,
-): ReadonlyMap<string, ServiceRules> {
-  const byService = Map.groupBy(
-    slices,
-    (slice) => `${slice.metadata.namespace}/${slice.metadata.labels?.["kubernetes.io/service-name"]}`,
-  );
-  const planned = new Map<string, ServiceRules>();
-  for (const service of services) {
-    const rules = planService(service, byService.get(serviceKey(service)) ?? [], node);
-    if (rules !== undefined) planned.set(serviceKey(service), rules);
-  }
-  return planned;
 }
 
 function clusterIpOf(service: Service): string | undefined {
@@ -197,12 +179,3 @@ const addressOf = (backend: string): string => backend.split(" . ")[0] as string
 const frontendKey = ({ kind, address, port }: Frontend, protocol: string): string =>
   kind === "node-port" ? `${protocol} . ${port}` : `${address} . ${protocol} . ${port}`;
 const shortHash = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 12);
-
-/** The union of what services contribute; see ItemLedger for how a claim of two is settled. */
-export function contentOf(rules: Iterable<ServiceRules>): TableContent {
-  const content = new Map<string, Item>();
-  for (const service of [...rules].sort((a, b) => (a.rank < b.rank ? -1 : 1))) {
-    for (const [id, item] of service.items) if (!content.has(id)) content.set(id, item);
-  }
-  return content;
-}

@@ -15,7 +15,8 @@ const skip =
 async function serve() {
   const store = openMemoryStore({ clock: systemClock });
   const server = await startEtcdServer({ store, clock: systemClock, log: silentLog, listen: "127.0.0.1:0" });
-  const env = { ...process.env, ETCDCTL_API: "3", ETCDCTL_ENDPOINTS: server.url };
+  // Without "http://": etcdctl 3.4 would send that as :authority when it asks one endpoint (status, hashkv, defrag), and nghttp2 refuses it.
+  const env = { ...process.env, ETCDCTL_API: "3", ETCDCTL_ENDPOINTS: server.url.replace("http://", "") };
   const ctl = async (...args: string[]): Promise<string> => (await run("etcdctl", args, { env, timeout: 10_000 })).stdout;
   return {
     store,
@@ -89,7 +90,7 @@ suite("etcdctl", { skip, timeout: 60_000 }, () => {
     await etcd.ctl("put", "/w", "1");
     await etcd.ctl("put", "/w", "2");
     const watch = spawn("etcdctl", ["watch", "/w", "--rev=2", "--prev-kv"], { env: etcd.env });
-    const expected = "PUT\n\n\n/w\n1\nPUT\n/w\n1\n/w\n2\nDELETE\n/w\n2\n/w\n\n";
+    const expected = "PUT\n/w\n1\nPUT\n/w\n1\n/w\n2\nDELETE\n/w\n2\n/w\n\n";
     await etcd.ctl("del", "/w");
     let output = "";
     for await (const chunk of watch.stdout) {
@@ -123,7 +124,7 @@ suite("etcdctl", { skip, timeout: 60_000 }, () => {
       assert.match(String(chunk), /^\/leader\//);
       break;
     }
-    elect.kill("SIGINT");
+    elect.kill("SIGKILL");
   });
 
   test("what is not there says so", async () => {

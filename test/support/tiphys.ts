@@ -43,7 +43,7 @@ export interface StartOptions {
 export async function startTiphys(args: readonly string[], options: StartOptions = {}): Promise<Tiphys> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), "tiphys-"));
   const readyFile = join(mkdtempSync(join(tmpdir(), "tiphys-ready-")), "ready.json");
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", join(root, "src/cli/main.ts"), "up", "--data-dir", dataDir, "--api-port", "0", "--ready-file", readyFile, ...args], {
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", join(root, "src/cli/main.ts"), "up", "--data-dir", dataDir, "--api-port", "0", "--kubelet-port", "0", "--ready-file", readyFile, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...options.env },
   });

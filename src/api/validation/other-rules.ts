@@ -3,8 +3,11 @@ import * as apps from "../defaults/apps.ts";
 import * as others from "../defaults/others.ts";
 import type { KindRules } from "../rules.ts";
 import * as app from "./apps.ts";
+import * as scale from "./autoscaling.ts";
 import * as batch from "./batch.ts";
+import * as events from "./events.ts";
 import { keepSpecAndLabels, plainKind } from "./helpers.ts";
+import * as network from "./network.ts";
 import * as storage from "./storage.ts";
 import { pathSegmentName } from "./meta.ts";
 
@@ -23,17 +26,20 @@ export const otherRules: Readonly<Record<string, KindRules>> = {
     prepareForCreate: batch.prepareJobForCreate, validate: batch.validateJob, validateUpdate: batch.validateJobUpdate, validateStatusUpdate: batch.validateJobStatusUpdate }),
   "batch/CronJob": plainKind({ namespaced: true, status: true, generation: true, default: apps.defaultCronJob, validate: batch.validateCronJob, validateUpdate: batch.validateCronJobUpdate }),
   "autoscaling/HorizontalPodAutoscaler": plainKind({ namespaced: true, status: true, default: (object) =>
-    object.apiVersion === "autoscaling/v1" ? apps.defaultHorizontalPodAutoscalerV1(object) : apps.defaultHorizontalPodAutoscaler(object) }),
-  "policy/PodDisruptionBudget": plainKind({ namespaced: true, status: true, generation: true, unconditionalUpdate: false }),
-  "networking.k8s.io/NetworkPolicy": plainKind({ namespaced: true, generation: true, default: others.defaultNetworkPolicy }),
-  "networking.k8s.io/Ingress": plainKind({ namespaced: true, status: true, generation: true }),
-  "networking.k8s.io/IngressClass": plainKind({ namespaced: false, generation: true, default: others.defaultIngressClass }),
+    object.apiVersion === "autoscaling/v1" ? apps.defaultHorizontalPodAutoscalerV1(object) : apps.defaultHorizontalPodAutoscaler(object),
+    validate: scale.validateAutoscaler, validateUpdate: scale.validateAutoscalerUpdate, validateStatusUpdate: scale.validateAutoscalerStatusUpdate }),
+  "policy/PodDisruptionBudget": plainKind({ namespaced: true, status: true, generation: true, unconditionalUpdate: false,
+    validate: scale.validateBudget, validateUpdate: scale.validateBudgetUpdate, validateStatusUpdate: scale.validateBudgetStatusUpdate }),
+  "networking.k8s.io/NetworkPolicy": plainKind({ namespaced: true, generation: true, default: others.defaultNetworkPolicy, validate: network.validateNetworkPolicy, validateUpdate: network.validateNetworkPolicyUpdate }),
+  "networking.k8s.io/Ingress": plainKind({ namespaced: true, status: true, generation: true,
+    validate: network.validateIngress, validateUpdate: network.validateIngressUpdate, validateStatusUpdate: network.validateIngressStatusUpdate }),
+  "networking.k8s.io/IngressClass": plainKind({ namespaced: false, generation: true, default: others.defaultIngressClass, validate: network.validateIngressClass, validateUpdate: network.validateIngressClassUpdate }),
   "networking.k8s.io/IPAddress": plainKind({ namespaced: false }),
-  "networking.k8s.io/ServiceCIDR": plainKind({ namespaced: false, status: true }),
-  "discovery.k8s.io/EndpointSlice": plainKind({ namespaced: true, generation: true, default: others.defaultEndpointSlice }),
-  "coordination.k8s.io/Lease": plainKind({ namespaced: true, createOnUpdate: true, unconditionalUpdate: false }),
-  "events.k8s.io/Event": plainKind({ namespaced: true, createOnUpdate: true }),
-  "scheduling.k8s.io/PriorityClass": plainKind({ namespaced: false, generation: true, default: others.defaultPriorityClass }),
+  "networking.k8s.io/ServiceCIDR": plainKind({ namespaced: false, status: true, validate: network.validateServiceCidr, validateUpdate: network.validateServiceCidrUpdate }),
+  "discovery.k8s.io/EndpointSlice": plainKind({ namespaced: true, generation: true, default: others.defaultEndpointSlice, validate: network.validateEndpointSlice, validateUpdate: network.validateEndpointSliceUpdate }),
+  "coordination.k8s.io/Lease": plainKind({ namespaced: true, createOnUpdate: true, unconditionalUpdate: false, validate: scale.validateLease, validateUpdate: scale.validateLeaseUpdate }),
+  "events.k8s.io/Event": plainKind({ namespaced: true, createOnUpdate: true, validate: events.validateEventV1, validateUpdate: events.validateEventV1Update }),
+  "scheduling.k8s.io/PriorityClass": plainKind({ namespaced: false, generation: true, default: others.defaultPriorityClass, validate: scale.validatePriorityClass, validateUpdate: scale.validatePriorityClassUpdate }),
   "storage.k8s.io/StorageClass": plainKind({ namespaced: false, default: others.defaultStorageClass, validate: storage.validateStorageClass, validateUpdate: storage.validateStorageClassUpdate }),
   "storage.k8s.io/CSIDriver": plainKind({ namespaced: false, unconditionalUpdate: false, default: others.defaultCsiDriver, validate: storage.validateCsiDriver, validateUpdate: storage.validateCsiDriverUpdate }),
   "storage.k8s.io/CSINode": plainKind({ namespaced: false, unconditionalUpdate: false, validate: storage.validateCsiNode, validateUpdate: storage.validateCsiNodeUpdate }),
@@ -52,7 +58,7 @@ export const otherRules: Readonly<Record<string, KindRules>> = {
   "admissionregistration.k8s.io/MutatingAdmissionPolicyBinding": plainKind({ namespaced: false, generation: true, default: others.defaultAdmissionPolicyBinding }),
   "flowcontrol.apiserver.k8s.io/FlowSchema": plainKind({ namespaced: false, status: true, generation: true, default: others.defaultFlowSchema }),
   "flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration": plainKind({ namespaced: false, status: true, generation: true, default: others.defaultPriorityLevel }),
-  "node.k8s.io/RuntimeClass": plainKind({ namespaced: false, createOnUpdate: true, unconditionalUpdate: false }),
+  "node.k8s.io/RuntimeClass": plainKind({ namespaced: false, createOnUpdate: true, unconditionalUpdate: false, validate: scale.validateRuntimeClass, validateUpdate: scale.validateRuntimeClassUpdate }),
   "certificates.k8s.io/CertificateSigningRequest": plainKind({ namespaced: false, status: true }),
   "resource.k8s.io/DeviceClass": plainKind({ namespaced: false, generation: true }),
   "resource.k8s.io/ResourceClaim": plainKind({ namespaced: true, status: true, default: others.defaultResourceClaim }),

@@ -111,14 +111,14 @@ export const prepareClaimForCreate = (claim: AnyObject): AnyObject => ({ ...clai
 export const prepareClaimForUpdate = (next: AnyObject, old: AnyObject): AnyObject => keepStatus(withField(next, "spec", sameDataSource(next.spec ?? {})), old);
 
 /** dataSource and dataSourceRef say the same, where both can. */
-function sameDataSource(spec: AnyObject): AnyObject {
+function sameDataSource(given: AnyObject): AnyObject {
+  const source = given.dataSource;
+  const usable = source === undefined || (source.kind === "PersistentVolumeClaim" && !source.apiGroup) || (source.kind === "VolumeSnapshot" && source.apiGroup === "snapshot.storage.k8s.io");
+  // A dataSource of any other kind was never honoured: it is dropped without a word.
+  const spec = usable ? given : without(given, "dataSource");
   if (spec.dataSource !== undefined && spec.dataSourceRef === undefined) return { ...spec, dataSourceRef: spec.dataSource };
   const reference = spec.dataSourceRef;
-  if (reference !== undefined && spec.dataSource === undefined && !reference.namespace) {
-    const local = reference.apiGroup === undefined || (reference.kind === "VolumeSnapshot" && reference.apiGroup === "snapshot.storage.k8s.io");
-    return local ? { ...spec, dataSource: reference } : spec;
-  }
-  return spec;
+  return reference !== undefined && spec.dataSource === undefined && !reference.namespace ? { ...spec, dataSource: without(reference, "namespace") } : spec;
 }
 
 export const validatePersistentVolumeClaim = (claim: AnyObject): FieldError[] => [...meta(claim, true), ...validateClaimSpec(claim.spec ?? {}, "spec")];
@@ -143,7 +143,7 @@ export function validatePersistentVolumeClaimUpdate(next: AnyObject, old: AnyObj
   return errors;
 }
 
-const resizeStates = ["ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizePending", "NodeResizeInProgress", "NodeResizeInfeasible"];
+const resizeStates = ["ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress", "NodeResizeInfeasible", "NodeResizePending"];
 
 export function validatePersistentVolumeClaimStatusUpdate(next: AnyObject, old: AnyObject): FieldError[] {
   const errors = metaUpdate(next, old);

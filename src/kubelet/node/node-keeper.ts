@@ -148,7 +148,7 @@ export class NodeKeeper implements AsyncDisposable {
       const info = await runtime.info({ timeoutMs: 10_000, signal: this.#stop.signal });
       runtimeVersion = `${info.name}://${info.version}`;
       if (!info.runtimeReady) notReady = `container runtime is down: ${info.message}`;
-      else if (!info.networkReady) notReady = `container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:${info.message}`;
+      else if (!info.networkReady) notReady = `container runtime network not ready: ${info.message}`;
       images = (await runtime.listImages())
         .map((image) => ({ names: [...image.digests, ...image.tags].slice(0, 5), sizeBytes: image.sizeBytes }))
         .sort((a, b) => b.sizeBytes - a.sizeBytes)

@@ -115,8 +115,9 @@ export class PodFleet implements AsyncDisposable {
     return this.#workers;
   }
 
-  mirror(namespace: string, name: string): Pod | undefined {
-    return this.#mirrors.get(`${namespace}/${name}`);
+  /** Mirror pods in the API, by "namespace/name". */
+  get mirrors(): ReadonlyMap<string, Pod> {
+    return this.#mirrors;
   }
 
   find(namespace: string, name: string, uid?: string): PodWorker | undefined {

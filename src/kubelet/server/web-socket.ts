@@ -52,6 +52,16 @@ async function carryCommand(webSocket: WebSocket, streams: CommandStreams, runti
     const stderr = streams.stderr && !streams.tty ? await spdy.open({ streamtype: "stderr" }) : undefined;
     const resize = streams.tty ? await spdy.open({ streamtype: "resize" }) : undefined;
 
+    // containerd 1.6 drops a size that arrives before the process has its terminal: the last one is said again with the first output
+    let size: Buffer | undefined;
+    const resizeTo = (data: Buffer): void => {
+      size = data;
+      resize?.write(data);
+    };
+    stdout?.onData(() => {
+      if (size !== undefined) resize?.write(size);
+      size = undefined;
+    });
     const forward = (stream: SpdyStream | undefined, channel: number): Promise<void> => {
       stream?.onData((data) => {
         webSocket.send(Buffer.concat([Buffer.from([channel]), data]));
@@ -64,7 +74,7 @@ async function carryCommand(webSocket: WebSocket, streams: CommandStreams, runti
     take = (message) => {
       const data = message.subarray(1);
       if (message[0] === channels.stdin) stdin?.write(data);
-      else if (message[0] === channels.resize) resize?.write(data);
+      else if (message[0] === channels.resize) resizeTo(data);
       else if (message[0] === channels.close && data[0] === channels.stdin) stdin?.end();
     };
     for (const message of early.splice(0)) take(message);

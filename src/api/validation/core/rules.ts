@@ -3,6 +3,7 @@ import * as defaults from "../../defaults/core.ts";
 import { defaultPod } from "../../defaults/pod.ts";
 import type { KindRules } from "../../rules.ts";
 import * as app from "../apps.ts";
+import * as events from "../events.ts";
 import { plainKind } from "../helpers.ts";
 import { preparePodForCreate, validatePod } from "../pod/pod.ts";
 import { preparePodStatusUpdate, validatePodStatusUpdate, validatePodUpdate } from "../pod/update.ts";
@@ -26,7 +27,7 @@ export const coreRules: Readonly<Record<string, KindRules>> = {
   "/Node": plainKind({ namespaced: false, status: true, default: defaults.defaultNode, prepareForCreate: (node) => node,
     validate: small.validateNode, validateUpdate: small.validateNodeUpdate, validateStatusUpdate: small.validateNodeUpdate }),
   "/Endpoints": plainKind({ namespaced: true, createOnUpdate: true, default: defaults.defaultEndpoints, validate: small.validateEndpoints, validateUpdate: small.validateEndpointsUpdate }),
-  "/Event": plainKind({ namespaced: true, createOnUpdate: true }),
+  "/Event": plainKind({ namespaced: true, createOnUpdate: true, validate: events.validateEvent, validateUpdate: events.validateEventUpdate }),
   "/LimitRange": plainKind({ namespaced: true, createOnUpdate: true, default: defaults.defaultLimitRange, validate: small.validateLimitRange, validateUpdate: (next) => small.validateLimitRange(next) }),
   "/ResourceQuota": plainKind({ namespaced: true, status: true, default: defaults.defaultResourceQuota, validate: small.validateResourceQuota, validateUpdate: small.validateResourceQuotaUpdate }),
   "/PersistentVolume": plainKind({ namespaced: false, status: true, default: defaults.defaultPersistentVolume, prepareForCreate: storage.prepareVolumeForCreate,

@@ -117,7 +117,7 @@ export function ipAddressFor(text: string, owner: ServiceRef): ApiObject {
         "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io",
       },
     },
-    spec: { parentRef: { group: "", resource: "services", namespace: owner.namespace, name: owner.name } },
+    spec: { parentRef: { resource: "services", namespace: owner.namespace, name: owner.name } },
   } as ApiObject; // with spec
 }
 

@@ -57,8 +57,8 @@ function problems(
   const at = "spec.ipFamilyPolicy";
   if (policy === "SingleStack") {
     const dual = "must be 'RequireDualStack' or 'PreferDualStack' when multiple";
-    if (families.length === 2) errors.push(invalidValue(at, policy, `${dual} IP families are specified`));
-    else if ((spec.clusterIPs ?? []).length === 2) errors.push(invalidValue(at, policy, `${dual} cluster IPs are specified`));
+    if (families.length === 2) return [invalidValue(at, policy, `${dual} IP families are specified`)];
+    if ((spec.clusterIPs ?? []).length === 2) return [invalidValue(at, policy, `${dual} cluster IPs are specified`)];
   }
   if (policy === "RequireDualStack" && configured.length < 2) {
     errors.push(invalidValue(at, policy, "this cluster is not configured for dual-stack services"));

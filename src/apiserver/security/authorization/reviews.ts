@@ -43,8 +43,10 @@ export async function reviewAccess(
       : { name: spec.user ?? "", uid: spec.uid, groups: spec.groups ?? [], extra: spec.extra };
   const decision = await authorizer.authorize(who, requestOf(spec));
   const ignored = selectorProblems(spec.resourceAttributes);
+  const { namespace: _namespace, ...metadata } = review.metadata;
   return {
     ...review,
+    metadata: kind === "LocalSubjectAccessReview" ? review.metadata : metadata,
     kind,
     apiVersion: `${group}/v1`,
     status: {
@@ -119,7 +121,7 @@ function metadataErrors(review: ApiObject, keepsNamespace: boolean): readonly Fi
   // In the order of ObjectMeta's fields, as Go prints them.
   const { name, generateName, labels, annotations, ...others } = rest;
   const shown = { name, generateName, ...(keepsNamespace ? { namespace } : {}), ...others, labels, annotations, managedFields };
-  return [invalidValue("metadata", shown, "must be empty")];
+  return [invalidValue("metadata", shown, keepsNamespace ? "must be empty except for namespace" : "must be empty")];
 }
 
 function localErrors(spec: Spec, namespace: string): readonly FieldError[] {

@@ -1,0 +1,41 @@
+// Tables of custom resources: the columns of the definition, filled by JSON path.
+import type { ApiObject } from "#api";
+import { ageOf, nameOf } from "../tables/cells.ts";
+import { ageColumn, nameColumn } from "../tables/column.ts";
+import { humanDuration } from "../tables/duration.ts";
+import type { TableKind } from "../tables/table.ts";
+import { parsePath, valuesAt } from "./json-path.ts";
+import type { PrinterColumn } from "./props.ts";
+
+export function customTable(columns: readonly PrinterColumn[] | undefined): TableKind {
+  if (columns === undefined || columns.length === 0) return { columns: [nameColumn, ageColumn], cells: (object, nowMs) => [nameOf(object), ageOf(object, nowMs)] };
+  const readers = columns.map((column) => ({ column, steps: parsePath(column.jsonPath) }));
+  return {
+    columns: [
+      nameColumn,
+      ...columns.map(({ name, type, format = "", description, priority = 0, jsonPath }) => ({
+        name, type, format, priority, description: description ?? `Custom resource definition column (in JSONPath format): ${jsonPath}`,
+      })),
+    ],
+    cells: (object: ApiObject, nowMs) => [nameOf(object), ...readers.map(({ column, steps }) => (steps === undefined ? null : cell(column, valuesAt(object, steps), nowMs)))],
+  };
+}
+
+function cell(column: PrinterColumn, found: readonly unknown[], nowMs: number): unknown {
+  const [value] = found;
+  if (found.length === 0 || value === undefined || value === null) return null;
+  switch (column.type) {
+    case "integer":
+      return typeof value === "number" ? Math.trunc(value) : typeof value === "bigint" ? value : null;
+    case "number":
+      return typeof value === "number" ? value : null;
+    case "boolean":
+      return typeof value === "boolean" ? value : null;
+    case "date": {
+      const time = typeof value === "string" ? Date.parse(value) : Number.NaN;
+      return Number.isNaN(time) ? "<invalid>" : humanDuration(nowMs - time);
+    }
+    default:
+      return typeof value === "object" ? JSON.stringify(value) : String(value === true ? "True" : value === false ? "False" : value);
+  }
+}
