@@ -17,7 +17,10 @@ const slice = (index: number, count: number): EndpointSlice => ({
   metadata: { name: `s${index}-1`, namespace: "default", labels: { "kubernetes.io/service-name": `s${index}` } },
   addressType: "IPv4",
   ports: [{ name: "", port: 8080, protocol: "TCP" }],
-  endpoints: Array.from({ length: count }, (_, n) => ({ addresses: [address(200, index * endpointCount + n)], nodeName: `n${n}` })),
+  endpoints: Array.from({ length: count }, (_, n) => ({
+    addresses: [address(200, index * endpointCount + n)],
+    nodeName: `n${n}`,
+  })),
 });
 
 let nftMs = 0;
@@ -27,8 +30,8 @@ const processes: Processes = {
   run: async (command, args, options) => {
     const began = performance.now();
     const result = await systemProcesses.run(command, args, options);
-    if (result.code !== 0) console.error(options?.input?.slice(0,500), result.stderr.slice(0, 500));
-  if (options?.input !== undefined) nftMs += performance.now() - began;
+    if (result.code !== 0) throw new Error(`nft refuses: ${result.stderr.slice(0, 300)}`); // otherwise a full load hides it
+    if (options?.input !== undefined) nftMs += performance.now() - began;
     return result;
   },
 };
@@ -38,16 +41,22 @@ for (let index = 0; index < serviceCount; index++) {
   api.put(services, service(index));
   api.put(endpointSlices, slice(index, endpointCount));
 }
-const informers = createInformerFactory({ client: createClient(api), clock: systemClock, random: systemRandom, log: process.env["DEBUG"] ? (await import("#base")).createLog({}) : silentLog });
+const informers = createInformerFactory({ client: createClient(api), clock: systemClock, random: systemRandom, log: silentLog });
 await systemProcesses.run("ip", ["netns", "add", namespace]);
 try {
-  const options = { mode: "nftables", nodeName: "n0", nodeIps: ["192.0.2.1"], clusterCidr: "10.200.0.0/13", networkNamespace: namespace };
+  const options = {
+    mode: "nftables",
+    nodeName: "n0",
+    nodeIps: ["192.0.2.1"],
+    clusterCidr: "10.200.0.0/13",
+    networkNamespace: namespace,
+  };
   const known = informers.informer(endpointSlices);
   informers.informer(services);
   informers.start();
   await informers.synced();
   const began = performance.now();
-  await using proxy = await startProxy(options, { informers, clock: systemClock, processes, log: process.env["DEBUG"] ? (await import("#base")).createLog({}) : silentLog });
+  await using proxy = await startProxy(options, { informers, clock: systemClock, processes, log: silentLog });
   await proxy.synced();
   const coldMs = performance.now() - began;
   const coldNftMs = nftMs;

@@ -36,9 +36,11 @@ export const borders: readonly string[] = [
   "src/apiserver/http/listener.ts",
   "src/apiserver/http/outbound.ts",
   "src/apiserver/http/upgrade.ts",
+  "src/apiserver/security/admission/webhooks/dialer.ts",
   "src/kubelet/server/",
   "src/dns/server.ts",
   "src/kubelet/probe/network.ts",
   "src/dns/forwarder.ts",
+  "src/proxy/health-server.ts",
   "src/client/https-transport",
 ];

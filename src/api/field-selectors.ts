@@ -32,7 +32,8 @@ function unescapeValue(text: string): string {
     if (character === "\\") {
       const escaped = text[++i];
       if (escaped === undefined) throw badRequest(`invalid field selector: invalid escape sequence: \\`);
-      if (escaped !== "\\" && escaped !== "," && escaped !== "=") throw badRequest(`invalid field selector: invalid escape sequence: \\${escaped}`);
+      if (escaped !== "\\" && escaped !== "," && escaped !== "=")
+        throw badRequest(`invalid field selector: invalid escape sequence: \\${escaped}`);
       value += escaped;
     } else if (character === "," || character === "=") {
       throw badRequest(`invalid field selector: unescaped character in value: ${character}`);
@@ -48,7 +49,11 @@ export function parseFieldSelector(text: string): FieldSelector {
     if (term === "") continue;
     const found = split(term);
     if (found === undefined) throw badRequest(`invalid selector: '${text}'; can't understand '${term}'`);
-    const requirement: FieldRequirement = { field: found.field, operator: found.operator === "!=" ? "!=" : "=", value: unescapeValue(found.value) };
+    const requirement: FieldRequirement = {
+      field: found.field,
+      operator: found.operator === "!=" ? "!=" : "=",
+      value: unescapeValue(found.value),
+    };
     if (requirement.field === "" && requirement.value === "") continue;
     selector.push(requirement);
   }
@@ -67,8 +72,8 @@ const escapeValue = (value: string): string => value.replace(/[\\,=]/g, (charact
 export const fieldSelectorText = (selector: FieldSelector): string =>
   selector.map(({ field, operator, value }) => `${field}${operator}${escapeValue(value)}`).join(",");
 
-/** `valueOf` gives a field's value ("" when unset). */
-export function fieldSelectorMatches(selector: FieldSelector, valueOf: (field: string) => string): boolean {
-  for (const { field, operator, value } of selector) if ((valueOf(field) === value) !== (operator === "=")) return false;
+/** `valueOfField` gives a field's value ("" when unset). */
+export function fieldSelectorMatches(selector: FieldSelector, valueOfField: (field: string) => string): boolean {
+  for (const { field, operator, value } of selector) if ((valueOfField(field) === value) !== (operator === "=")) return false;
   return true;
 }

@@ -17,7 +17,8 @@ const maxCopiedBytes = 3 * 1024 * 1024;
 /** What upstream answers for a patch that cannot be applied. */
 const rejected = (): ApiError => apiError("Invalid", "the server rejected our request due to an error in our request", {});
 
-const goType = (value: unknown): string => (Array.isArray(value) ? "array" : value === null ? "null" : typeof value === "boolean" ? "bool" : typeof value);
+const goType = (value: unknown): string =>
+  Array.isArray(value) ? "array" : value === null ? "null" : typeof value === "boolean" ? "bool" : typeof value;
 
 /** Reads a decoded body as a patch. Throws BadRequest or RequestEntityTooLarge with upstream's texts. `unknownFields` are for field validation ("[0].extra"). */
 export function readJsonPatch(body: unknown): { operations: readonly JsonPatchOperation[]; unknownFields: readonly string[] } {
@@ -25,15 +26,20 @@ export function readJsonPatch(body: unknown): { operations: readonly JsonPatchOp
   const undecodable = (problem: string): ApiError => badRequest(`error decoding patch: json: cannot unmarshal ${problem}`);
   if (!Array.isArray(body)) throw undecodable(`${goType(body)} into Go value of type []handlers.jsonPatchOp`);
   if (body.length > maxJsonPatchOperations)
-    throw apiError("RequestEntityTooLarge", `Request entity too large: The allowed maximum operations in a JSON patch is ${maxJsonPatchOperations}, got ${body.length}`);
+    throw apiError(
+      "RequestEntityTooLarge",
+      `Request entity too large: The allowed maximum operations in a JSON patch is ${maxJsonPatchOperations}, got ${body.length}`,
+    );
   const unknownFields: string[] = [];
   for (const [i, operation] of body.entries()) {
     if (operation === null) continue;
-    if (typeof operation !== "object" || Array.isArray(operation)) throw undecodable(`${goType(operation)} into Go value of type handlers.jsonPatchOp`);
+    if (typeof operation !== "object" || Array.isArray(operation))
+      throw undecodable(`${goType(operation)} into Go value of type handlers.jsonPatchOp`);
     for (const key of Object.keys(operation)) {
       if (key === "op" || key === "path" || key === "from") {
         const value = (operation as Record<string, unknown>)[key];
-        if (value !== null && typeof value !== "string") throw undecodable(`${goType(value)} into Go struct field jsonPatchOp.${key} of type string`);
+        if (value !== null && typeof value !== "string")
+          throw undecodable(`${goType(value)} into Go struct field jsonPatchOp.${key} of type string`);
       } else if (key !== "value") unknownFields.push(`[${i}].${key}`);
     }
   }
@@ -118,7 +124,10 @@ function define(container: Container, key: string | number, value: unknown): voi
 function add(draft: Draft, keys: readonly string[], value: unknown): void {
   const container = draft.open(keys);
   const key = keys.at(-1) as string;
-  if (!Array.isArray(container)) return define(container, key, value);
+  if (!Array.isArray(container)) {
+    define(container, key, value);
+    return;
+  }
   if (key === "-") {
     container.push(value);
     return;
@@ -150,11 +159,15 @@ function replace(draft: Draft, keys: readonly string[], value: unknown): void {
 }
 
 function test(draft: Draft, path: string, value: unknown): void {
-  const actual = path === "" ? draft.root : (() => {
-    const keys = keysOf(path);
-    return read(draft.find(keys), keys.at(-1) as string);
-  })();
-  if (actual === undefined || actual === null ? value !== null && value !== undefined : !deepEqual(actual, value)) throw rejected();
+  const actual =
+    path === ""
+      ? draft.root
+      : (() => {
+          const keys = keysOf(path);
+          return read(draft.find(keys), keys.at(-1) as string);
+        })();
+  if (actual === undefined || actual === null ? value !== null && value !== undefined : !deepEqual(actual, value))
+    throw rejected();
 }
 
 /** The document after the patch; the given one is not changed, untouched parts are shared. Throws Invalid (422) with upstream's one sentence. */

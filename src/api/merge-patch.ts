@@ -12,7 +12,12 @@ export function applyMergePatch(document: unknown, patch: unknown): unknown {
     if (value === null) delete result[key];
     else {
       const before = Object.hasOwn(result, key) ? result[key] : undefined;
-      Object.defineProperty(result, key, { value: applyMergePatch(before, value), enumerable: true, configurable: true, writable: true });
+      Object.defineProperty(result, key, {
+        value: applyMergePatch(before, value),
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
     }
   }
   return result;

@@ -36,14 +36,23 @@ export function byteLength(text: string): number {
 
 const dns1123LabelMessage = regexError(
   "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
-  dns1123LabelFormat, "my-name", "123-abc");
+  dns1123LabelFormat,
+  "my-name",
+  "123-abc",
+);
 const dns1123SubdomainMessage = regexError(
   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
-  dns1123SubdomainFormat, "example.com");
+  dns1123SubdomainFormat,
+  "example.com",
+);
 const dns1035LabelMessage = regexError(
   "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character",
-  dns1035LabelFormat, "my-name", "abc-123");
-const nameCharacters = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
+  dns1035LabelFormat,
+  "my-name",
+  "abc-123",
+);
+const nameCharacters =
+  "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 
 export function isDns1123Label(value: string): string[] {
   const errors: string[] = [];
@@ -73,8 +82,13 @@ export function isWildcardDns1123Subdomain(value: string): string[] {
   const errors: string[] = [];
   if (byteLength(value) > 253) errors.push(maxLengthError(253));
   if (!value.startsWith("*.") || !dns1123SubdomainPattern.test(value.slice(2)))
-    errors.push(regexError("a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
-      wildcardSubdomainFormat, "*.example.com"));
+    errors.push(
+      regexError(
+        "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+        wildcardSubdomainFormat,
+        "*.example.com",
+      ),
+    );
   return errors;
 }
 
@@ -92,12 +106,15 @@ export function isLabelKey(value: string): string[] {
       if (!dns1123SubdomainPattern.test(prefix)) errors.push(`prefix part ${dns1123SubdomainMessage}`);
     }
   } else if (parts.length > 2) {
-    errors.push(`${regexError(`a valid label key ${nameCharacters}`, qualifiedNameFormat, "MyName", "my.name", "123-abc")} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`);
+    errors.push(
+      `${regexError(`a valid label key ${nameCharacters}`, qualifiedNameFormat, "MyName", "my.name", "123-abc")} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+    );
     return errors;
   }
   if (name === "") errors.push("name part must be non-empty");
   else if (byteLength(name) > 63) errors.push(`name part ${maxBytesError(63)}`);
-  if (!qualifiedName.test(name)) errors.push(`name part ${regexError(nameCharacters, qualifiedNameFormat, "MyName", "my.name", "123-abc")}`);
+  if (!qualifiedName.test(name))
+    errors.push(`name part ${regexError(nameCharacters, qualifiedNameFormat, "MyName", "my.name", "123-abc")}`);
   return errors;
 }
 
@@ -108,7 +125,15 @@ export function isLabelValue(value: string): string[] {
   const errors: string[] = [];
   if (byteLength(value) > 63) errors.push(maxBytesError(63));
   if (value !== "" && !qualifiedName.test(value))
-    errors.push(regexError(`a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character`, labelValueFormat, "MyValue", "my_value", "12345"));
+    errors.push(
+      regexError(
+        `a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character`,
+        labelValueFormat,
+        "MyValue",
+        "my_value",
+        "12345",
+      ),
+    );
   return errors;
 }
 
@@ -127,7 +152,15 @@ export function isConfigMapKey(value: string): string[] {
   const errors: string[] = [];
   if (byteLength(value) > 253) errors.push(maxLengthError(253));
   if (!/^[-._a-zA-Z0-9]+$/.test(value))
-    errors.push(regexError("a valid config key must consist of alphanumeric characters, '-', '_' or '.'", configMapKeyFormat, "key.name", "KEY_NAME", "key-name"));
+    errors.push(
+      regexError(
+        "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
+        configMapKeyFormat,
+        "key.name",
+        "KEY_NAME",
+        "key-name",
+      ),
+    );
   errors.push(...dotDot(value));
   return errors;
 }
@@ -143,7 +176,12 @@ export function dotDot(value: string): string[] {
 /** Environment variable names as pods take them since RelaxedEnvironmentVariableValidation: printable ASCII but "=". */
 export function isEnvironmentName(value: string): string[] {
   if (/^[ -<>-~]+$/.test(value)) return [];
-  return [regexError("a valid environment variable name must consist only of printable ASCII characters other than '='", environmentNameFormat)];
+  return [
+    regexError(
+      "a valid environment variable name must consist only of printable ASCII characters other than '='",
+      environmentNameFormat,
+    ),
+  ];
 }
 
 export const isPortNumber = (port: number): string[] => (port >= 1 && port <= 65535 ? [] : [inclusiveRangeError(1, 65535)]);
@@ -160,11 +198,15 @@ export function isPortName(value: string): string[] {
 }
 
 export const isPercent = (value: string): string[] =>
-  /^[0-9]+%$/.test(value) ? [] : [regexError("a valid percent string must be a numeric string followed by an ending '%'", percentFormat, "1%", "93%")];
+  /^[0-9]+%$/.test(value)
+    ? []
+    : [regexError("a valid percent string must be a numeric string followed by an ending '%'", percentFormat, "1%", "93%")];
 
 /** An HTTP header's name. */
 export const isHttpHeaderName = (value: string): string[] =>
-  /^[-A-Za-z0-9]+$/.test(value) ? [] : [regexError("a valid HTTP header must consist of alphanumeric characters or '-'", "[-A-Za-z0-9]+", "X-Header-Name")];
+  /^[-A-Za-z0-9]+$/.test(value)
+    ? []
+    : [regexError("a valid HTTP header must consist of alphanumeric characters or '-'", "[-A-Za-z0-9]+", "X-Header-Name")];
 
 /** A resource's, role's or user's name as it stands in a URL path: no "/", no "%", not "." or "..". */
 export function isPathSegment(value: string): string[] {
@@ -176,4 +218,9 @@ export function isPathSegment(value: string): string[] {
 export const maskTrailingDash = (name: string): string =>
   name.length > 1 && name.endsWith("-") ? `${name.slice(0, -2)}a` : name;
 
-export const nameFormats = { dns1123Label: dns1123LabelFormat, dns1123Subdomain: dns1123SubdomainFormat, dns1035Label: dns1035LabelFormat, qualifiedName: pathFormat } as const;
+export const nameFormats = {
+  dns1123Label: dns1123LabelFormat,
+  dns1123Subdomain: dns1123SubdomainFormat,
+  dns1035Label: dns1035LabelFormat,
+  qualifiedName: pathFormat,
+} as const;

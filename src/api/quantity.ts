@@ -39,7 +39,12 @@ function split(text: string): Parts {
   if (text === "") throw new QuantityError(quantityFormatError);
   const match = shape.exec(text);
   if (match === null) throw new QuantityError(quantityFormatError);
-  return { negative: match[1] === "-", whole: (match[2] ?? "").replace(/^0+/, ""), fraction: match[4] ?? "", suffix: match[5] ?? "" };
+  return {
+    negative: match[1] === "-",
+    whole: (match[2] ?? "").replace(/^0+/, ""),
+    fraction: match[4] ?? "",
+    suffix: match[5] ?? "",
+  };
 }
 
 function interpret(suffix: string): { format: QuantityFormat; exponent: number } | undefined {
@@ -107,14 +112,17 @@ function scaleUp(quantity: ParsedQuantity, exponent: number): ParsedQuantity {
 /** Rounds up to thousandths: what upstream's defaults do to every resource list. */
 export const roundUpToMilli = (quantity: ParsedQuantity): ParsedQuantity => scaleUp(quantity, -3);
 
-const isInteger = (quantity: ParsedQuantity): boolean => quantity.exponent >= 0 || scaleUp(quantity, 0).mantissa * 10n ** BigInt(-quantity.exponent) === quantity.mantissa;
+const isInteger = (quantity: ParsedQuantity): boolean =>
+  quantity.exponent >= 0 || scaleUp(quantity, 0).mantissa * 10n ** BigInt(-quantity.exponent) === quantity.mantissa;
 
 /** Canonical text: no fraction, the largest suffix that needs none. */
 export function formatQuantity(quantity: ParsedQuantity): string {
   if (quantity.mantissa === 0n) return "0";
   let format = quantity.format;
   if (format === "BinarySI") {
-    const small = compareQuantities(quantity, { mantissa: -1024n, exponent: 0, format }) > 0 && compareQuantities(quantity, { mantissa: 1024n, exponent: 0, format }) < 0;
+    const small =
+      compareQuantities(quantity, { mantissa: -1024n, exponent: 0, format }) > 0 &&
+      compareQuantities(quantity, { mantissa: 1024n, exponent: 0, format }) < 0;
     if (small || !isInteger(quantity)) format = "DecimalSI";
   }
   if (format === "BinarySI") {
@@ -165,7 +173,12 @@ function keepOrFormat(quantity: Quantity, parsed: ParsedQuantity): string {
   if (typeof quantity === "number") return canonical;
   const text = quantity.trim();
   if (text === canonical) return text;
-  const plain = text.replace(/^\+/, "").replace(/^(-?)0+(?=[0-9])/, "$1").replace(/\.(?=$|[^0-9])/, "").replace(/E(?=[0-9+-])/, "e").replace("e+", "e");
+  const plain = text
+    .replace(/^\+/, "")
+    .replace(/^(-?)0+(?=[0-9])/, "$1")
+    .replace(/\.(?=$|[^0-9])/, "")
+    .replace(/E(?=[0-9+-])/, "e")
+    .replace("e+", "e");
   return plain === canonical && parsed.mantissa !== 0n ? text : canonical;
 }
 
@@ -232,7 +245,18 @@ function simpleMilli(text: string): number | undefined {
   return milli <= Number.MAX_SAFE_INTEGER ? milli : undefined;
 }
 
-const simpleFactors: Readonly<Record<string, number>> = { __proto__: null as never, "": 1e3, m: 1, k: 1e6, M: 1e9, G: 1e12, Ki: 1024e3, Mi: 1024 ** 2 * 1e3, Gi: 1024 ** 3 * 1e3, Ti: 1024 ** 4 * 1e3 };
+const simpleFactors: Readonly<Record<string, number>> = {
+  __proto__: null as never,
+  "": 1e3,
+  m: 1,
+  k: 1e6,
+  M: 1e9,
+  G: 1e12,
+  Ki: 1024e3,
+  Mi: 1024 ** 2 * 1e3,
+  Gi: 1024 ** 3 * 1e3,
+  Ti: 1024 ** 4 * 1e3,
+};
 
 /** Whole units (bytes, pods), rounded up. Zero for an absent or unparsable quantity; above 2^53 the number is approximate. */
 export function quantityValue(quantity: Quantity | undefined): number {

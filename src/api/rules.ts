@@ -2,6 +2,7 @@
 import type { FieldError } from "./errors.ts";
 import { coreRules } from "./validation/core/rules.ts";
 import { otherRules } from "./validation/other-rules.ts";
+import { securityRules } from "./validation/security-kinds.ts";
 
 /** Loosely typed: the registry handles objects of any kind. */
 // biome-ignore lint/suspicious/noExplicitAny: each kind's functions know their own type; the table holds them all
@@ -37,4 +38,5 @@ export interface KindRules {
 export const kindRules: Readonly<Record<string, KindRules>> = {
   ...coreRules,
   ...otherRules,
+  ...securityRules,
 };

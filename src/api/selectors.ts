@@ -29,15 +29,19 @@ const int64 = (text: string): bigint | undefined => {
 function requirementMatches(requirement: Requirement, labels: Labels): boolean {
   const value = Object.hasOwn(labels, requirement.key) ? labels[requirement.key] : undefined;
   switch (requirement.operator) {
-    case "=": case "==": case "in":
+    case "=":
+    case "==":
+    case "in":
       return value !== undefined && requirement.values.includes(value);
-    case "!=": case "notin":
+    case "!=":
+    case "notin":
       return value === undefined || !requirement.values.includes(value);
     case "exists":
       return value !== undefined;
     case "!":
       return value === undefined;
-    case "gt": case "lt": {
+    case "gt":
+    case "lt": {
       const actual = value === undefined ? undefined : int64(value);
       const wanted = int64(requirement.values[0] ?? "");
       if (actual === undefined || wanted === undefined) return false;
@@ -59,23 +63,36 @@ export function selectorMatches(selector: Selector, labels: Labels | undefined):
 /** Canonical text, as upstream writes a selector into `status.selector` and logs. */
 export function selectorText(selector: Selector): string {
   if (selector === "nothing") return "";
-  return selector.map((requirement) => {
-    const { key, operator, values } = requirement;
-    switch (operator) {
-      case "exists": return key;
-      case "!": return `!${key}`;
-      case "in": case "notin": return `${key} ${operator} (${[...values].sort().join(",")})`;
-      case "gt": return `${key}>${values[0]}`;
-      case "lt": return `${key}<${values[0]}`;
-      default: return `${key}${operator}${values[0] ?? ""}`;
-    }
-  }).join(",");
+  return selector
+    .map((requirement) => {
+      const { key, operator, values } = requirement;
+      switch (operator) {
+        case "exists":
+          return key;
+        case "!":
+          return `!${key}`;
+        case "in":
+        case "notin":
+          return `${key} ${operator} (${[...values].sort().join(",")})`;
+        case "gt":
+          return `${key}>${values[0]}`;
+        case "lt":
+          return `${key}<${values[0]}`;
+        default:
+          return `${key}${operator}${values[0] ?? ""}`;
+      }
+    })
+    .join(",");
 }
 
 /** The selector of an object's `spec.selector`. An absent selector matches nothing, an empty one everything (as upstream). */
 export function labelSelector(selector: LabelSelector | undefined): Selector {
   if (selector === undefined || selector === null) return nothing;
-  const requirements: Requirement[] = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => ({ key, operator: "in", values: [value] }));
+  const requirements: Requirement[] = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => ({
+    key,
+    operator: "in",
+    values: [value],
+  }));
   const operators: Readonly<Record<string, SelectorOperator>> = { In: "in", NotIn: "notin", Exists: "exists", DoesNotExist: "!" };
   for (const expression of selector.matchExpressions ?? []) {
     const operator = operators[expression.operator];
@@ -87,7 +104,9 @@ export function labelSelector(selector: LabelSelector | undefined): Selector {
 
 /** The selector of a plain map (Service, ReplicationController): every pair must be there; an empty map matches nothing when `emptyMatches` is false. */
 export const setSelector = (set: Labels): Selector =>
-  Object.keys(set).sort().map((key): Requirement => ({ key, operator: "=", values: [set[key] ?? ""] }));
+  Object.keys(set)
+    .sort()
+    .map((key): Requirement => ({ key, operator: "=", values: [set[key] ?? ""] }));
 
 const byKey = (a: Requirement, b: Requirement): number => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
 
@@ -122,7 +141,8 @@ function tokenize(text: string): Token[] {
       }
     } else {
       let word = "";
-      while (i < characters.length && !space.test(characters[i] as string) && !special.has(characters[i] as string)) word += characters[i++];
+      while (i < characters.length && !space.test(characters[i] as string) && !special.has(characters[i] as string))
+        word += characters[i++];
       tokens.push({ kind: word === "in" || word === "notin" ? word : "identifier", text: word });
     }
   }
@@ -131,7 +151,8 @@ function tokenize(text: string): Token[] {
 }
 
 /** Inside values and keys the words "in" and "notin" are ordinary names. */
-const asValue = (token: Token): Token => (token.kind === "in" || token.kind === "notin" ? { kind: "identifier", text: token.text } : token);
+const asValue = (token: Token): Token =>
+  token.kind === "in" || token.kind === "notin" ? { kind: "identifier", text: token.text } : token;
 
 class Unparsable extends Error {}
 
@@ -149,7 +170,11 @@ function parse(tokens: readonly Token[]): Requirement[] {
   let at = 0;
   const peek = (): Token => asValue(tokens[Math.min(at, tokens.length - 1)] as Token);
   const peekOperator = (): Token => tokens[Math.min(at, tokens.length - 1)] as Token;
-  const next = (): Token => { const token = peek(); at++; return token; };
+  const next = (): Token => {
+    const token = peek();
+    at++;
+    return token;
+  };
   const requirements: Requirement[] = [];
   for (;;) {
     const token = peek();
@@ -163,7 +188,8 @@ function parse(tokens: readonly Token[]): Requirement[] {
       if (after.kind === "end") return requirements;
       if (after.kind !== ",") throw new Unparsable(`found '${after.text}', expected: ',' or 'end of string'`);
       const following = peek();
-      if (following.kind !== "identifier" && following.kind !== "!") throw new Unparsable(`found '${following.text}', expected: identifier after ','`);
+      if (following.kind !== "identifier" && following.kind !== "!")
+        throw new Unparsable(`found '${following.text}', expected: identifier after ','`);
     } else if (token.kind === "end") {
       return requirements;
     } else {
@@ -195,11 +221,15 @@ function parseRequirement(cursor: Cursor): Requirement {
   const symbol = cursor.peekOperator();
   cursor.next();
   switch (symbol.kind) {
-    case "in": case "notin":
+    case "in":
+    case "notin":
       return checked({ key, operator: symbol.kind, values: parseValues(cursor) });
-    case "=": case "==": case "!=":
+    case "=":
+    case "==":
+    case "!=":
       return checked({ key, operator: symbol.kind, values: [parseExactValue(cursor)] });
-    case ">": case "<":
+    case ">":
+    case "<":
       return checked({ key, operator: symbol.kind === ">" ? "gt" : "lt", values: [parseExactValue(cursor)] });
     default:
       throw new Unparsable(`found '${symbol.text}', expected: in, notin, =, ==, !=, gt, lt`);
@@ -257,10 +287,14 @@ function checked(requirement: Requirement): Requirement {
   const { key, operator, values } = requirement;
   if (operator === "gt" || operator === "lt")
     for (const [i, value] of values.entries())
-      if (int64(value) === undefined) throw new Unparsable(`values[${i}]: Invalid value: ${JSON.stringify(value)}: for 'Gt', 'Lt' operators, the value must be an integer`);
+      if (int64(value) === undefined)
+        throw new Unparsable(
+          `values[${i}]: Invalid value: ${JSON.stringify(value)}: for 'Gt', 'Lt' operators, the value must be an integer`,
+        );
   for (const [i, value] of values.entries()) {
     const errors = isLabelValue(value);
-    if (errors.length > 0) throw new Unparsable(`values[${i}][${key}]: Invalid value: ${JSON.stringify(value)}: ${errors.join("; ")}`);
+    if (errors.length > 0)
+      throw new Unparsable(`values[${i}][${key}]: Invalid value: ${JSON.stringify(value)}: ${errors.join("; ")}`);
   }
   return requirement;
 }

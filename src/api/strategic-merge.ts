@@ -13,11 +13,15 @@ const deletePrefix = "$deleteFromPrimitiveList/";
 const isMap = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
 const failed = (message: string): Error => apiError("", message);
 const badRetainKeys = (): Error => badRequest("invalid patch format of retainKeys");
-const noMergeKey = (item: unknown, key: string): Error => failed(`map: ${goText(item)} does not contain declared merge key: ${key}`);
+const noMergeKey = (item: unknown, key: string): Error =>
+  failed(`map: ${goText(item)} does not contain declared merge key: ${key}`);
 
 /** The document after the patch; neither argument is changed. Throws ApiError with upstream's text for a patch that makes no sense. */
 export function applyStrategicMergePatch<T>(document: T, patch: unknown, schema: ObjectSchema): T {
-  if (!isMap(patch)) throw badRequest(`error decoding patch: json: cannot unmarshal ${Array.isArray(patch) ? "array" : typeof patch} into Go value of type map[string]interface {}`);
+  if (!isMap(patch))
+    throw badRequest(
+      `error decoding patch: json: cannot unmarshal ${Array.isArray(patch) ? "array" : typeof patch} into Go value of type map[string]interface {}`,
+    );
   return mergeMap(document as Json, patch, schema) as T;
 }
 
@@ -26,12 +30,22 @@ export function goText(value: unknown): string {
   if (value === null || value === undefined) return "<nil>";
   if (Array.isArray(value)) return `[${value.map(goText).join(" ")}]`;
   if (typeof value === "object")
-    return `map[${Object.keys(value).sort().map((key) => `${key}:${goText((value as Json)[key])}`).join(" ")}]`;
+    return `map[${Object.keys(value)
+      .sort()
+      .map((key) => `${key}:${goText((value as Json)[key])}`)
+      .join(" ")}]`;
   return String(value);
 }
 
 function badPatchType(directive: unknown, item: unknown): Error {
-  const shown = typeof directive === "string" ? directive : typeof directive === "number" ? `%!s(${Number.isInteger(directive) ? "int64" : "float64"}=${directive})` : typeof directive === "boolean" ? `%!s(bool=${directive})` : goText(directive);
+  const shown =
+    typeof directive === "string"
+      ? directive
+      : typeof directive === "number"
+        ? `%!s(${Number.isInteger(directive) ? "int64" : "float64"}=${directive})`
+        : typeof directive === "boolean"
+          ? `%!s(bool=${directive})`
+          : goText(directive);
   return failed(`unknown patch type: ${shown} in map: ${goText(item)}`);
 }
 
@@ -47,7 +61,9 @@ function lookup(schema: Schema | undefined, key: string): Lookup {
   const field: Field | undefined = Object.hasOwn(schema.fields, key) ? schema.fields[key] : undefined;
   if (field === undefined) {
     if (schema.preserveUnknown) return { schema: undefined, strategy: "", mergeKey: "" };
-    throw failed(`unable to find api field in struct ${schema.name.slice(schema.name.lastIndexOf(".") + 1)} for the json field ${JSON.stringify(key)}`);
+    throw failed(
+      `unable to find api field in struct ${schema.name.slice(schema.name.lastIndexOf(".") + 1)} for the json field ${JSON.stringify(key)}`,
+    );
   }
   const strategy = field.patchStrategy.includes("merge") ? "merge" : field.patchStrategy.includes("replace") ? "replace" : "";
   return { schema: field.schema, strategy, mergeKey: field.patchMergeKey ?? "" };
@@ -123,7 +139,8 @@ function withoutDirectives(value: unknown): unknown {
   if (Object.hasOwn(value, patchDirective)) return undefined;
   const result: Json = {};
   for (const key of Object.keys(value)) {
-    if (key === retainKeysDirective || key.startsWith(orderPrefix) || key.startsWith(deletePrefix) || value[key] === null) continue;
+    if (key === retainKeysDirective || key.startsWith(orderPrefix) || key.startsWith(deletePrefix) || value[key] === null)
+      continue;
     const kept = withoutDirectives(value[key]);
     if (kept !== undefined) set(result, key, kept);
   }
@@ -138,7 +155,10 @@ function mergeOrdered(result: Json, patch: Json, directive: string, schema: Sche
   const before = Object.hasOwn(result, key) ? result[key] : undefined;
   const change = Object.hasOwn(patch, key) ? patch[key] : undefined;
   for (const list of [order, before, change])
-    if (list !== undefined && !Array.isArray(list)) throw failed(`expected a []interface {}, but received a ${isMap(list) ? "map[string]interface {}" : typeof list === "number" ? "int64" : list === null ? "<nil>" : typeof list === "boolean" ? "bool" : "string"}`);
+    if (list !== undefined && !Array.isArray(list))
+      throw failed(
+        `expected a []interface {}, but received a ${isMap(list) ? "map[string]interface {}" : typeof list === "number" ? "int64" : list === null ? "<nil>" : typeof list === "boolean" ? "bool" : "string"}`,
+      );
   const found = lookup(schema, key);
   const orderList = order as unknown[];
   const changeList = change as unknown[] | undefined;
@@ -159,7 +179,8 @@ function checkOrder(change: readonly unknown[], order: readonly unknown[], merge
     if (at >= wanted.length) return;
     if (same(wanted[at], item, mergeKey)) at++;
   }
-  if (at < wanted.length) throw failed(`The order in patch list:\n${goText(change)}\n doesn't match $setElementOrder list:\n${goText(order)}\n`);
+  if (at < wanted.length)
+    throw failed(`The order in patch list:\n${goText(change)}\n doesn't match $setElementOrder list:\n${goText(order)}\n`);
 }
 
 const same = (a: unknown, b: unknown, mergeKey: string): boolean =>
@@ -189,7 +210,11 @@ const schemaName = (schema: Schema | undefined): string => {
 };
 
 /** Applies the items that are directives: `{$patch: delete, key}` and `{$patch: replace}`. */
-function specialItems(before: readonly Json[], patch: readonly Json[], mergeKey: string): { base: readonly Json[]; rest: readonly Json[] } {
+function specialItems(
+  before: readonly Json[],
+  patch: readonly Json[],
+  mergeKey: string,
+): { base: readonly Json[]; rest: readonly Json[] } {
   let base = before;
   let replace = false;
   const rest: Json[] = [];

@@ -1,8 +1,9 @@
 // What a handler answers, before anybody has chosen bytes or objects: the HTTP side encodes it, the in-process side parses it.
-import type { CacheWatcher } from "./cache/watcher.ts";
+
 import type { Entry } from "./cache/entry.ts";
-import type { Backend } from "./subresources/backend.ts";
+import type { CacheWatcher } from "./cache/watcher.ts";
 import type { ServedResource } from "./registry/resource.ts";
+import type { Backend } from "./subresources/backend.ts";
 
 export type Answer =
   /** A stored object. */
@@ -17,6 +18,19 @@ export type Answer =
     }
   | { readonly kind: "watch"; readonly resource: ServedResource; readonly watcher: CacheWatcher }
   /** Passed on to a kubelet or another program; `upgradeOnly` asks for a change of protocol. */
-  | { readonly kind: "forward"; readonly backend: Backend; readonly method: string; readonly path: string; readonly upgradeOnly: boolean; readonly contentType?: string }
+  | {
+      readonly kind: "forward";
+      readonly backend: Backend;
+      readonly method: string;
+      readonly path: string;
+      readonly upgradeOnly: boolean;
+      readonly contentType?: string;
+    }
   /** Not an API object: health checks, metrics, OpenAPI documents. */
-  | { readonly kind: "raw"; readonly code: number; readonly contentType: string; readonly body: Buffer | string; readonly headers?: Readonly<Record<string, string>> };
+  | {
+      readonly kind: "raw";
+      readonly code: number;
+      readonly contentType: string;
+      readonly body: Buffer | string;
+      readonly headers?: Readonly<Record<string, string>>;
+    };

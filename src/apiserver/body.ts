@@ -1,6 +1,20 @@
 // Request bodies into objects: syntax, kind and version, unknown fields, with upstream's messages.
 import {
-  type ApiError, type ApiObject, apiError, apiVersionOf, badRequest, builtInResources, DecodeError, decodeJson, decodeProtobuf, decodeTyped, decodeYaml, inDocumentOrder, type JsonValue, type Literals, type ObjectSchema,
+  type ApiError,
+  type ApiObject,
+  apiError,
+  apiVersionOf,
+  badRequest,
+  builtInResources,
+  DecodeError,
+  decodeJson,
+  decodeProtobuf,
+  decodeTyped,
+  decodeYaml,
+  inDocumentOrder,
+  type JsonValue,
+  type Literals,
+  type ObjectSchema,
   type ResourceType,
 } from "#api";
 import { type BodyFormat, formatOfType, parseMediaType } from "./http/media-type.ts";
@@ -19,6 +33,7 @@ export interface ExpectedKind {
   readonly version: string;
   readonly kind: string;
   readonly schema: ObjectSchema;
+  readonly decode?: (value: JsonValue) => { readonly object: ApiObject; readonly problems: readonly string[] };
   /** Custom resources say their kind and version exactly. */
   readonly strictKind: boolean;
 }
@@ -26,7 +41,10 @@ export interface ExpectedKind {
 export const acceptedBodies = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
 export const unsupportedBody = (accepted: string): ApiError =>
-  apiError("UnsupportedMediaType", `the body of the request was in an unknown format - accepted media types include: ${accepted}`);
+  apiError(
+    "UnsupportedMediaType",
+    `the body of the request was in an unknown format - accepted media types include: ${accepted}`,
+  );
 
 /** Throws UnsupportedMediaType. No type at all means JSON. */
 export function bodyFormat(contentType: string): BodyFormat {
@@ -46,34 +64,57 @@ const asRecord = (value: unknown): Readonly<Record<string, unknown>> | undefined
   typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Readonly<Record<string, unknown>>) : undefined;
 
 /** Decodes a body as an object of the expected kind. Fields that are unknown or given twice are refused, warned about or dropped. */
-export function decodeObject(body: RequestBody, expected: ExpectedKind, validation: FieldValidation, warn: (message: string) => void): ApiObject {
+export function decodeObject(
+  body: RequestBody,
+  expected: ExpectedKind,
+  validation: FieldValidation,
+  warn: (message: string) => void,
+): ApiObject {
   const raw = rawBody(body, expected);
   const record = asRecord(raw.value);
   const apiVersion = typeof record?.["apiVersion"] === "string" ? record["apiVersion"] : "";
   const kind = typeof record?.["kind"] === "string" ? record["kind"] : "";
-  const unrecognized = (why: string): ApiError => badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): ${why}${shown(body)}`);
+  const unrecognized = (why: string): ApiError =>
+    badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): ${why}${shown(body)}`);
   if (record === undefined) {
-    throw unrecognized(`couldn't get version/kind; json parse error: json: cannot unmarshal ${typeWord(raw.value)} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`);
+    throw unrecognized(
+      `couldn't get version/kind; json parse error: json: cannot unmarshal ${typeWord(raw.value)} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`,
+    );
   }
   for (const name of ["apiVersion", "kind"]) {
     const value = record[name];
     if (value === undefined || value === null || typeof value === "string") continue;
-    throw unrecognized(`couldn't get version/kind; json parse error: json: cannot unmarshal ${typeWord(value)} into Go struct field .${name} of type string`);
+    throw unrecognized(
+      `couldn't get version/kind; json parse error: json: cannot unmarshal ${typeWord(value)} into Go struct field .${name} of type string`,
+    );
   }
   if (apiVersion.split("/").length > 2) throw unrecognized(`unexpected GroupVersion string: ${apiVersion}`);
   checkKind(apiVersion, kind, expected, body);
   const version = (apiVersion === "" ? expected.version : apiVersion.split("/").at(-1)) ?? expected.version;
-  const cannot = (why: string): ApiError => badRequest(`${kind === "" ? expected.kind : kind} in version ${JSON.stringify(version)} cannot be handled as a ${expected.kind}: ${why}`);
+  const cannot = (why: string): ApiError =>
+    badRequest(
+      `${kind === "" ? expected.kind : kind} in version ${JSON.stringify(version)} cannot be handled as a ${expected.kind}: ${why}`,
+    );
   try {
-    const typed = decodeTyped(expected.schema, raw.value, raw.literals === undefined ? {} : { literals: raw.literals });
+    const typed =
+      expected.decode?.(raw.value) ??
+      decodeTyped(expected.schema, raw.value, raw.literals === undefined ? {} : { literals: raw.literals });
     const found = [...raw.problems, ...typed.problems];
-    const problems = found.length < 2 || body.bytes === undefined ? found : bodyFormat(body.contentType) === "yaml" ? [...raw.problems, ...[...typed.problems].sort()] : inDocumentOrder(body.bytes.toString("utf8"), found);
+    const problems =
+      found.length < 2 || body.bytes === undefined
+        ? found
+        : expected.decode !== undefined || bodyFormat(body.contentType) === "yaml"
+          ? [...raw.problems, ...[...typed.problems].sort()]
+          : inDocumentOrder(body.bytes.toString("utf8"), found);
     if (problems.length > 0) {
       if (validation === "Strict") throw cannot(`strict decoding error: ${problems.join(", ")}`);
       if (validation === "Warn") for (const problem of problems) warnEach(problem, warn);
     }
     const object = typed.object as unknown as ApiObject;
-    return keepReset({ ...object, kind: expected.kind, apiVersion: apiVersionOf(expected), metadata: object.metadata ?? {} }, raw.value);
+    return keepReset(
+      { ...object, kind: expected.kind, apiVersion: apiVersionOf(expected), metadata: object.metadata ?? {} },
+      raw.value,
+    );
   } catch (error) {
     if (error instanceof DecodeError) throw cannot(error.message);
     throw error;
@@ -83,13 +124,15 @@ export function decodeObject(body: RequestBody, expected: ExpectedKind, validati
 /** An empty list of managedFields in a write means: forget who owned what. Decoding drops empty lists, so it is put back. */
 export function keepReset(object: ApiObject, given: unknown): ApiObject {
   const managed = (given as { metadata?: { managedFields?: unknown } } | null)?.metadata?.managedFields;
-  return Array.isArray(managed) && managed.length === 0 ? { ...object, metadata: { ...object.metadata, managedFields: [] } } : object;
+  return Array.isArray(managed) && managed.length === 0
+    ? { ...object, metadata: { ...object.metadata, managedFields: [] } }
+    : object;
 }
 
 /** A YAML decoder's complaint has a line for each duplicate: each becomes a warning. */
 export function warnEach(problem: string, warn: (message: string) => void): void {
-  if (!problem.startsWith("yaml: unmarshal errors:\n")) return warn(problem);
-  for (const line of problem.split("\n").slice(1)) warn(line.trim());
+  if (problem.startsWith("yaml: unmarshal errors:\n")) for (const line of problem.split("\n").slice(1)) warn(line.trim());
+  else warn(problem);
 }
 
 /** Syntax only. */
@@ -111,7 +154,8 @@ function checkKind(apiVersion: string, kind: string, expected: ExpectedKind, bod
   const slash = apiVersion.indexOf("/");
   const group = slash < 0 ? "" : apiVersion.slice(0, slash);
   const version = slash < 0 ? apiVersion : apiVersion.slice(slash + 1);
-  const known = (kind === "" || kind === expected.kind) && (apiVersion === "" || (group === expected.group && version === expected.version));
+  const known =
+    (kind === "" || kind === expected.kind) && (apiVersion === "" || (group === expected.group && version === expected.version));
   if (known && !expected.strictKind) {
     if (apiVersion === "" || kind === "" || version !== "") return;
   }
@@ -123,16 +167,32 @@ function checkKind(apiVersion: string, kind: string, expected: ExpectedKind, bod
     return;
   }
   if (expected.strictKind) {
-    if (kind === expected.kind) throw badRequest(`the API version in the data (${apiVersion}) does not match the expected API version (${apiVersionOf(expected)})`);
+    if (kind === expected.kind)
+      throw badRequest(
+        `the API version in the data (${apiVersion}) does not match the expected API version (${apiVersionOf(expected)})`,
+      );
     throw badRequest(`${head}converting (${kind}) to (${expected.kind}): unknown conversion`);
   }
-  const other = isRegistered(group === "" && apiVersion === "" ? expected.group : group, apiVersion === "" ? expected.version : version, kind === "" ? expected.kind : kind);
+  const other = isRegistered(
+    group === "" && apiVersion === "" ? expected.group : group,
+    apiVersion === "" ? expected.version : version,
+    kind === "" ? expected.kind : kind,
+  );
   if (!other) {
     const text = group === "" ? (apiVersion === "" ? apiVersionOf(expected) : version) : `${group}/${version}`;
-    throw badRequest(`${head}no kind ${JSON.stringify(kind === "" ? expected.kind : kind)} is registered for version ${JSON.stringify(text)} in scheme "pkg/api/legacyscheme/scheme.go:30"`);
+    throw badRequest(
+      `${head}no kind ${JSON.stringify(kind === "" ? expected.kind : kind)} is registered for version ${JSON.stringify(text)} in scheme "pkg/api/legacyscheme/scheme.go:30"`,
+    );
   }
-  if (kind === expected.kind && apiVersion !== "" && (group !== expected.group || version !== expected.version) && group === expected.group) {
-    throw badRequest(`the API version in the data (${apiVersion}) does not match the expected API version (${apiVersionOf(expected)})`);
+  if (
+    kind === expected.kind &&
+    apiVersion !== "" &&
+    (group !== expected.group || version !== expected.version) &&
+    group === expected.group
+  ) {
+    throw badRequest(
+      `the API version in the data (${apiVersion}) does not match the expected API version (${apiVersionOf(expected)})`,
+    );
   }
   const internal = expected.group === "" ? "core" : (expected.group.split(".")[0] as string);
   throw badRequest(`${head}converting (${version}.${kind}) to (${internal}.${expected.kind}): unknown conversion`);
@@ -142,8 +202,14 @@ const listKinds = new Set(["List", "Status", "DeleteOptions", "ListOptions"]);
 
 export function isRegistered(group: string, version: string, kind: string): boolean {
   if (listKinds.has(kind) && group === "") return true;
-  return (builtInResources as readonly ResourceType[]).some((type) =>
-    type.group === group && type.version === version && (type.kind === kind || `${type.kind}List` === kind || Object.values(type.subresources).some((sub) => sub.kind === kind && sub.group === group && sub.version === version)));
+  return (builtInResources as readonly ResourceType[]).some(
+    (type) =>
+      type.group === group &&
+      type.version === version &&
+      (type.kind === kind ||
+        `${type.kind}List` === kind ||
+        Object.values(type.subresources).some((sub) => sub.kind === kind && sub.group === group && sub.version === version)),
+  );
 }
 
 function typeWord(value: unknown): string {

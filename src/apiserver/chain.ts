@@ -5,7 +5,7 @@ import type { UserInfo } from "#client";
 import type { Answer } from "./answer.ts";
 import type { RequestBody } from "./body.ts";
 import type { AuditSink, Decision } from "./contract.ts";
-import { dispatch, type Dispatcher, pageNotFound, type ServerRequest } from "./dispatch.ts";
+import { type Dispatcher, dispatch, pageNotFound, type ServerRequest } from "./dispatch.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Query } from "./query.ts";
 import { type ParsedRequest, requestInfo } from "./request-info.ts";
@@ -62,7 +62,10 @@ export async function serve(chain: Chain, incoming: IncomingRequest): Promise<Ou
   const started = chain.metrics.begin(info);
   let answer: Answer;
   try {
-    const user = incoming.impersonate === undefined ? incoming.user : await chain.security.impersonate(incoming.user, incoming.impersonate, info);
+    const user =
+      incoming.impersonate === undefined
+        ? incoming.user
+        : await chain.security.impersonate(incoming.user, incoming.impersonate, info);
     trail.impersonated(user);
     const decided = chain.security.authorizer.authorize(user, info);
     const decision = decided instanceof Promise ? await decided : decided;
@@ -70,22 +73,35 @@ export async function serve(chain: Chain, incoming: IncomingRequest): Promise<Ou
     if (!decision.allowed) throw chain.security.refusal(user, info, decision);
     if (incoming.refused !== undefined) throw incoming.refused;
     const request: ServerRequest = {
-      method: incoming.method, info, query: incoming.query, body: incoming.body, user, userAgent: incoming.userAgent,
-      ...(incoming.signal === undefined ? {} : { signal: incoming.signal }), warn: (message) => void (warnings.includes(message) || warnings.push(message)),
-      header: incoming.header ?? noHeader, uri: incoming.uri,
+      method: incoming.method,
+      info,
+      query: incoming.query,
+      body: incoming.body,
+      user,
+      userAgent: incoming.userAgent,
+      ...(incoming.signal === undefined ? {} : { signal: incoming.signal }),
+      warn: (message) => void (warnings.includes(message) || warnings.push(message)),
+      header: incoming.header ?? noHeader,
+      uri: incoming.uri,
       authorize: async (verb) => {
         const other = await chain.security.authorizer.authorize(user, { ...info, verb });
         if (!other.allowed) throw chain.security.refusal(user, { ...info, verb }, other);
       },
     };
-    answer = incoming.path.startsWith("//") ? pageNotFound : info.isResource ? await dispatch(chain, request) : await chain.paths.answer(request);
+    answer = incoming.path.startsWith("//")
+      ? pageNotFound
+      : info.isResource
+        ? await dispatch(chain, request)
+        : await chain.paths.answer(request);
   } catch (error) {
     answer = failure(chain.log, error, info);
   }
   const code = answer.kind === "list" || answer.kind === "watch" || answer.kind === "forward" ? 200 : answer.code;
   if (answer.kind === "watch") trail.started(code);
   return {
-    answer, warnings, info,
+    answer,
+    warnings,
+    info,
     finished: () => {
       started(code);
       trail.completed(code, answer);
@@ -95,7 +111,11 @@ export async function serve(chain: Chain, incoming: IncomingRequest): Promise<Ou
 
 function failure(log: Log, error: unknown, info: ParsedRequest): Answer {
   if (error instanceof ApiError) return { kind: "object", code: error.code, object: error.status };
-  log.error("a request failed by an error of ours", { path: info.path, verb: info.verb, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  log.error("a request failed by an error of ours", {
+    path: info.path,
+    verb: info.verb,
+    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  });
   const status = internalError(error).status;
   return { kind: "object", code: status.code, object: status };
 }
@@ -135,13 +155,26 @@ class AuditTrail {
     this.#record("ResponseComplete", code, answer.kind === "entry" ? answer.entry.sidecar : undefined);
   }
 
-  #record(stage: "RequestReceived" | "ResponseStarted" | "ResponseComplete", code: number | undefined, object: { readonly name: string; readonly uid: string } | undefined): void {
+  #record(
+    stage: "RequestReceived" | "ResponseStarted" | "ResponseComplete",
+    code: number | undefined,
+    object: { readonly name: string; readonly uid: string } | undefined,
+  ): void {
     const incoming = this.#incoming;
     this.#chain.audit?.record({
-      auditID: this.#auditID, stage, requestURI: incoming.uri, request: this.#info, user: incoming.user, sourceIPs: incoming.sourceIPs, userAgent: incoming.userAgent,
-      receivedAtMs: this.#receivedAtMs, atMs: this.#chain.clock.now(),
-      ...(this.#impersonated === undefined ? {} : { impersonatedUser: this.#impersonated }), ...(code === undefined ? {} : { code }),
-      ...(this.#decision === undefined ? {} : { decision: this.#decision }), ...(object === undefined ? {} : { objectName: object.name, uid: object.uid }),
+      auditID: this.#auditID,
+      stage,
+      requestURI: incoming.uri,
+      request: this.#info,
+      user: incoming.user,
+      sourceIPs: incoming.sourceIPs,
+      userAgent: incoming.userAgent,
+      receivedAtMs: this.#receivedAtMs,
+      atMs: this.#chain.clock.now(),
+      ...(this.#impersonated === undefined ? {} : { impersonatedUser: this.#impersonated }),
+      ...(code === undefined ? {} : { code }),
+      ...(this.#decision === undefined ? {} : { decision: this.#decision }),
+      ...(object === undefined ? {} : { objectName: object.name, uid: object.uid }),
     });
   }
 }

@@ -108,7 +108,11 @@ export interface ObjectWriter {
   /** Throws AlreadyExists. */
   create<T extends ApiObject>(type: ResourceType<T>, object: T): Promise<Stored<T>>;
   /** Gives `change` the latest object and writes the result with compare-and-set, again until it holds; undefined leaves it. Writes every field, status included. Throws NotFound. */
-  update<T extends ApiObject>(type: ResourceType<T>, ref: ObjectRef, change: (current: Stored<T>) => T | undefined): Promise<Stored<T>>;
+  update<T extends ApiObject>(
+    type: ResourceType<T>,
+    ref: ObjectRef,
+    change: (current: Stored<T>) => T | undefined,
+  ): Promise<Stored<T>>;
   /** Removes at once (no grace, no finalizers); harmless when absent. */
   remove(type: ResourceType, ref: ObjectRef): Promise<void>;
 }

@@ -1,5 +1,5 @@
 // Which code answers a request on a resource path, once it is authorized.
-import { type ResourceType, apiError } from "#api";
+import { apiError, type ResourceType } from "#api";
 import type { HttpMethod, UserInfo } from "#client";
 import type { Answer } from "./answer.ts";
 import type { RequestBody } from "./body.ts";
@@ -8,7 +8,16 @@ import type { Catalogue } from "./registry/catalogue.ts";
 import { get, list, type Place, type Reads, watch } from "./registry/read.ts";
 import type { Writes } from "./registry/request.ts";
 import type { ServedResource } from "./registry/resource.ts";
-import { createVerb, deleteCollectionVerb, deleteVerb, noSuchResource, notAllowed, patchVerb, updateVerb, type VerbRequest } from "./registry/verbs.ts";
+import {
+  createVerb,
+  deleteCollectionVerb,
+  deleteVerb,
+  noSuchResource,
+  notAllowed,
+  patchVerb,
+  updateVerb,
+  type VerbRequest,
+} from "./registry/verbs.ts";
 import type { ParsedRequest } from "./request-info.ts";
 import type { Subresources } from "./subresources/subresources.ts";
 
@@ -38,7 +47,13 @@ export interface Dispatcher {
   readonly watchSeconds: () => number;
 }
 
-export const pageNotFound: Answer = { kind: "raw", code: 404, contentType: "text/plain; charset=utf-8", body: "404 page not found\n", headers: { "x-content-type-options": "nosniff" } };
+export const pageNotFound: Answer = {
+  kind: "raw",
+  code: 404,
+  contentType: "text/plain; charset=utf-8",
+  body: "404 page not found\n",
+  headers: { "x-content-type-options": "nosniff" },
+};
 
 interface Target {
   readonly namespace: string | undefined;
@@ -74,20 +89,26 @@ export async function dispatch(server: Dispatcher, request: ServerRequest): Prom
     if (virtual === undefined) throw noSuchResource();
     return await server.subresources.virtual(virtual, request, target);
   }
-  if (target.name === "" || (target.subresource[0] !== "proxy" && target.subresource.some((part) => part === ""))) throw noSuchResource();
+  if (target.name === "" || (target.subresource[0] !== "proxy" && target.subresource.some((part) => part === "")))
+    throw noSuchResource();
   checkScope(resource.type, target);
-  if (resource.type.kind === "Endpoints" && resource.type.group === "") request.warn("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
+  if (resource.type.kind === "Endpoints" && resource.type.group === "")
+    request.warn("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
+  if (resource.deprecation !== undefined) request.warn(resource.deprecation);
   if (target.watchPrefix) return await watchPath(server, request, resource, target);
   if (target.subresource.length > 0) {
     if (!Object.hasOwn(resource.type.subresources, target.subresource[0] as string)) throw noSuchResource();
     return await server.subresources.answer(verbRequest(request, resource, target), request.method, target.subresource);
   }
-  return target.name === undefined ? await collection(server, request, resource, target) : await named(server, request, resource, target);
+  return target.name === undefined
+    ? await collection(server, request, resource, target)
+    : await named(server, request, resource, target);
 }
 
 /** A namespaced object has its namespace in the path; a cluster-scoped one never. */
 function checkScope(type: ResourceType, target: Target): void {
-  if (type.namespaced ? target.namespace === undefined && target.name !== undefined : target.namespace !== undefined) throw noSuchResource();
+  if (type.namespaced ? target.namespace === undefined && target.name !== undefined : target.namespace !== undefined)
+    throw noSuchResource();
   for (const part of [target.namespace, target.name]) {
     if (part === "." || part === "..") throw apiError("", `invalid key: "/${type.plural}/${part}"`);
   }
@@ -95,14 +116,29 @@ function checkScope(type: ResourceType, target: Target): void {
 
 function verbRequest(request: ServerRequest, resource: ServedResource, target: Target): VerbRequest {
   return {
-    resource, namespace: target.namespace ?? "", name: target.name ?? "", subresource: target.subresource.join("/"), query: request.query, body: request.body,
-    user: request.user, userAgent: request.userAgent, ...(request.signal === undefined ? {} : { signal: request.signal }), warn: (message) => request.warn(message),
-    authorize: (verb) => request.authorize(verb), uri: request.uri,
+    resource,
+    namespace: target.namespace ?? "",
+    name: target.name ?? "",
+    subresource: target.subresource.join("/"),
+    query: request.query,
+    body: request.body,
+    user: request.user,
+    userAgent: request.userAgent,
+    ...(request.signal === undefined ? {} : { signal: request.signal }),
+    warn: (message) => request.warn(message),
+    authorize: (verb) => request.authorize(verb),
+    uri: request.uri,
   };
 }
 
 function placeOf(request: ServerRequest, resource: ServedResource, target: Target): Place {
-  return { resource, namespace: target.namespace ?? "", name: target.name ?? "", query: request.query, ...(request.signal === undefined ? {} : { signal: request.signal }) };
+  return {
+    resource,
+    namespace: target.namespace ?? "",
+    name: target.name ?? "",
+    query: request.query,
+    ...(request.signal === undefined ? {} : { signal: request.signal }),
+  };
 }
 
 async function collection(server: Dispatcher, request: ServerRequest, resource: ServedResource, target: Target): Promise<Answer> {
@@ -110,7 +146,9 @@ async function collection(server: Dispatcher, request: ServerRequest, resource: 
   const everywhere = namespaced && target.namespace === undefined;
   switch (request.method) {
     case "GET":
-      return isTrue(request.query, "watch") ? await watch(server.reads, placeOf(request, resource, target), server.watchSeconds()) : await list(server.reads, placeOf(request, resource, target));
+      return isTrue(request.query, "watch")
+        ? await watch(server.reads, placeOf(request, resource, target), server.watchSeconds())
+        : await list(server.reads, placeOf(request, resource, target));
     case "POST":
       if (everywhere || !verbs.includes("create")) throw notAllowed();
       return await createVerb(server.writes, verbRequest(request, resource, target));

@@ -1,9 +1,9 @@
 // /livez, /readyz, /healthz: the same checks in three groups, one path per check, with verbose and exclude.
 import type { Answer } from "./answer.ts";
+import { pageNotFound } from "./dispatch.ts";
 import type { PathHandler } from "./paths.ts";
 import { text } from "./paths.ts";
 import { isTrue, type Query } from "./query.ts";
-import { pageNotFound } from "./dispatch.ts";
 
 export interface HealthCheck {
   readonly name: string;
@@ -50,7 +50,10 @@ async function whole(group: Group, checks: readonly HealthCheck[], query: Query)
       lines.push(`[-]${check.name} failed: reason withheld`);
     }
   }
-  if (excluded.size > 0) lines.push(`warn: some health checks cannot be excluded: no matches for ${[...excluded].map((name) => JSON.stringify(name)).join(",")}`);
+  if (excluded.size > 0)
+    lines.push(
+      `warn: some health checks cannot be excluded: no matches for ${[...excluded].map((name) => JSON.stringify(name)).join(",")}`,
+    );
   if (failed) return text(`${lines.join("\n")}\n${group} check failed\n`, 500);
   if (!query.has("verbose") && !isTrue(query, "verbose")) return text("ok");
   return text(`${lines.join("\n")}\n${group} check passed\n`);

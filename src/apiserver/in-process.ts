@@ -16,7 +16,12 @@ export function replyOf(answer: Answer, warnings: readonly string[]): ApiReply {
       const { type } = answer.resource;
       return {
         code: 200,
-        object: { kind: `${type.kind}List`, apiVersion: apiVersionOf(type), metadata: answer.metadata, items: answer.entries.map((entry) => toServed(answer.resource, entry.parse())) },
+        object: {
+          kind: `${type.kind}List`,
+          apiVersion: apiVersionOf(type),
+          metadata: answer.metadata,
+          items: answer.entries.map((entry) => toServed(answer.resource, entry.parse())),
+        },
         ...noted,
       };
     }
@@ -37,19 +42,32 @@ function rawObject(answer: Extract<Answer, { kind: "raw" }>): unknown {
   const text = answer.body.toString();
   if (answer.contentType.startsWith("application/json")) return JSON.parse(text);
   if (answer.code < 400) return text;
-  return new ApiError({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", reason: answer.code === 404 ? "NotFound" : "", message: text.trimEnd(), code: answer.code }).status;
+  return new ApiError({
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Failure",
+    reason: answer.code === 404 ? "NotFound" : "",
+    message: text.trimEnd(),
+    code: answer.code,
+  }).status;
 }
 
 /** What a bookmark says. */
 export const bookmarkObject = (resource: ServedResource, revision: number, initialEventsEnd: boolean): ApiObject => ({
-  kind: resource.type.kind, apiVersion: apiVersionOf(resource.type),
-  metadata: { resourceVersion: String(revision), ...(initialEventsEnd ? { annotations: { "k8s.io/initial-events-end": "true" } } : {}) },
+  kind: resource.type.kind,
+  apiVersion: apiVersionOf(resource.type),
+  metadata: {
+    resourceVersion: String(revision),
+    ...(initialEventsEnd ? { annotations: { "k8s.io/initial-events-end": "true" } } : {}),
+  },
 });
 
 export const expiredFrame = (): object => expired("The event in requested index is outdated and cleared").status;
 
 function frameOf(resource: ServedResource, delivery: Delivery): WatchFrame {
-  if (delivery.type === "BOOKMARK") return { type: "BOOKMARK", object: bookmarkObject(resource, delivery.revision, delivery.initialEventsEnd) };
+  if (delivery.type === "BOOKMARK")
+    return { type: "BOOKMARK", object: bookmarkObject(resource, delivery.revision, delivery.initialEventsEnd) };
   return { type: delivery.type, object: toServed(resource, delivery.entry.parse()) };
 }
 

@@ -16,12 +16,36 @@ export class Metrics {
   constructor(clock: Clock, objects: () => Iterable<readonly [resource: string, count: number]>) {
     this.#clock = clock;
     const registers = [this.#registry];
-    this.#requests = new Counter({ name: "apiserver_request_total", help: "Requests by verb, group, version, resource, scope, component and code", labelNames: ["code", "component", "dry_run", "group", "resource", "scope", "subresource", "verb", "version"], registers });
-    this.#durations = new Histogram({ name: "apiserver_request_duration_seconds", help: "Response latency in seconds", labelNames: ["component", "dry_run", "group", "resource", "scope", "subresource", "verb", "version"], buckets, registers });
-    this.#watchEvents = new Counter({ name: "apiserver_watch_events_total", help: "Events sent to watchers", labelNames: ["group", "resource", "version"], registers });
-    this.#inflight = new Gauge({ name: "apiserver_current_inflight_requests", help: "Requests being answered", labelNames: ["request_kind"], registers });
+    this.#requests = new Counter({
+      name: "apiserver_request_total",
+      help: "Requests by verb, group, version, resource, scope, component and code",
+      labelNames: ["code", "component", "dry_run", "group", "resource", "scope", "subresource", "verb", "version"],
+      registers,
+    });
+    this.#durations = new Histogram({
+      name: "apiserver_request_duration_seconds",
+      help: "Response latency in seconds",
+      labelNames: ["component", "dry_run", "group", "resource", "scope", "subresource", "verb", "version"],
+      buckets,
+      registers,
+    });
+    this.#watchEvents = new Counter({
+      name: "apiserver_watch_events_total",
+      help: "Events sent to watchers",
+      labelNames: ["group", "resource", "version"],
+      registers,
+    });
+    this.#inflight = new Gauge({
+      name: "apiserver_current_inflight_requests",
+      help: "Requests being answered",
+      labelNames: ["request_kind"],
+      registers,
+    });
     new Gauge({
-      name: "apiserver_storage_objects", help: "Stored objects by resource", labelNames: ["resource"], registers,
+      name: "apiserver_storage_objects",
+      help: "Stored objects by resource",
+      labelNames: ["resource"],
+      registers,
       collect() {
         for (const [resource, count] of objects()) this.set({ resource }, count);
       },
@@ -34,8 +58,23 @@ export class Metrics {
     const kind = info.verb === "get" || info.verb === "list" || info.verb === "watch" ? "readOnly" : "mutating";
     if (info.verb !== "watch") this.#inflight.inc({ request_kind: kind });
     return (code) => {
-      const scope = !info.isResource ? "" : info.name !== "" || info.verb === "create" ? "resource" : info.namespace !== "" ? "namespace" : "cluster";
-      const labels = { component: "apiserver", dry_run: "", group: info.group, resource: info.resource, scope, subresource: info.isResource ? info.subresource : info.path, verb: verbLabel(info), version: info.version };
+      const scope = !info.isResource
+        ? ""
+        : info.name !== "" || info.verb === "create"
+          ? "resource"
+          : info.namespace !== ""
+            ? "namespace"
+            : "cluster";
+      const labels = {
+        component: "apiserver",
+        dry_run: "",
+        group: info.group,
+        resource: info.resource,
+        scope,
+        subresource: info.isResource ? info.subresource : info.path,
+        verb: verbLabel(info),
+        version: info.version,
+      };
       this.#requests.inc({ ...labels, code: String(code) });
       if (info.verb === "watch") return;
       this.#inflight.dec({ request_kind: kind });
@@ -56,5 +95,14 @@ export class Metrics {
   }
 }
 
-const upper: Readonly<Record<string, string>> = { get: "GET", list: "LIST", watch: "WATCH", create: "POST", update: "PUT", patch: "PATCH", delete: "DELETE", deletecollection: "DELETECOLLECTION" };
+const upper: Readonly<Record<string, string>> = {
+  get: "GET",
+  list: "LIST",
+  watch: "WATCH",
+  create: "POST",
+  update: "PUT",
+  patch: "PATCH",
+  delete: "DELETE",
+  deletecollection: "DELETECOLLECTION",
+};
 const verbLabel = (info: ParsedRequest): string => upper[info.verb] ?? info.verb.toUpperCase();

@@ -1,4 +1,13 @@
 // The front door of `apiserver`.
 export type * from "./contract.ts";
+export {
+  ensurePki,
+  type KeyPair,
+  type KubeconfigOptions,
+  kubeconfigFor,
+  newServiceAccountKey,
+  type Pki,
+  type PkiOptions,
+  writeKubeconfig,
+} from "./security/mod.ts";
 export { type ApiServerDeps, type ApiServerOptions, type RunningApiServer, startApiServer } from "./start.ts";
-export { ensurePki, kubeconfigFor, type KubeconfigOptions, type KeyPair, newServiceAccountKey, type Pki, type PkiOptions, writeKubeconfig } from "./security/mod.ts";

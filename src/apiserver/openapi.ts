@@ -2,8 +2,8 @@
 import { openApiV2Document, openApiV3Document, openApiV3Index } from "#api";
 import type { Answer } from "./answer.ts";
 import { methodRefused, type PathHandler } from "./paths.ts";
-import type { Security } from "./security/mod.ts";
 import { parseQuery } from "./query.ts";
+import type { Security } from "./security/mod.ts";
 
 /** Documents of custom resources, by path ("apis/stable.example.com/v1"). */
 export interface CustomDocuments {
@@ -16,8 +16,15 @@ const plain = "text/plain; charset=utf-8";
 export function openApiPaths(custom: CustomDocuments): PathHandler {
   return (request) => {
     const { path } = request.info;
-    if (path === "/openapi/v2") return openApiV2Document().then((body): Answer => ({ kind: "raw", code: 200, contentType: "application/json", body }));
-    if (path === "/openapi/v3") return { kind: "raw", code: 200, contentType: plain, body: JSON.stringify({ paths: { ...openApiV3Index(), ...custom.index() } }) };
+    if (path === "/openapi/v2")
+      return openApiV2Document().then((body): Answer => ({ kind: "raw", code: 200, contentType: "application/json", body }));
+    if (path === "/openapi/v3")
+      return {
+        kind: "raw",
+        code: 200,
+        contentType: plain,
+        body: JSON.stringify({ paths: { ...openApiV3Index(), ...custom.index() } }),
+      };
     if (!path.startsWith("/openapi/v3/")) return undefined;
     const name = path.slice("/openapi/v3/".length);
     const empty: Answer = { kind: "raw", code: 404, contentType: "", body: "" };
@@ -27,9 +34,16 @@ export function openApiPaths(custom: CustomDocuments): PathHandler {
       const wanted = request.query.first("hash");
       const listed = { ...openApiV3Index(), ...custom.index() }[name]?.serverRelativeURL;
       const hash = listed === undefined ? undefined : parseQuery(listed.slice(listed.indexOf("?") + 1)).first("hash");
-      if (wanted !== undefined && hash !== undefined && wanted !== hash) return { kind: "raw", code: 301, contentType: "application/json", body: "", headers: { location: listed ?? "" } };
+      if (wanted !== undefined && hash !== undefined && wanted !== hash)
+        return { kind: "raw", code: 301, contentType: "application/json", body: "", headers: { location: listed ?? "" } };
       const cached: Record<string, string> = wanted === undefined ? {} : { "cache-control": "public, immutable" };
-      return { kind: "raw", code: 200, contentType: "application/json", body, headers: { ...(hash === undefined ? {} : { etag: `"${hash}"` }), vary: "Accept", ...cached } };
+      return {
+        kind: "raw",
+        code: 200,
+        contentType: "application/json",
+        body,
+        headers: { ...(hash === undefined ? {} : { etag: `"${hash}"` }), vary: "Accept", ...cached },
+      };
     })();
   };
 }
@@ -39,13 +53,24 @@ export function openIdPaths(security: Pick<Security, "openidConfiguration" | "op
     const { path } = request.info;
     if (path === "/.well-known/openid-configuration") {
       if (request.method !== "GET") throw methodRefused();
-      return { kind: "raw", code: 200, contentType: "application/json", body: JSON.stringify(security.openidConfiguration(server())), headers: { "cache-control": "public, max-age=3600" } };
+      return {
+        kind: "raw",
+        code: 200,
+        contentType: "application/json",
+        body: JSON.stringify(security.openidConfiguration(server())),
+        headers: { "cache-control": "public, max-age=3600" },
+      };
     }
     if (path === "/openid/v1/jwks") {
       if (request.method !== "GET") throw methodRefused();
-      return { kind: "raw", code: 200, contentType: "application/jwk-set+json", body: JSON.stringify(security.openidKeys()), headers: { "cache-control": "public, max-age=3600" } };
+      return {
+        kind: "raw",
+        code: 200,
+        contentType: "application/jwk-set+json",
+        body: JSON.stringify(security.openidKeys()),
+        headers: { "cache-control": "public, max-age=3600" },
+      };
     }
     return undefined;
   };
 }
-

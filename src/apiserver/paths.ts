@@ -19,7 +19,14 @@ export function createPaths(handlers: readonly PathHandler[]): Paths {
   };
 }
 
-export const methodRefused = (): Error => apiError("MethodNotAllowed", "the server does not allow this method on the requested resource", {});
+export const methodRefused = (): Error =>
+  apiError("MethodNotAllowed", "the server does not allow this method on the requested resource", {});
 
 export const json = (object: unknown, code = 200): Answer => ({ kind: "object", code, object });
-export const text = (body: string, code = 200): Answer => ({ kind: "raw", code, contentType: "text/plain; charset=utf-8", body, headers: { "x-content-type-options": "nosniff" } });
+export const text = (body: string, code = 200): Answer => ({
+  kind: "raw",
+  code,
+  contentType: "text/plain; charset=utf-8",
+  body,
+  headers: { "x-content-type-options": "nosniff" },
+});

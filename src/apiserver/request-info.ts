@@ -2,7 +2,14 @@
 import type { RequestInfo } from "./contract.ts";
 import { isTrue, type Query } from "./query.ts";
 
-const verbOfMethod: Readonly<Record<string, string>> = { POST: "create", GET: "get", HEAD: "get", PUT: "update", PATCH: "patch", DELETE: "delete" };
+const verbOfMethod: Readonly<Record<string, string>> = {
+  POST: "create",
+  GET: "get",
+  HEAD: "get",
+  PUT: "update",
+  PATCH: "patch",
+  DELETE: "delete",
+};
 /** Subresources of a namespace itself; anything else behind a namespace's name is a resource in it. */
 const namespaceSubresources = new Set(["status", "finalize"]);
 
@@ -14,7 +21,18 @@ export interface ParsedRequest extends RequestInfo {
 export function requestInfo(method: string, path: string, query: Query): ParsedRequest {
   const trimmed = path.replace(/^\/+|\/+$/g, "");
   const parts = trimmed === "" ? [] : trimmed.split("/");
-  const other: ParsedRequest = { verb: method.toLowerCase(), path, isResource: false, group: "", version: "", resource: "", subresource: "", namespace: "", name: "", parts };
+  const other: ParsedRequest = {
+    verb: method.toLowerCase(),
+    path,
+    isResource: false,
+    group: "",
+    version: "",
+    resource: "",
+    subresource: "",
+    namespace: "",
+    name: "",
+    parts,
+  };
   const grouped = parts[0] === "apis";
   if (!(grouped ? parts.length >= 4 : parts[0] === "api" && parts.length >= 3)) return other;
 

@@ -1,18 +1,20 @@
 // Puts the API server together: caches, registry, security, chain; and the listeners when it is to be reached over the network.
 import { type Clock, type Files, type Log, type Random, type Running, randomInt } from "#base";
 import type { Handle } from "#client";
-import type { Store } from "#store";
+import { prefixEnd, type Store } from "#store";
 import { CacheHub } from "./cache/hub.ts";
 import { type Chain, serve } from "./chain.ts";
 import type { AuditSink, ObjectReader, ObjectWriter } from "./contract.ts";
-import { type HttpDeps, handleExchange } from "./http/handler.ts";
-import type { KubeletClient } from "./http/outbound.ts";
-import { handleUpgrade } from "./http/upgrade.ts";
-import { type Listener, listen } from "./http/listener.ts";
-import { replyOf } from "./in-process.ts";
-import { Metrics } from "./metrics.ts";
+import { CustomResources } from "./crd/definitions.ts";
+import { customDocuments } from "./crd/openapi.ts";
 import { discoveryPaths } from "./discovery/paths.ts";
 import { type HealthCheck, healthPaths } from "./health.ts";
+import { type HttpDeps, handleExchange } from "./http/handler.ts";
+import { type Listener, listen } from "./http/listener.ts";
+import type { KubeletClient } from "./http/outbound.ts";
+import { handleUpgrade } from "./http/upgrade.ts";
+import { replyOf } from "./in-process.ts";
+import { Metrics } from "./metrics.ts";
 import { openApiPaths, openIdPaths } from "./openapi.ts";
 import { createPaths, type PathHandler } from "./paths.ts";
 import { queryFromRecord } from "./query.ts";
@@ -102,45 +104,97 @@ export async function startApiServer(options: ApiServerOptions, deps: ApiServerD
   const reader = objectReader(catalogue, writes);
   const writer = objectWriter(catalogue, writes);
   security = createSecurity({
-    reader, writer, clock, random, log, serviceAccountKey: options.serviceAccountKey ?? (await newServiceAccountKey()), serviceRanges: options.serviceClusterIpRanges ?? ["10.96.0.0/16"],
+    reader,
+    writer,
+    clock,
+    random,
+    log,
+    serviceAccountKey: options.serviceAccountKey ?? (await newServiceAccountKey()),
+    serviceRanges: options.serviceClusterIpRanges ?? ["10.96.0.0/16"],
     ...defined({
-      issuer: options.serviceAccountIssuer, staticTokens: options.staticTokens, anonymous: options.anonymousAuth, authorizationModes: options.authorizationModes,
-      enableAdmission: options.enableAdmission, disableAdmission: options.disableAdmission, nodePorts: options.nodePortRange, clientCa: options.clientCa,
+      issuer: options.serviceAccountIssuer,
+      staticTokens: options.staticTokens,
+      anonymous: options.anonymousAuth,
+      authorizationModes: options.authorizationModes,
+      enableAdmission: options.enableAdmission,
+      disableAdmission: options.disableAdmission,
+      nodePorts: options.nodePortRange,
+      clientCa: options.clientCa,
     }),
   });
   let stopping = false;
   let advertised = options.advertiseAddress ?? "";
+  const custom = new CustomResources({
+    hub,
+    catalogue,
+    reader,
+    writer,
+    clock,
+    log,
+    removeAll: async (prefix) =>
+      void (await store.transact({ if: [], then: [{ kind: "delete", key: prefix, end: prefixEnd(prefix) }] })),
+  });
   const metrics = new Metrics(clock, () => objectCounts(catalogue));
   const version = versionInfo(options.packageVersion ?? "0.1.0");
   const chain: Chain = {
-    catalogue, reads, writes, clock, random, log, metrics, security, audit: deps.audit,
-    subresources: createSubresources({ catalogue, reads, writes, reader, writer, security, pick: (below) => randomInt(random, below) }),
+    catalogue,
+    reads,
+    writes,
+    clock,
+    random,
+    log,
+    metrics,
+    security,
+    audit: deps.audit,
+    subresources: createSubresources({
+      catalogue,
+      reads,
+      writes,
+      reader,
+      writer,
+      security,
+      pick: (below) => randomInt(random, below),
+    }),
     paths: createPaths([
       healthPaths(healthChecks(store, () => (stopping ? "shutting down" : undefined))),
       discoveryPaths(catalogue, () => advertised),
       versionPath(version),
-      openApiPaths({ index: () => ({}), document: () => undefined }),
+      openApiPaths(customDocuments(custom)),
       openIdPaths(security, () => `https://${advertised}`),
       metricsPath(metrics),
     ]),
     watchSeconds: () => minWatchSeconds + randomInt(random, minWatchSeconds),
   };
+  await custom.start();
   if (options.skipBootstrap !== true) {
     await security.bootstrap();
   }
   const handle: Handle = async (request) => {
     const outcome = await serve(chain, {
-      method: request.method, path: request.path, uri: request.path, query: queryFromRecord(request.query), user: request.user, userAgent: request.userAgent, sourceIPs: ["127.0.0.1"],
-      body: { contentType: request.contentType ?? "", value: request.body }, ...(request.signal === undefined ? {} : { signal: request.signal }),
+      method: request.method,
+      path: request.path,
+      uri: request.path,
+      query: queryFromRecord(request.query),
+      user: request.user,
+      userAgent: request.userAgent,
+      sourceIPs: ["127.0.0.1"],
+      body: { contentType: request.contentType ?? "", value: request.body },
+      ...(request.signal === undefined ? {} : { signal: request.signal }),
     });
     if (outcome.answer.kind !== "watch") outcome.finished();
     return replyOf(outcome.answer, outcome.warnings);
   };
   const listeners: Listener[] = [];
-  const http: HttpDeps = { chain, security, random, ...(options.kubeletClient === undefined ? {} : { kubeletClient: options.kubeletClient }) };
+  const http: HttpDeps = {
+    chain,
+    security,
+    random,
+    ...(options.kubeletClient === undefined ? {} : { kubeletClient: options.kubeletClient }),
+  };
   const open = async (where: ListenOptions): Promise<Listener> => {
     const listener = await listen({
-      ...where, ...(options.clientCa === undefined ? {} : { clientCa: options.clientCa }),
+      ...where,
+      ...(options.clientCa === undefined ? {} : { clientCa: options.clientCa }),
       handle: (exchange) => void handleExchange(http, exchange),
       upgrade: (request, socket, head, certificate) => void handleUpgrade(http, request, socket, head, certificate),
     });
@@ -152,14 +206,21 @@ export async function startApiServer(options: ApiServerOptions, deps: ApiServerD
   if (advertised === "" && first !== undefined && options.listen) advertised = `${options.listen.address}:${first.port}`;
   if (options.skipBootstrap !== true) await security.publish(splitAddress(advertised === "" ? "127.0.0.1:6443" : advertised));
   return {
-    handle, reader, writer, listen: open,
+    handle,
+    reader,
+    writer,
+    listen: open,
     port: first?.port ?? 0,
-    url: first === undefined || !options.listen ? "" : `https://${options.listen.address.includes(":") ? `[${options.listen.address}]` : options.listen.address}:${first.port}`,
+    url:
+      first === undefined || !options.listen
+        ? ""
+        : `https://${options.listen.address.includes(":") ? `[${options.listen.address}]` : options.listen.address}:${first.port}`,
     ready: () => (stopping ? "the API server is stopping" : undefined),
     [Symbol.asyncDispose]: async () => {
       stopping = true;
       for (const cache of hub.caches) cache.endWatches();
       await Promise.all(listeners.map((listener) => listener.close(shutdownGraceMs)));
+      custom[Symbol.dispose]();
       security?.[Symbol.dispose]();
       await hub[Symbol.asyncDispose]();
     },
@@ -174,7 +235,9 @@ function splitAddress(text: string): { readonly address: string; readonly port: 
 
 /** Without the properties that are undefined. */
 function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
 }
 
 function healthChecks(store: Store, stopping: () => string | undefined): HealthCheck[] {
@@ -190,14 +253,19 @@ function healthChecks(store: Store, stopping: () => string | undefined): HealthC
   ];
 }
 
-const metricsPath = (metrics: Metrics): PathHandler => (request) => {
-  if (request.info.path !== "/metrics") return undefined;
-  return (async () => ({ kind: "raw", code: 200, contentType: metrics.contentType, body: await metrics.text() }))();
-};
+const metricsPath =
+  (metrics: Metrics): PathHandler =>
+  (request) => {
+    if (request.info.path !== "/metrics") return undefined;
+    return (async () => ({ kind: "raw", code: 200, contentType: metrics.contentType, body: await metrics.text() }))();
+  };
 
 function* objectCounts(catalogue: Catalogue): Iterable<readonly [string, number]> {
   for (const resource of catalogue.served) {
     if (resource.convert !== undefined) continue;
-    yield [resource.type.group === "" ? resource.type.plural : `${resource.type.plural}.${resource.type.group}`, resource.cache.size];
+    yield [
+      resource.type.group === "" ? resource.type.plural : `${resource.type.plural}.${resource.type.group}`,
+      resource.cache.size,
+    ];
   }
 }

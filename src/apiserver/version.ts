@@ -20,13 +20,22 @@ export const kubernetesVersion = "1.36.2";
 export function versionInfo(packageVersion: string): VersionInfo {
   const [major = "", minor = ""] = kubernetesVersion.split(".");
   return {
-    major, minor, gitVersion: `v${kubernetesVersion}+tiphys.${packageVersion}`, gitCommit: "", gitTreeState: "clean", buildDate: "1970-01-01T00:00:00Z",
-    goVersion: "", compiler: "node", platform: `${process.platform}/${process.arch === "x64" ? "amd64" : process.arch}`,
+    major,
+    minor,
+    gitVersion: `v${kubernetesVersion}+tiphys.${packageVersion}`,
+    gitCommit: "",
+    gitTreeState: "clean",
+    buildDate: "1970-01-01T00:00:00Z",
+    goVersion: "",
+    compiler: "node",
+    platform: `${process.platform}/${process.arch === "x64" ? "amd64" : process.arch}`,
   };
 }
 
-export const versionPath = (info: VersionInfo): PathHandler => (request) => {
-  if (request.info.path !== "/version" && request.info.path !== "/version/") return undefined;
-  if (request.method !== "GET") throw methodRefused();
-  return json(info);
-};
+export const versionPath =
+  (info: VersionInfo): PathHandler =>
+  (request) => {
+    if (request.info.path !== "/version" && request.info.path !== "/version/") return undefined;
+    if (request.method !== "GET") throw methodRefused();
+    return json(info);
+  };

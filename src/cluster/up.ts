@@ -154,7 +154,6 @@ async function startNodes(options: UpOptions, shape: Shape, deps: UpDeps, contex
         kubeletPort: options.kubeletPort,
         serving,
         clientCa: pki.ca.certificate,
-      advertiseAddress: withRealNodes ? gateway : options.bindAddress,
         keepPods: options.keepPods,
       },
       { ...componentDeps, files, processes },

@@ -3,6 +3,7 @@ import { runController } from "#client";
 import type { ControllerContext, ControllerEntry } from "./context.ts";
 import { clusterRoleAggregationController } from "./clusterrole-aggregation/controller.ts";
 import { cronJobController } from "./cronjob/controller.ts";
+import { daemonSetController } from "./daemonset/controller.ts";
 import { deploymentController } from "./deployment/controller.ts";
 import { disruptionController } from "./disruption/controller.ts";
 import { endpointsController } from "./endpoints/controller.ts";
@@ -19,6 +20,7 @@ import { resourceQuotaController } from "./resource-quota/controller.ts";
 import { rootCaController } from "./root-ca/controller.ts";
 import { serviceAccountController } from "./serviceaccount/controller.ts";
 import { discovery } from "./shared/discovery.ts";
+import { statefulSetController } from "./statefulset/controller.ts";
 import { taintEvictionController } from "./taint-eviction/controller.ts";
 import { ttlAfterFinishedController } from "./ttl-after-finished/controller.ts";
 
@@ -104,6 +106,18 @@ export const controllers: readonly ControllerEntry[] = [
     account: "generic-garbage-collector",
     duty: "deletes what lost its owners",
     start: (context) => startGarbageCollector(context, discovery(context.client)),
+  },
+  {
+    name: "daemonset-controller",
+    account: "daemon-set-controller",
+    duty: "runs one pod on every node that is meant to have it",
+    start: (context) => runController(daemonSetController(context), context),
+  },
+  {
+    name: "statefulset-controller",
+    account: "statefulset-controller",
+    duty: "runs pods with lasting names and claims, in order",
+    start: (context) => runController(statefulSetController(context), context),
   },
   {
     name: "job-controller",

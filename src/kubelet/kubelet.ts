@@ -1,8 +1,8 @@
 // The kubelet of one node: the pods' source, the fleet of workers, the Node object.
 import { type Node, type Pod, pods as podResource, runtimeClasses, services as serviceResource } from "#api";
 import { createInformerFactory, type Informer } from "#client";
-import { allocatableOf } from "./node/node-object.ts";
 import { NodeKeeper } from "./node/node-keeper.ts";
+import { allocatableOf } from "./node/node-object.ts";
 import type { KubeletDeps, KubeletOptions, RunningKubelet } from "./options.ts";
 import { noEvents } from "./pod/events.ts";
 import { PodFleet } from "./pod/fleet.ts";
@@ -23,22 +23,56 @@ export async function startKubelet(options: KubeletOptions, deps: KubeletDeps): 
   const pods = factory.informer(podResource, { fieldSelector: `spec.nodeName=${options.nodeName}` });
   const services = deps.services === undefined ? factory.informer(serviceResource) : undefined;
   const classes = factory.informer(runtimeClasses);
-  const keeper = new NodeKeeper({ client, runtime, clock, random, log, events, options, capacity: deps.capacity, nodeInfo: deps.nodeInfo });
+  const keeper = new NodeKeeper({
+    client,
+    runtime,
+    clock,
+    random,
+    log,
+    events,
+    options,
+    capacity: deps.capacity,
+    nodeInfo: deps.nodeInfo,
+  });
 
   const info = await runtime.info().catch(() => undefined);
-  const allocatable = (): Record<string, string | number> => ({ ...(keeper.node?.status?.allocatable ?? allocatableOf({ cpu: deps.capacity.cpu, memory: deps.capacity.memoryBytes }, options)) });
-  const volumes = deps.files === undefined
-    ? referencesOnly(objects)
-    : new DiskVolumes({ client, files: deps.files, processes: deps.processes, clock, log, random, options, objects, allocatable });
+  const allocatable = (): Record<string, string | number> => ({
+    ...(keeper.node?.status?.allocatable ??
+      allocatableOf({ cpu: deps.capacity.cpu, memory: deps.capacity.memoryBytes }, options)),
+  });
+  const volumes =
+    deps.files === undefined
+      ? referencesOnly(objects)
+      : new DiskVolumes({
+          client,
+          files: deps.files,
+          processes: deps.processes,
+          clock,
+          log,
+          random,
+          options,
+          objects,
+          allocatable,
+        });
   const fleet = new PodFleet({
-    client, runtime, clock, log, events, volumes, options,
+    client,
+    runtime,
+    clock,
+    log,
+    events,
+    volumes,
+    options,
     images: new ImageKeeper({ runtime, clock, events, credentials: pullCredentials(objects) }),
     probes: deps.probes,
     environment: { objects, services: deps.services ?? (() => services?.list() ?? []) },
     memoryCapacityBytes: deps.capacity.memoryBytes,
     allocatable,
     runtimeHandler: runtimeHandlerFrom(classes),
-    node: { runtimeName: info?.name ?? "containerd", hostIps: options.nodeIps, keepTerminalSandbox: options.keepTerminalSandbox ?? false },
+    node: {
+      runtimeName: info?.name ?? "containerd",
+      hostIps: options.nodeIps,
+      keepTerminalSandbox: options.keepTerminalSandbox ?? false,
+    },
     nodeObject: () => keeper.node,
     relistMs: options.relistMs ?? 300_000,
   });
@@ -49,7 +83,16 @@ export async function startKubelet(options: KubeletOptions, deps: KubeletDeps): 
     await fleet.adopt();
     fleet.start();
     if (options.staticPodDirectory !== undefined && deps.files !== undefined) {
-      staticPods = await startStaticPods(options.staticPodDirectory, { client, clock, log, files: deps.files, fleet, nodeName: options.nodeName, node: () => keeper.node, isSynced: () => isSynced });
+      staticPods = await startStaticPods(options.staticPodDirectory, {
+        client,
+        clock,
+        log,
+        files: deps.files,
+        fleet,
+        nodeName: options.nodeName,
+        node: () => keeper.node,
+        isSynced: () => isSynced,
+      });
     }
     factory.start();
     if (options.registerNode !== false) await keeper.start();
@@ -62,8 +105,12 @@ export async function startKubelet(options: KubeletOptions, deps: KubeletDeps): 
 
   const running: RunningKubelet = {
     nodeName: options.nodeName,
-    ready: () => (isSynced ? (options.registerNode === false ? undefined : keeper.missing) : "the pods of this node are not known yet"),
-    pods: () => [...fleet.workers.values()].filter((worker) => worker.pod.spec.containers.length > 0).map((worker) => shown(worker.pod, worker.status)),
+    ready: () =>
+      isSynced ? (options.registerNode === false ? undefined : keeper.missing) : "the pods of this node are not known yet",
+    pods: () =>
+      [...fleet.workers.values()]
+        .filter((worker) => worker.pod.spec.containers.length > 0)
+        .map((worker) => shown(worker.pod, worker.status)),
     findPod: (namespace, name) => {
       const worker = fleet.find(namespace, name);
       return worker === undefined ? undefined : shown(worker.pod, worker.status);

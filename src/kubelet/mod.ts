@@ -1,24 +1,23 @@
 // The front door of `kubelet`: the agent of one node. Read pod/plan.ts first.
-export { startKubelet } from "./kubelet.ts";
-export type { Capacity, KubeletDeps, KubeletOptions, NodeInfo, RunningKubelet } from "./options.ts";
-export type * from "./runtime.ts";
-export { type EventSink, noEvents } from "./pod/events.ts";
-export { recorderSink } from "./pod/recorder-sink.ts";
-export type { HttpTarget, NetworkProbes, ProbeOutcome, ProbeTarget } from "./probe/check.ts";
-// What the simulated node is made of.
-export { feed } from "./kubelet.ts";
-export { PodFleet } from "./pod/fleet.ts";
-export { ImageKeeper } from "./pod/images.ts";
-export type { ReferencedObjects } from "./pod/environment.ts";
-export { objectsThrough } from "./pod/objects.ts";
-export { newNode, nodeStatus } from "./node/node-object.ts";
-export { kubeletVersion, leaseNamespace, nodeLease } from "./node/node-keeper.ts";
-export { referencesOnly } from "./volume/references-only.ts";
+
 // What a real node is made of besides.
 export { containerdEvents } from "./containerd/events.ts";
 export { type ContainerdInstance, startContainerd } from "./containerd/instance.ts";
 export { openCriRuntime } from "./cri/runtime.ts";
 export { busyboxArchive, busyboxImage, pauseArchive, pauseImage } from "./image/built-in.ts";
+export { feed, startKubelet } from "./kubelet.ts";
+export { kubeletVersion, leaseNamespace, nodeLease } from "./node/node-keeper.ts";
+export { newNode, nodeStatus } from "./node/node-object.ts";
+export type { Capacity, KubeletDeps, KubeletOptions, NodeInfo, RunningKubelet } from "./options.ts";
+export type { ReferencedObjects } from "./pod/environment.ts";
+export { type EventSink, noEvents } from "./pod/events.ts";
+export { PodFleet } from "./pod/fleet.ts";
+export { ImageKeeper } from "./pod/images.ts";
+export { objectsThrough } from "./pod/objects.ts";
+export { recorderSink } from "./pod/recorder-sink.ts";
+export type { HttpTarget, NetworkProbes, ProbeOutcome, ProbeTarget } from "./probe/check.ts";
 export { systemNetworkProbes } from "./probe/network.ts";
+export type * from "./runtime.ts";
 export { serverBackend } from "./server/backend.ts";
 export { startKubeletServer } from "./server/server.ts";
+export { referencesOnly } from "./volume/references-only.ts";

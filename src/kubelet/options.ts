@@ -21,7 +21,11 @@ export interface KubeletOptions {
   readonly clusterDns?: readonly string[];
   readonly clusterDomain?: string;
   /** What resolv.conf of the host says, for `dnsPolicy: Default`. */
-  readonly hostDns?: { readonly servers: readonly string[]; readonly searches: readonly string[]; readonly options: readonly string[] };
+  readonly hostDns?: {
+    readonly servers: readonly string[];
+    readonly searches: readonly string[];
+    readonly options: readonly string[];
+  };
   readonly maxPods?: number;
   readonly providerId?: string;
   readonly labels?: Readonly<Record<string, string>>;

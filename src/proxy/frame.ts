@@ -5,13 +5,29 @@ export const table = "ip kube-proxy";
 /** The bit of the packet mark that asks for masquerading: upstream's, which others know to leave alone. */
 const masqueradeBit = "0x4000";
 
+export const protocols = ["tcp", "udp", "sctp"] as const;
+export type Protocol = (typeof protocols)[number];
+
+/** Where the endpoints of a frontend are, by slot; `scope` tells those of this node from all. */
+export const endpointMap = (of: "service" | "nodeport", scope: "" | "-local", protocol: Protocol): string =>
+  `${of}${scope}-endpoints-${protocol}`;
+
+// One map per protocol, though the protocol could be part of the key as "th dport": nft 1.0.6 cannot read such a declaration back from the kernel
+// ("conflicting protocols specified: ip vs. th") and then refuses new rules that use the map. The declared number of slots gives only a type.
+const endpointMaps = protocols
+  .flatMap((protocol) =>
+    (["", "-local"] as const).flatMap((scope) => [
+      `  map ${endpointMap("service", scope, protocol)} { typeof ip daddr . ${protocol} dport . numgen random mod 2 : ip daddr . ${protocol} dport; }\n`,
+      `  map ${endpointMap("nodeport", scope, protocol)} { typeof ${protocol} dport . numgen random mod 2 : ip daddr . ${protocol} dport; }\n`,
+    ]),
+  )
+  .join("");
+
 export interface FrameOptions {
   /** Ranges of node addresses that answer node ports; undefined: every local address but loopback. */
   readonly nodePortAddresses?: readonly string[];
 }
 
-// Maps of endpoints take any number of slots and any protocol: the declaration only gives the types. It says "tcp dport" because nft 1.0.6 cannot
-// read a map that says "th dport" back from the kernel ("conflicting protocols specified: ip vs. th"), and then refuses new rules that use it.
 // Priorities: 10 before and 10 after destination NAT (-100, "dstnat"; the word does not exist for the output hook in nft 1.0).
 export const frame = (
   options: FrameOptions,
@@ -19,11 +35,7 @@ export const frame = (
   map service-nodeports { type inet_proto . inet_service : verdict; }
   map no-endpoint-services { type ipv4_addr . inet_proto . inet_service : verdict; }
   map no-endpoint-nodeports { type inet_proto . inet_service : verdict; }
-  map service-endpoints { typeof ip daddr . ip protocol . tcp dport . numgen random mod 2 : ip daddr . tcp dport; }
-  map service-local-endpoints { typeof ip daddr . ip protocol . tcp dport . numgen random mod 2 : ip daddr . tcp dport; }
-  map nodeport-endpoints { typeof ip protocol . tcp dport . numgen random mod 2 : ip daddr . tcp dport; }
-  map nodeport-local-endpoints { typeof ip protocol . tcp dport . numgen random mod 2 : ip daddr . tcp dport; }
-  set cluster-ips { type ipv4_addr; }
+${endpointMaps}  set cluster-ips { type ipv4_addr; }
   set hairpin-connections { type ipv4_addr . ipv4_addr; }
   set firewall-ips { type ipv4_addr . inet_proto . inet_service; }
   set firewall-sources { type ipv4_addr . inet_proto . inet_service . ipv4_addr; flags interval; }

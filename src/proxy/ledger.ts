@@ -53,7 +53,14 @@ export class ItemLedger {
     this.#touch(id, claims);
     if (claims === undefined) this.#claims.set(id, claim);
     else if (claims instanceof Map) claims.set(claim.rank, claim);
-    else this.#claims.set(id, new Map([[claims.rank, claims], [claim.rank, claim]]));
+    else
+      this.#claims.set(
+        id,
+        new Map([
+          [claims.rank, claims],
+          [claim.rank, claim],
+        ]),
+      );
   }
 
   #withdraw(id: string, rank: string): void {

@@ -46,6 +46,8 @@ export interface ServiceRules {
   /** Which endpoint sits in which slot, by service port and policy: handed to the next plan, so that few slots change. */
   readonly slots: ReadonlyMap<string, readonly string[]>;
   readonly flows: ReadonlyMap<string, Flows>;
+  /** Where load balancers ask whether this node has endpoints: with externalTrafficPolicy Local. */
+  readonly health?: { readonly port: number; readonly localEndpoints: number };
 }
 
 /** What a plan must know of the node. */

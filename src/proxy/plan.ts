@@ -4,6 +4,7 @@ import type { EndpointSlice, Service, ServicePort } from "#api";
 import { formatRange, type Ipv4Range, isIpv4, parseIpv4Range, rangeContains, withoutNested } from "./address.ts";
 import { affinityItems, type Route, routeChain, type Target } from "./chains.ts";
 import { type Backends, backendsOf, placeInSlots } from "./endpoints.ts";
+import { endpointMap, type Protocol, protocols } from "./frame.ts";
 import { type Flows, type Frontend, type Item, itemId, type NodeView, type ServiceRules } from "./model.ts";
 
 const proxyNameLabel = "service.kubernetes.io/service-proxy-name";
@@ -39,6 +40,7 @@ class ServicePlan {
   readonly #items = new Map<string, Item>();
   readonly #slots = new Map<string, readonly string[]>();
   readonly #flows = new Map<string, Flows>();
+  readonly #localAddresses = new Set<string>();
 
   constructor(service: Service, clusterIp: string, node: NodeView, before: ServiceRules | undefined) {
     this.#service = service;
@@ -55,12 +57,13 @@ class ServicePlan {
       items: this.#items,
       slots: this.#slots,
       flows: this.#flows,
+      ...this.#health(),
     };
   }
 
   addPort(port: ServicePort, backends: Backends): void {
-    const protocol = (port.protocol ?? "TCP").toLowerCase();
-    if (!["tcp", "udp", "sctp"].includes(protocol)) return;
+    const protocol = protocols.find((known) => known === (port.protocol ?? "TCP").toLowerCase());
+    if (protocol === undefined) return;
     const spec = this.#service.spec;
     const portKey = `${port.name ?? ""}/${protocol}`;
     const localInside = spec.internalTrafficPolicy === "Local";
@@ -82,13 +85,17 @@ class ServicePlan {
       } else if (nowhere) this.#refuse(frontend, protocol, true);
       else this.#route(frontend, protocol, cluster, localOutside ? local : undefined);
     }
+    for (const backend of backends.local) this.#localAddresses.add(addressOf(backend));
     for (const address of backends.localAddresses) this.#element("hairpin-connections", `${address} . ${address}`);
     this.#addFirewall(port, protocol);
-    this.#flows.set(portKey, {
-      protocol,
-      frontends,
-      endpoints: new Set([...backends.cluster, ...backends.local].map(addressOf)),
-    });
+    if (protocol === "udp")
+      this.#flows.set(portKey, { frontends, endpoints: new Set([...backends.cluster, ...backends.local].map(addressOf)) });
+  }
+
+  #health(): Pick<ServiceRules, "health"> {
+    const { type, externalTrafficPolicy, healthCheckNodePort = 0 } = this.#service.spec;
+    if (type !== "LoadBalancer" || externalTrafficPolicy !== "Local" || healthCheckNodePort === 0) return {};
+    return { health: { port: healthCheckNodePort, localEndpoints: this.#localAddresses.size } };
   }
 
   #externalFrontends(port: ServicePort): Frontend[] {
@@ -109,7 +116,7 @@ class ServicePlan {
       .filter(isIpv4);
   }
 
-  #target(portKey: string, scope: "" | "-local", protocol: string, backends: readonly string[]): PlannedTarget {
+  #target(portKey: string, scope: "" | "-local", protocol: Protocol, backends: readonly string[]): PlannedTarget {
     const key = `${portKey}${scope}`;
     const placed = placeInSlots(this.#before?.slots.get(key) ?? [], backends);
     this.#slots.set(key, placed);
@@ -121,9 +128,10 @@ class ServicePlan {
     return { backends: placed, target: { affinityChain: chain } };
   }
 
-  #route(frontend: Frontend, protocol: string, cluster: PlannedTarget, local: PlannedTarget | undefined): void {
+  #route(frontend: Frontend, protocol: Protocol, cluster: PlannedTarget, local: PlannedTarget | undefined): void {
     const route: Route = {
       kind: frontend.kind,
+      protocol,
       cluster: cluster.target,
       ...(local === undefined ? {} : { local: local.target }),
     };
@@ -131,9 +139,10 @@ class ServicePlan {
     this.#add(chain);
     const key = frontendKey(frontend, protocol);
     this.#element(frontend.kind === "node-port" ? "service-nodeports" : "service-ips", key, `goto ${chain.name}`);
-    const family = frontend.kind === "node-port" ? "nodeport" : "service";
-    this.#fill(`${family}-endpoints`, key, cluster);
-    if (local !== undefined) this.#fill(`${family}-local-endpoints`, key, local);
+    const slotKey = frontend.kind === "node-port" ? `${frontend.port}` : `${frontend.address} . ${frontend.port}`;
+    const of = frontend.kind === "node-port" ? "nodeport" : "service";
+    this.#fill(endpointMap(of, "", protocol), slotKey, cluster);
+    if (local !== undefined) this.#fill(endpointMap(of, "-local", protocol), slotKey, local);
   }
 
   #fill(map: string, key: string, { backends, target }: PlannedTarget): void {
@@ -141,12 +150,12 @@ class ServicePlan {
   }
 
   /** Refused where there is no endpoint at all; dropped where a policy only looks at this node and others may have some. */
-  #refuse(frontend: Frontend, protocol: string, nowhere: boolean): void {
+  #refuse(frontend: Frontend, protocol: Protocol, nowhere: boolean): void {
     const map = frontend.kind === "node-port" ? "no-endpoint-nodeports" : "no-endpoint-services";
     this.#element(map, frontendKey(frontend, protocol), nowhere ? "goto reject-it" : "drop");
   }
 
-  #addFirewall(port: ServicePort, protocol: string): void {
+  #addFirewall(port: ServicePort, protocol: Protocol): void {
     const ranges = (this.#service.spec.loadBalancerSourceRanges ?? []).map(parseIpv4Range).filter((range) => range !== undefined);
     if (ranges.length === 0 || ranges.some((range) => range.prefix === 0)) return;
     const allowsNode = this.#node.ips.some((ip) => isIpv4(ip) && ranges.some((range) => rangeContains(range, ip)));
@@ -176,6 +185,6 @@ interface PlannedTarget {
 const noTarget: PlannedTarget = { backends: [], target: { slots: 0 } };
 
 const addressOf = (backend: string): string => backend.split(" . ")[0] as string; // "address . port"
-const frontendKey = ({ kind, address, port }: Frontend, protocol: string): string =>
+const frontendKey = ({ kind, address, port }: Frontend, protocol: Protocol): string =>
   kind === "node-port" ? `${protocol} . ${port}` : `${address} . ${protocol} . ${port}`;
 const shortHash = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 12);

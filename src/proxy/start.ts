@@ -3,6 +3,7 @@ import { type EndpointSlice, endpointSlices, nodes, type Service, services } fro
 import type { Clock, Log, Processes, Running } from "#base";
 import type { Informer, InformerFactory } from "#client";
 import { formatRange, isIpv4, parseIpv4Range } from "./address.ts";
+import { type Answer, type Endpoint, type HealthServer, serveHealth, ServiceHealthServers } from "./health-server.ts";
 import type { NodeView } from "./model.ts";
 import { planService, serviceKey } from "./plan.ts";
 import { renderRemoval } from "./render.ts";
@@ -24,6 +25,10 @@ export interface ProxyOptions {
   readonly nodePortAddresses?: readonly string[];
   /** Least time between two transactions; 0 (the default): at the end of each turn of the event loop. */
   readonly minSyncPeriodMs?: number;
+  /** Answers /healthz and /livez: upstream's 0.0.0.0:10256. Unset: nowhere. */
+  readonly healthz?: Endpoint;
+  /** Answers /proxyMode: upstream's 127.0.0.1:10249. Unset: nowhere. */
+  readonly status?: Endpoint;
   /** How often to see that nobody has removed the table: 30 s unless told. */
   readonly syncPeriodMs?: number;
   /** Leave the table when disposed: services go on answering as last known, as upstream does. Otherwise nothing of ours stays. */
@@ -42,6 +47,9 @@ export interface RunningProxy extends Running {
   readonly mode: ProxyMode;
   /** When the kernel was last brought up to date, in milliseconds since 1970; undefined before the first time. */
   readonly lastSynced: number | undefined;
+  /** Where it answers, if asked to. */
+  readonly healthzPort: number | undefined;
+  readonly statusPort: number | undefined;
   /** Resolves when everything that the informers know is in the kernel. */
   synced(): Promise<void>;
 }

@@ -16,6 +16,8 @@ export interface SynchronizerOptions {
   readonly checkPeriodMs: number;
   /** What a service needs now; `before` is what it was given last. */
   plan(service: string, before: ServiceRules | undefined): ServiceRules | undefined;
+  /** Told of each plan. */
+  planned?(service: string, rules: ServiceRules | undefined): void;
 }
 
 export interface SynchronizerDeps {
@@ -35,6 +37,7 @@ export class Synchronizer {
   readonly #ledger = new ItemLedger();
   readonly #dirty = new Set<string>();
   readonly #idle: (() => void)[] = [];
+  readonly #staleFlows: string[][] = [];
   #needsFull = true;
   #open = false;
   #stopped = false;
@@ -121,7 +124,7 @@ export class Synchronizer {
   async #sync(): Promise<void> {
     const { clock, log } = this.#deps;
     const startedAt = clock.monotonic();
-    const flows = this.#plan();
+    this.#plan();
     const full = this.#needsFull;
     const changes = this.#ledger.takeChanges();
     const script = full ? renderFull(this.#ledger.content(), this.#options.frame) : renderDiff(changes);
@@ -138,21 +141,20 @@ export class Synchronizer {
     this.syncedAt = clock.now();
     if (script !== "")
       log.debug("loaded rules", { full, changes: changes.length, durationMs: Math.round(this.#lastSyncAt - startedAt) });
-    for (const command of flows) await this.#forgetFlows(command);
+    for (const command of this.#staleFlows.splice(0)) await this.#forgetFlows(command);
   }
 
-  /** Plans the services that changed, and returns which flows are to be forgotten once the rules are in. */
-  #plan(): string[][] {
-    const flows: string[][] = [];
+  /** Plans the services that changed. Flows are forgotten once the rules are in: earlier, the next packet would bring them back. */
+  #plan(): void {
     for (const service of this.#dirty) {
       const before = this.#ledger.get(service);
       const after = this.#options.plan(service, before);
       this.#ledger.put(service, after);
-      // At the first load every service is new, and its flows are those of the proxy before us.
-      if (before !== undefined || !this.#needsFull) flows.push(...staleFlows(before?.flows, after?.flows));
+      this.#options.planned?.(service, after);
+      // At the first load every service is new to us, but its flows are good ones of the proxy before us.
+      if (this.syncedAt !== undefined) this.#staleFlows.push(...staleFlows(before?.flows, after?.flows));
     }
     this.#dirty.clear();
-    return flows;
   }
 
   /** The kernel's state is in doubt after a failure: the next attempt loads everything. */

@@ -12,7 +12,8 @@ export class AddressPool {
     const base = address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
     this.#size = 2 ** (32 - Number(bits)) - 3;
     this.#first = base + 2;
-    if (!Number.isInteger(base) || this.#size < 1) throw new Error(`Cannot give out addresses of "${cidr}": not an IPv4 range of at least 4 addresses`);
+    if (!Number.isInteger(base) || this.#size < 1)
+      throw new Error(`Cannot give out addresses of "${cidr}": not an IPv4 range of at least 4 addresses`);
   }
 
   take(): string {

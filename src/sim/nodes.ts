@@ -1,10 +1,34 @@
 // Many simulated nodes in one process: one watch of pods, one timer for all heartbeats, a fleet only where pods are.
-import { isAlreadyExists, isNotFound, type JsonObject, type Lease, leases, type Node, nodes as nodeResource, type Pod, pods as podResource, type Stored } from "#api";
+import {
+  isAlreadyExists,
+  isNotFound,
+  type JsonObject,
+  type Lease,
+  leases,
+  type Node,
+  nodes as nodeResource,
+  type Pod,
+  pods as podResource,
+  type Stored,
+} from "#api";
 import { type Clock, every, type Log, type Random, type Running, type Timer } from "#base";
 import { type Client, createInformerFactory, type InformerFactory } from "#client";
 import {
-  type Capacity, type EventSink, feed, ImageKeeper, type KubeletOptions, kubeletVersion, leaseNamespace, newNode, nodeLease, nodeStatus, noEvents, objectsThrough, PodFleet,
-  type ReferencedObjects, referencesOnly,
+  type Capacity,
+  type EventSink,
+  feed,
+  ImageKeeper,
+  type KubeletOptions,
+  kubeletVersion,
+  leaseNamespace,
+  newNode,
+  nodeLease,
+  nodeStatus,
+  noEvents,
+  objectsThrough,
+  PodFleet,
+  type ReferencedObjects,
+  referencesOnly,
 } from "#kubelet";
 import { simulatedProbes } from "./probes.ts";
 import { type SimulatedRuntime, simulatedRuntime } from "./runtime.ts";
@@ -78,7 +102,8 @@ export async function startSimNodes(options: SimNodesOptions, deps: SimNodesDeps
   const route = (pod: Pod): PodFleet | undefined => {
     const node = byName.get(pod.spec.nodeName ?? "");
     if (node === undefined || node.isDown) return undefined;
-    return (node.fleet ??= makeFleet(node, objects, capacity, deps));
+    node.fleet ??= makeFleet(node, objects, capacity, deps);
+    return node.fleet;
   };
   const subscription = feed(pods, {
     set: (pod) => route(pod)?.set(pod),
@@ -139,7 +164,12 @@ const nodeFacts = (node: SimNode, capacity: Capacity, now: number): Parameters<t
   options: node.options,
   capacity,
   nodeInfo: {
-    kernelVersion: "simulated", osImage: "Tiphys simulated node", architecture: "amd64", bootId: `boot-${node.name}`, machineId: `machine-${node.name}`, systemUuid: `system-${node.name}`,
+    kernelVersion: "simulated",
+    osImage: "Tiphys simulated node",
+    architecture: "amd64",
+    bootId: `boot-${node.name}`,
+    machineId: `machine-${node.name}`,
+    systemUuid: `system-${node.name}`,
   },
   kubeletVersion,
   runtimeVersion: "simulated://1.0.0",
@@ -152,7 +182,10 @@ const nodeFacts = (node: SimNode, capacity: Capacity, now: number): Parameters<t
 async function register(node: SimNode, capacity: Capacity, clock: Clock): Promise<void> {
   const wanted = newNode(nodeFacts(node, capacity, clock.now()));
   try {
-    node.node = await node.client.create(nodeResource, { ...wanted, spec: { ...wanted.spec, podCIDR: node.podCidr, podCIDRs: [node.podCidr] } });
+    node.node = await node.client.create(nodeResource, {
+      ...wanted,
+      spec: { ...wanted.spec, podCIDR: node.podCidr, podCIDRs: [node.podCidr] },
+    });
     if (node.node.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True")) return;
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
@@ -163,7 +196,12 @@ async function register(node: SimNode, capacity: Capacity, clock: Clock): Promis
 
 async function report(node: SimNode, capacity: Capacity, clock: Clock): Promise<void> {
   const status = nodeStatus(nodeFacts(node, capacity, clock.now()));
-  node.node = await node.client.patch(nodeResource, { name: node.name }, { type: "strategic", body: { status: status as unknown as JsonObject } }, { subresource: "status" });
+  node.node = await node.client.patch(
+    nodeResource,
+    { name: node.name },
+    { type: "strategic", body: { status: status as unknown as JsonObject } },
+    { subresource: "status" },
+  );
 }
 
 function makeFleet(node: SimNode, objects: ReferencedObjects, capacity: Capacity, deps: SimNodesDeps): PodFleet {
@@ -172,7 +210,11 @@ function makeFleet(node: SimNode, objects: ReferencedObjects, capacity: Capacity
   const events = deps.eventsFor?.(node.name) ?? noEvents;
   node.runtime = runtime;
   const fleet = new PodFleet({
-    client: node.client, runtime, clock, log, events,
+    client: node.client,
+    runtime,
+    clock,
+    log,
+    events,
     options: node.options,
     images: new ImageKeeper({ runtime, clock, events, credentials: async () => undefined }),
     volumes: referencesOnly(objects),
@@ -218,7 +260,10 @@ async function renew(node: SimNode, clock: Clock): Promise<void> {
   const before = node.lease;
   node.lease = undefined;
   try {
-    node.lease = before === undefined ? await node.client.create(leases, wanted) : await node.client.update(leases, { ...before, spec: wanted.spec });
+    node.lease =
+      before === undefined
+        ? await node.client.create(leases, wanted)
+        : await node.client.update(leases, { ...before, spec: wanted.spec });
   } catch (error) {
     if (isNotFound(error)) return; // made anew at the next beat
     if (!isAlreadyExists(error)) throw error;

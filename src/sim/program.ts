@@ -74,7 +74,8 @@ function runSimple(name: string, args: readonly string[]): Outcome | undefined {
   switch (name) {
     case "sleep": {
       const total = args.reduce((sum, word) => sum + (parseDuration(word) ?? Number.NaN), 0);
-      if (Number.isNaN(total) || args.length === 0) return { durationMs: 0, exitCode: 1, output: [`sleep: invalid time interval '${args.join(" ")}'`] };
+      if (Number.isNaN(total) || args.length === 0)
+        return { durationMs: 0, exitCode: 1, output: [`sleep: invalid time interval '${args.join(" ")}'`] };
       return { durationMs: total === Number.POSITIVE_INFINITY ? undefined : total, exitCode: 0, output: [] };
     }
     case "true":
@@ -90,7 +91,34 @@ function runSimple(name: string, args: readonly string[]): Outcome | undefined {
 }
 
 /** Commands that a script may contain and that we take for done at once. */
-const instant = new Set(["cat", "cd", "chmod", "chown", "cp", "date", "env", "export", "hostname", "id", "ln", "ls", "mkdir", "mv", "printf", "pwd", "rm", "set", "test", "[", "touch", "trap", "umask", "uname", "wc", "whoami"]);
+const instant = new Set([
+  "cat",
+  "cd",
+  "chmod",
+  "chown",
+  "cp",
+  "date",
+  "env",
+  "export",
+  "hostname",
+  "id",
+  "ln",
+  "ls",
+  "mkdir",
+  "mv",
+  "printf",
+  "pwd",
+  "rm",
+  "set",
+  "test",
+  "[",
+  "touch",
+  "trap",
+  "umask",
+  "uname",
+  "wc",
+  "whoami",
+]);
 
 /** A list of commands with ";", newlines, "&&" and "||". Loops, pipes and unknown commands: it runs on. */
 export function runScript(script: string): Outcome | undefined {

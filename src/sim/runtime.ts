@@ -1,8 +1,17 @@
 // A container runtime that only pretends: containers start, run, end and answer as their specs and annotations say.
 import type { Clock, Random, Timer } from "#base";
-import type { ContainerConfig, ContainerStatus, Image, Runtime, RuntimeEvent, RuntimeInfo, SandboxConfig, SandboxStatus } from "#kubelet";
+import type {
+  ContainerConfig,
+  ContainerStatus,
+  Image,
+  Runtime,
+  RuntimeEvent,
+  RuntimeInfo,
+  SandboxConfig,
+  SandboxStatus,
+} from "#kubelet";
 import { AddressPool } from "./addresses.ts";
-import { annotation, failsNow, parseDuration, type Program, programOf, runCommand } from "./program.ts";
+import { annotation, failsNow, type Program, parseDuration, programOf, runCommand } from "./program.ts";
 
 export interface SimulatedRuntimeOptions {
   /** Where pod addresses come from. Asked when the first is needed. */
@@ -69,11 +78,23 @@ class Simulation implements SimulatedRuntime {
     const delay = parseDuration(config.pod.metadata.annotations?.["sim.tiphys.dev/start-delay"] ?? "0") ?? 0;
     if (delay > 0) await new Promise<void>((resolve) => this.#clock.after(delay, resolve));
     const id = this.#id();
-    const ips = config.hostNetwork ? [] : [(this.#pool ??= new AddressPool(this.#podCidr())).take()];
+    this.#pool ??= config.hostNetwork ? undefined : new AddressPool(this.#podCidr());
+    const ips = config.hostNetwork || this.#pool === undefined ? [] : [this.#pool.take()];
     const { podName, podNamespace, podUid, attempt, labels, annotations } = config;
     this.#sandboxes.set(id, {
       config,
-      status: { id, podName, podNamespace, podUid, attempt, ready: true, createdAtMs: this.#clock.now(), ips, labels, annotations },
+      status: {
+        id,
+        podName,
+        podNamespace,
+        podUid,
+        attempt,
+        ready: true,
+        createdAtMs: this.#clock.now(),
+        ips,
+        labels,
+        annotations,
+      },
     });
     return id;
   }
@@ -111,8 +132,22 @@ class Simulation implements SimulatedRuntime {
       config,
       program: programOf(sandbox.config.pod, name, config.command, config.args),
       status: {
-        id, sandboxId, name, attempt, state: "created", createdAtMs: this.#clock.now(), startedAtMs: 0, finishedAtMs: 0, exitCode: 0,
-        reason: "", message: "", image, imageRef: config.imageId, labels, annotations, logPath,
+        id,
+        sandboxId,
+        name,
+        attempt,
+        state: "created",
+        createdAtMs: this.#clock.now(),
+        startedAtMs: 0,
+        finishedAtMs: 0,
+        exitCode: 0,
+        reason: "",
+        message: "",
+        image,
+        imageRef: config.imageId,
+        labels,
+        annotations,
+        logPath,
       },
       timer: undefined,
       stopped: [],
@@ -151,7 +186,9 @@ class Simulation implements SimulatedRuntime {
     await new Promise<void>((resolve) => {
       container.stopped.push(resolve);
       container.timer?.cancel();
-      container.timer = this.#clock.after(Math.min(stopMs, graceMs), () => this.#end(container, stopMs > graceMs || graceMs === 0 ? 137 : stopExitCode, ""));
+      container.timer = this.#clock.after(Math.min(stopMs, graceMs), () =>
+        this.#end(container, stopMs > graceMs || graceMs === 0 ? 137 : stopExitCode, ""),
+      );
     });
   }
 
@@ -214,7 +251,9 @@ class Simulation implements SimulatedRuntime {
 
   async pullImage(image: string): Promise<string> {
     if (image.includes(pullErrorMarker)) {
-      throw new Error(`rpc error: code = NotFound desc = failed to pull and unpack image "${image}": failed to resolve reference "${image}": ${image}: not found`);
+      throw new Error(
+        `rpc error: code = NotFound desc = failed to pull and unpack image "${image}": failed to resolve reference "${image}": ${image}: not found`,
+      );
     }
     return (await this.imageStatus(image))?.id ?? "";
   }
@@ -261,7 +300,10 @@ class Simulation implements SimulatedRuntime {
     const container = this.#containers.get(containerId);
     if (container?.status.state !== "running") return { cpu: "0", memory: "0" };
     const { pod } = container.sandbox.config;
-    return { cpu: annotation(pod, container.config.name, "cpu") ?? "1m", memory: annotation(pod, container.config.name, "memory") ?? "1Mi" };
+    return {
+      cpu: annotation(pod, container.config.name, "cpu") ?? "1m",
+      memory: annotation(pod, container.config.name, "memory") ?? "1Mi",
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -273,9 +315,11 @@ class Simulation implements SimulatedRuntime {
     const { pod } = container.sandbox.config;
     const spec = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find(({ name }) => name === container.config.name);
     const age = this.#clock.now() - container.status.startedAtMs;
-    const same = (other: readonly string[] | undefined): boolean => other !== undefined && other.length === command.length && other.every((word, index) => word === command[index]);
+    const same = (other: readonly string[] | undefined): boolean =>
+      other !== undefined && other.length === command.length && other.every((word, index) => word === command[index]);
     return (["startup", "liveness", "readiness"] as const).some(
-      (kind) => same(spec?.[`${kind}Probe`]?.exec?.command) && failsNow(annotation(pod, container.config.name, `fail-${kind}`), age),
+      (kind) =>
+        same(spec?.[`${kind}Probe`]?.exec?.command) && failsNow(annotation(pod, container.config.name, `fail-${kind}`), age),
     );
   }
 

@@ -2,6 +2,7 @@
 export { compactPeriodically } from "./compactor.ts";
 export { claimDirectory } from "./disk/claim.ts";
 export { type DiskStore, type DiskStoreOptions, openDiskStore } from "./disk/disk-store.ts";
+export { type EtcdStore, type EtcdStoreOptions, openEtcdStore } from "./etcd/etcd-store.ts";
 export { type EtcdServer, type EtcdServerOptions, startEtcdServer } from "./etcd/server.ts";
 export { MemoryStore, type MemoryStoreOptions, openMemoryStore } from "./memory.ts";
 export {

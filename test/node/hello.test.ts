@@ -110,6 +110,8 @@ describe("one real node", { skip, concurrency: false }, () => {
     assert.equal(readFileSync(join(directory, "out.txt"), "utf8"), "carried\n");
   });
 
+  test("cluster-info says where the DNS is", async () => assert.match(await k("cluster-info"), /CoreDNS.* is running at/));
+
   test("a pod reaches the Service by its name", async () => {
     const [name = ""] = await podNames();
     assert.match(await k("exec", name, "--", "wget", "-q", "-O", "-", "http://hello.default.svc.cluster.local"), /hello from hello-/);

@@ -1,7 +1,7 @@
 // The scheduler against our own API server in the same process: authorization, admission, watch and binding are real.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nodes, type Pod, pods, serviceAccounts } from "#api";
+import { nodes, type Pod, pods, priorityClasses, serviceAccounts } from "#api";
 import { startApiServer } from "#apiserver";
 import { seededRandom, silentLog, systemClock, systemFiles } from "#base";
 import {
@@ -18,6 +18,8 @@ import { openMemoryStore } from "#store";
 interface World extends AsyncDisposable {
   readonly client: Client;
   readonly informers: InformerFactory;
+  /** One more, beside the one that runs already. */
+  startScheduler(): Promise<AsyncDisposable & { readonly informers: InformerFactory }>;
 }
 
 /** The scheduler speaks as the user that upstream's certificates name, so that its RBAC role is tested too. */
@@ -26,30 +28,33 @@ async function startWorld(): Promise<World> {
   const random = seededRandom(1);
   const store = openMemoryStore({ clock });
   const server = await startApiServer({ listen: false }, { store, clock, random, files: systemFiles, log: silentLog });
-  const admin = createClient(
-    inProcessTransport(server.handle, {
-      user: { name: "admin", groups: ["system:masters", "system:authenticated"] },
-      userAgent: "test",
-    }),
-  );
-  const client = createClient(
-    inProcessTransport(server.handle, {
-      user: { name: "system:kube-scheduler", groups: ["system:authenticated"] },
-      userAgent: "kube-scheduler",
-    }),
-  );
-  const informers = createInformerFactory({ client, clock, random, log: silentLog });
-  const events = createEvents({ client, clock, log: silentLog });
-  const scheduler = await startScheduler({}, { client, informers, events, clock, random, log: silentLog });
-  informers.start();
-  await informers.synced();
+  const as = (name: string, ...groups: readonly string[]): Client =>
+    createClient(
+      inProcessTransport(server.handle, { user: { name, groups: [...groups, "system:authenticated"] }, userAgent: "test" }),
+    );
+  const runScheduler = async () => {
+    const client = as("system:kube-scheduler");
+    const informers = createInformerFactory({ client, clock, random, log: silentLog });
+    const events = createEvents({ client, clock, log: silentLog });
+    const scheduler = await startScheduler({}, { client, informers, events, clock, random, log: silentLog });
+    informers.start();
+    await informers.synced();
+    return {
+      informers,
+      [Symbol.asyncDispose]: async () => {
+        await scheduler[Symbol.asyncDispose]();
+        await events[Symbol.asyncDispose]();
+        await informers[Symbol.asyncDispose]();
+      },
+    };
+  };
+  const scheduler = await runScheduler();
   return {
-    client: admin,
-    informers,
+    client: as("admin", "system:masters"),
+    informers: scheduler.informers,
+    startScheduler: runScheduler,
     [Symbol.asyncDispose]: async () => {
       await scheduler[Symbol.asyncDispose]();
-      await events[Symbol.asyncDispose]();
-      await informers[Symbol.asyncDispose]();
       await server[Symbol.asyncDispose]();
     },
   };
@@ -134,6 +139,68 @@ test("a pod that fits nowhere has its reason in the API, and is bound once there
   await client.delete(pods, { namespace: "default", name: "big" }, { gracePeriodSeconds: 0 });
   await until(world.informers, (list) => list.some((pod) => pod.metadata.name === "late" && pod.spec?.nodeName !== undefined));
 });
+
+test("a critical pod takes the place of a pod of lower priority, which says so in its condition", {
+  timeout: 30_000,
+}, async () => {
+  await using world = await startWorld();
+  const { client } = world;
+  await ensureDefault(client);
+  await addNodes(client, 1);
+  await client.create(priorityClasses, { metadata: { name: "low" }, value: 1 });
+  const seen: Pod[] = [];
+  using _handler = world.informers.informer(pods).addHandler({ updated: (pod) => void seen.push(pod) });
+  await client.create(pods, withSpec(aPod("low", "31"), { priorityClassName: "low", terminationGracePeriodSeconds: 0 }));
+  await until(world.informers, (list) => list.some((pod) => pod.spec?.nodeName !== undefined));
+  await client.create(pods, withSpec(aPod("critical", "31"), { priorityClassName: "system-cluster-critical" }));
+  await until(
+    world.informers,
+    (list) => list.length === 1 && list[0]?.metadata.name === "critical" && list[0].spec?.nodeName === "n0",
+  );
+  const target = seen
+    .flatMap((pod) => (pod.metadata.name === "low" ? (pod.status?.conditions ?? []) : []))
+    .find(({ type }) => type === "DisruptionTarget");
+  assert.equal(target?.reason, "PreemptionByScheduler");
+});
+
+test("a host port is taken once, and NodePorts says so", { timeout: 30_000 }, async () => {
+  await using world = await startWorld();
+  const { client } = world;
+  await ensureDefault(client);
+  await addNodes(client, 1);
+  const containers = [{ name: "c", image: "i", ports: [{ containerPort: 80, hostPort: 8080 }] }];
+  await client.create(pods, withSpec(aPod("first"), { containers }));
+  await until(world.informers, (list) => list.some((pod) => pod.spec?.nodeName !== undefined));
+  await client.create(pods, withSpec(aPod("second"), { containers }));
+  const messageOf = (pod: Pod): string =>
+    pod.status?.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False")?.message ?? "";
+  await until(world.informers, (list) =>
+    list.some((pod) => messageOf(pod).includes("1 node(s) didn't have free ports for the requested pod ports.")),
+  );
+});
+
+test("two schedulers of the same name race for the same pods, and each pod is bound once", { timeout: 30_000 }, async () => {
+  await using world = await startWorld();
+  const { client } = world;
+  await using _rival = await world.startScheduler();
+  await ensureDefault(client);
+  await addNodes(client, 3);
+  const nodesOf = new Map<string, Set<string>>();
+  using _handler = world.informers.informer(pods).addHandler({
+    updated: (pod) => {
+      const { nodeName } = pod.spec ?? {};
+      if (nodeName !== undefined) nodesOf.set(pod.metadata.name, (nodesOf.get(pod.metadata.name) ?? new Set()).add(nodeName));
+    },
+  });
+  await Promise.all(Array.from({ length: 60 }, (_, i) => client.create(pods, aPod(`p${i}`))));
+  await until(world.informers, (list) => list.length === 60 && list.every((pod) => pod.spec?.nodeName !== undefined));
+  assert.ok([...nodesOf.values()].every((names) => names.size === 1));
+});
+
+const withSpec = (pod: Pod, spec: Partial<NonNullable<Pod["spec"]>>): Pod => ({
+  ...pod,
+  spec: { ...(pod.spec as NonNullable<Pod["spec"]>), ...spec },
+}); // aPod sets it
 
 /** What the service account controller would do. */
 async function ensureDefault(client: Client): Promise<void> {

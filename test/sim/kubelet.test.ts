@@ -1,15 +1,25 @@
 // A whole kubelet (volumes on disk, node object, restarts) over a simulated runtime, against the real API server in this process.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { configMaps, isNotFound, leases, nodes, type Pod, pods, secrets, serviceAccounts, services, type Stored } from "#api";
+import { configMaps, isNotFound, leases, nodes, type Pod, pods, type Stored, secrets, serviceAccounts, services } from "#api";
 import { startApiServer } from "#apiserver";
 import { seededRandom, silentLog, systemFiles, VirtualClock } from "#base";
 import { type Client, createClient, inProcessTransport } from "#client";
-import { type ContainerConfig, type KubeletOptions, type Runtime, type RunningKubelet, startKubelet } from "#kubelet";
-import { simulatedProbes, type SimulatedRuntime, simulatedRuntime } from "#sim";
+import { type ContainerConfig, type KubeletOptions, type RunningKubelet, type Runtime, startKubelet } from "#kubelet";
+import { type SimulatedRuntime, simulatedProbes, simulatedRuntime } from "#sim";
 import { openMemoryStore } from "#store";
 
 interface Scene extends AsyncDisposable {
@@ -28,8 +38,16 @@ async function scene(more: Partial<KubeletOptions> = {}): Promise<Scene> {
   const clock = new VirtualClock();
   const random = seededRandom(7);
   const directory = mkdtempSync(join(tmpdir(), "kubelet-"));
-  const server = await startApiServer({ listen: false }, { store: openMemoryStore({ clock }), clock, random, files: systemFiles, log: silentLog });
-  const client = createClient(inProcessTransport(server.handle, { user: { name: "admin", groups: ["system:masters", "system:authenticated"] }, userAgent: "test" }));
+  const server = await startApiServer(
+    { listen: false },
+    { store: openMemoryStore({ clock }), clock, random, files: systemFiles, log: silentLog },
+  );
+  const client = createClient(
+    inProcessTransport(server.handle, {
+      user: { name: "admin", groups: ["system:masters", "system:authenticated"] },
+      userAgent: "test",
+    }),
+  );
   await client.create(serviceAccounts, { metadata: { name: "default", namespace: "default" } });
   const simulated = simulatedRuntime({ podCidr: () => "10.244.1.0/24" }, { clock, random });
   const created: ContainerConfig[] = [];
@@ -47,13 +65,24 @@ async function scene(more: Partial<KubeletOptions> = {}): Promise<Scene> {
   });
   const told: string[] = [];
   const it: Scene = {
-    clock, client, runtime, directory, created, told,
+    clock,
+    client,
+    runtime,
+    directory,
+    created,
+    told,
     kubelet: undefined as never, // set below
     start: async (options = {}) => {
       it.kubelet = await startKubelet(
         { nodeName: "n1", nodeIps: ["10.0.0.1"], rootDirectory: directory, clusterDns: ["10.96.0.10"], ...more, ...options },
         {
-          client, runtime, clock, random, log: silentLog, files: systemFiles, probes: simulatedProbes(clock),
+          client,
+          runtime,
+          clock,
+          random,
+          log: silentLog,
+          files: systemFiles,
+          probes: simulatedProbes(clock),
           capacity: { cpu: "4", memoryBytes: 8 * 2 ** 30, ephemeralBytes: 2 ** 36 },
           nodeInfo: { kernelVersion: "6", osImage: "test", architecture: "amd64", bootId: "b", machineId: "m", systemUuid: "s" },
           events: { record: (_about, _type, reason, message) => told.push(`${reason}: ${message}`) },
@@ -72,6 +101,11 @@ async function scene(more: Partial<KubeletOptions> = {}): Promise<Scene> {
   return it;
 }
 
+/** Lets files on the real disk be read and written: turns of the event loop, no time. */
+async function turns(): Promise<void> {
+  for (let i = 0; i < 30; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
 const pod = (name: string, spec: Partial<Pod["spec"]> = {}, metadata: Partial<Pod["metadata"]> = {}): Pod => ({
   apiVersion: "v1",
   kind: "Pod",
@@ -84,7 +118,7 @@ async function until(it: Scene, name: string, holds: (object: Stored<Pod>) => bo
     const found = await it.client.get(pods, { namespace: "default", name });
     if (holds(found)) return found;
     assert.ok(it.clock.now() < end, `pod ${name}: ${JSON.stringify(found.status, null, 1)}\n${it.told.join("\n")}`);
-    await new Promise((resolve) => setTimeout(resolve, 2)); // real files take real time
+    await turns();
     await it.clock.advance(50);
   }
 }
@@ -97,20 +131,24 @@ async function untilGone(it: Scene, name: string): Promise<void> {
       assert.ok(isNotFound(error));
       return;
     }
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await turns();
     await it.clock.advance(50);
   }
   assert.fail(`pod ${name} does not go away`);
 }
 
-const isReady = (object: Pod): boolean => object.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+const isReady = (object: Pod): boolean =>
+  object.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
 
 test("a kubelet registers its node, reports it Ready and renews its lease", async () => {
   await using it = await scene();
   await it.clock.advance(1000);
   assert.equal(it.kubelet.ready(), undefined);
   const node = await it.client.get(nodes, { name: "n1" });
-  assert.deepEqual(node.status?.addresses, [{ type: "InternalIP", address: "10.0.0.1" }, { type: "Hostname", address: "n1" }]);
+  assert.deepEqual(node.status?.addresses, [
+    { type: "InternalIP", address: "10.0.0.1" },
+    { type: "Hostname", address: "n1" },
+  ]);
   assert.equal(node.status?.allocatable?.["memory"], "8Gi");
   const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
   assert.deepEqual([ready?.status, ready?.reason, ready?.message], ["True", "KubeletReady", "kubelet is posting ready status"]);
@@ -123,25 +161,46 @@ test("a kubelet registers its node, reports it Ready and renews its lease", asyn
 test("volumes of config maps, secrets and the downward API are on disk, follow changes, and go with the pod", async () => {
   await using it = await scene();
   await it.client.create(configMaps, { metadata: { name: "conf", namespace: "default" }, data: { a: "1", b: "2" } });
-  await it.client.create(secrets, { metadata: { name: "keys", namespace: "default" }, data: { key: Buffer.from("hidden").toString("base64") } });
-  const created = await it.client.create(pods, pod("web", {
-    containers: [{
-      name: "app", image: "app:1",
-      volumeMounts: [{ name: "c", mountPath: "/c" }, { name: "s", mountPath: "/s", readOnly: true }, { name: "d", mountPath: "/d" }, { name: "e", mountPath: "/e", subPath: "sub/dir" }],
-    }],
-    volumes: [
-      { name: "c", configMap: { name: "conf", items: [{ key: "a", path: "deep/a.txt", mode: 0o400 }] } },
-      { name: "s", projected: { sources: [{ secret: { name: "keys" } }, { configMap: { name: "conf" } }] } },
-      { name: "d", downwardAPI: { items: [{ path: "labels", fieldRef: { fieldPath: "metadata.labels" } }] } },
-      { name: "e", emptyDir: {} },
-    ],
-  }, { labels: { app: "web", tier: "front" } }));
+  await it.client.create(secrets, {
+    metadata: { name: "keys", namespace: "default" },
+    data: { key: Buffer.from("hidden").toString("base64") },
+  });
+  const created = await it.client.create(
+    pods,
+    pod(
+      "web",
+      {
+        containers: [
+          {
+            name: "app",
+            image: "app:1",
+            volumeMounts: [
+              { name: "c", mountPath: "/c" },
+              { name: "s", mountPath: "/s", readOnly: true },
+              { name: "d", mountPath: "/d" },
+              { name: "e", mountPath: "/e", subPath: "sub/dir" },
+            ],
+          },
+        ],
+        volumes: [
+          { name: "c", configMap: { name: "conf", items: [{ key: "a", path: "deep/a.txt", mode: 0o400 }] } },
+          { name: "s", projected: { sources: [{ secret: { name: "keys" } }, { configMap: { name: "conf" } }] } },
+          { name: "d", downwardAPI: { items: [{ path: "labels", fieldRef: { fieldPath: "metadata.labels" } }] } },
+          { name: "e", emptyDir: {} },
+        ],
+      },
+      { labels: { app: "web", tier: "front" } },
+    ),
+  );
   await until(it, "web", isReady);
   const mounts = Object.fromEntries(it.created[0]!.mounts.map((mount) => [mount.containerPath, mount]));
   const at = (path: string): string => mounts[path]?.hostPath ?? "";
   assert.equal(readFileSync(join(at("/c"), "deep/a.txt"), "utf8"), "1");
   assert.equal(statSync(join(at("/c"), "deep/a.txt")).mode & 0o777, 0o400);
-  assert.deepEqual(readdirSync(at("/c")).filter((name) => !name.startsWith("..")), ["deep"]);
+  assert.deepEqual(
+    readdirSync(at("/c")).filter((name) => !name.startsWith("..")),
+    ["deep"],
+  );
   assert.equal(readFileSync(join(at("/s"), "key"), "utf8"), "hidden");
   assert.equal(mounts["/s"]?.readOnly, true);
   assert.equal(readFileSync(join(at("/d"), "labels"), "utf8"), 'app="web"\ntier="front"');
@@ -152,9 +211,10 @@ test("volumes of config maps, secrets and the downward API are on disk, follow c
 
   await it.client.update(configMaps, { metadata: { name: "conf", namespace: "default" }, data: { a: "changed" } });
   await it.clock.advance(21_000);
-  for (let i = 0; i < 100 && readFileSync(join(at("/c"), "deep/a.txt"), "utf8") !== "changed"; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+  for (let i = 0; i < 100 && readFileSync(join(at("/c"), "deep/a.txt"), "utf8") !== "changed"; i++)
+    await turns();
   assert.equal(readFileSync(join(at("/c"), "deep/a.txt"), "utf8"), "changed");
-  for (let i = 0; i < 100 && existsSync(join(at("/s"), "b")); i++) await new Promise((resolve) => setTimeout(resolve, 5));
+  for (let i = 0; i < 100 && existsSync(join(at("/s"), "b")); i++) await turns();
   assert.ok(!existsSync(join(at("/s"), "b")), "a key that is gone is no file any more");
 
   await it.client.delete(pods, { namespace: "default", name: "web" });
@@ -167,18 +227,31 @@ test("a subPath that leads out of its volume through a link is refused", async (
   const inside = join(it.directory, "shared");
   mkdirSync(inside);
   symlinkSync("/etc", join(inside, "trap"));
-  await it.client.create(pods, pod("web", {
-    containers: [{ name: "app", image: "app:1", volumeMounts: [{ name: "h", mountPath: "/h", subPath: "trap" }] }],
-    volumes: [{ name: "h", hostPath: { path: inside, type: "Directory" } }],
-  }));
-  const stuck = await until(it, "web", (object) => object.status?.containerStatuses?.[0]?.state?.waiting?.reason === "CreateContainerConfigError");
+  await it.client.create(
+    pods,
+    pod("web", {
+      containers: [{ name: "app", image: "app:1", volumeMounts: [{ name: "h", mountPath: "/h", subPath: "trap" }] }],
+      volumes: [{ name: "h", hostPath: { path: inside, type: "Directory" } }],
+    }),
+  );
+  const stuck = await until(
+    it,
+    "web",
+    (object) => object.status?.containerStatuses?.[0]?.state?.waiting?.reason === "CreateContainerConfigError",
+  );
   assert.match(stuck.status?.containerStatuses?.[0]?.state?.waiting?.message ?? "", /leads out of its volume/);
   assert.equal(it.created.length, 0);
 });
 
 test("a pod that waits for a config map says so and starts when it is there", async () => {
   await using it = await scene();
-  await it.client.create(pods, pod("web", { volumes: [{ name: "c", configMap: { name: "late" } }], containers: [{ name: "app", image: "app:1", volumeMounts: [{ name: "c", mountPath: "/c" }] }] }));
+  await it.client.create(
+    pods,
+    pod("web", {
+      volumes: [{ name: "c", configMap: { name: "late" } }],
+      containers: [{ name: "app", image: "app:1", volumeMounts: [{ name: "c", mountPath: "/c" }] }],
+    }),
+  );
   const failure = 'FailedMount: MountVolume.SetUp failed for volume "c" : configmap "late" not found';
   await until(it, "web", () => it.told.includes(failure));
   await it.client.create(configMaps, { metadata: { name: "late", namespace: "default" }, data: { a: "1" } });
@@ -188,21 +261,34 @@ test("a pod that waits for a config map says so and starts when it is there", as
 test("the environment comes from services, config maps, fields and references, in this order", async () => {
   await using it = await scene();
   await it.client.create(configMaps, { metadata: { name: "conf", namespace: "default" }, data: { COLOR: "red", SIZE: "1" } });
-  await it.client.create(services, { metadata: { name: "data-base", namespace: "default" }, spec: { clusterIP: "10.96.0.50", ports: [{ port: 5432, name: "pg" }] } }).catch(() => {});
+  await it.client
+    .create(services, {
+      metadata: { name: "data-base", namespace: "default" },
+      spec: { clusterIP: "10.96.0.50", ports: [{ port: 5432, name: "pg" }] },
+    })
+    .catch(() => {});
   await it.clock.advance(100);
-  await it.client.create(pods, pod("web", {
-    containers: [{
-      name: "app", image: "app:1", command: ["run", "$(SIZE)", "$(NOT)", "$$(SIZE)"], resources: { limits: { cpu: "1500m", memory: "64Mi" } },
-      envFrom: [{ prefix: "P_", configMapRef: { name: "conf" } }, { configMapRef: { name: "conf" } }],
-      env: [
-        { name: "SIZE", value: "2" },
-        { name: "BOTH", value: "$(COLOR)-$(SIZE)" },
-        { name: "POD", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
-        { name: "IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } },
-        { name: "CPU", valueFrom: { resourceFieldRef: { resource: "limits.cpu" } } },
+  await it.client.create(
+    pods,
+    pod("web", {
+      containers: [
+        {
+          name: "app",
+          image: "app:1",
+          command: ["run", "$(SIZE)", "$(NOT)", "$$(SIZE)"],
+          resources: { limits: { cpu: "1500m", memory: "64Mi" } },
+          envFrom: [{ prefix: "P_", configMapRef: { name: "conf" } }, { configMapRef: { name: "conf" } }],
+          env: [
+            { name: "SIZE", value: "2" },
+            { name: "BOTH", value: "$(COLOR)-$(SIZE)" },
+            { name: "POD", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+            { name: "IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } },
+            { name: "CPU", valueFrom: { resourceFieldRef: { resource: "limits.cpu" } } },
+          ],
+        },
       ],
-    }],
-  }));
+    }),
+  );
   await until(it, "web", isReady);
   const config = it.created[0]!;
   const env = Object.fromEntries(config.env.map(({ name, value }) => [name, value]));
@@ -211,17 +297,33 @@ test("the environment comes from services, config maps, fields and references, i
     ["red", "2", "red-2", "web", "10.244.1.2", "2"],
   );
   assert.deepEqual(config.command, ["run", "2", "$(NOT)", "$(SIZE)"]);
-  assert.deepEqual([config.resources.cpuQuota, config.resources.memoryLimitBytes, config.resources.cpuShares], [150_000, 64 * 2 ** 20, 1536]);
+  assert.deepEqual(
+    [config.resources.cpuQuota, config.resources.memoryLimitBytes, config.resources.cpuShares],
+    [150_000, 64 * 2 ** 20, 1536],
+  );
 });
 
 test("a missing key is a CreateContainerConfigError, an optional one is left out", async () => {
   await using it = await scene();
   await it.client.create(configMaps, { metadata: { name: "conf", namespace: "default" }, data: { a: "1" } });
   const from = (key: string, optional: boolean) => ({ configMapKeyRef: { name: "conf", key, optional } });
-  await it.client.create(pods, pod("web", { containers: [{ name: "app", image: "app:1", env: [{ name: "X", valueFrom: from("missing", false) }] }] }));
-  const stuck = await until(it, "web", (object) => object.status?.containerStatuses?.[0]?.state?.waiting?.reason === "CreateContainerConfigError");
-  assert.equal(stuck.status?.containerStatuses?.[0]?.state?.waiting?.message, "couldn't find key missing in ConfigMap default/conf");
-  await it.client.create(pods, pod("fine", { containers: [{ name: "app", image: "app:1", env: [{ name: "X", valueFrom: from("missing", true) }] }] }));
+  await it.client.create(
+    pods,
+    pod("web", { containers: [{ name: "app", image: "app:1", env: [{ name: "X", valueFrom: from("missing", false) }] }] }),
+  );
+  const stuck = await until(
+    it,
+    "web",
+    (object) => object.status?.containerStatuses?.[0]?.state?.waiting?.reason === "CreateContainerConfigError",
+  );
+  assert.equal(
+    stuck.status?.containerStatuses?.[0]?.state?.waiting?.message,
+    "couldn't find key missing in ConfigMap default/conf",
+  );
+  await it.client.create(
+    pods,
+    pod("fine", { containers: [{ name: "app", image: "app:1", env: [{ name: "X", valueFrom: from("missing", true) }] }] }),
+  );
   await until(it, "fine", isReady);
 });
 
@@ -246,7 +348,7 @@ test("what runs for a pod that was deleted while the kubelet was away is stopped
   await it.client.delete(pods, { namespace: "default", name: "web" }, { gracePeriodSeconds: 0 });
   await it.start();
   for (let i = 0; i < 100 && (await it.runtime.listSandboxes()).length > 0; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await turns();
     await it.clock.advance(100);
   }
   assert.deepEqual([await it.runtime.listSandboxes(), await it.runtime.listContainers()], [[], []]);
@@ -254,12 +356,21 @@ test("what runs for a pod that was deleted while the kubelet was away is stopped
 
 test("pods that do not fit are refused with upstream's reasons", async () => {
   await using it = await scene({ maxPods: 2 });
-  await it.client.create(pods, pod("big", { containers: [{ name: "app", image: "app:1", resources: { requests: { cpu: "5" } } }] }));
+  await it.client.create(
+    pods,
+    pod("big", { containers: [{ name: "app", image: "app:1", resources: { requests: { cpu: "5" } } }] }),
+  );
   const big = await until(it, "big", (object) => object.status?.phase === "Failed");
-  assert.deepEqual([big.status?.reason, big.status?.message], ["OutOfcpu", "Pod was rejected: Node didn't have enough resource: cpu, requested: 5000, used: 0, capacity: 4000"]);
+  assert.deepEqual(
+    [big.status?.reason, big.status?.message],
+    ["OutOfcpu", "Pod was rejected: Node didn't have enough resource: cpu, requested: 5000, used: 0, capacity: 4000"],
+  );
   await it.client.create(pods, pod("picky", { nodeSelector: { disk: "ssd" } }));
   const picky = await until(it, "picky", (object) => object.status?.phase === "Failed");
-  assert.deepEqual([picky.status?.reason, picky.status?.message], ["NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"]);
+  assert.deepEqual(
+    [picky.status?.reason, picky.status?.message],
+    ["NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"],
+  );
   const port = { containers: [{ name: "app", image: "app:1", ports: [{ containerPort: 80, hostPort: 8080 }] }] };
   await it.client.create(pods, pod("first", port));
   await until(it, "first", isReady);
@@ -279,16 +390,27 @@ test("an image that cannot be pulled goes from ErrImagePull to ImagePullBackOff 
   const reason = (object: Pod): string | undefined => object.status?.containerStatuses?.[0]?.state?.waiting?.reason;
   await until(it, "web", (object) => reason(object) === "ErrImagePull");
   const waiting = await until(it, "web", (object) => reason(object) === "ImagePullBackOff");
-  assert.match(waiting.status?.containerStatuses?.[0]?.state?.waiting?.message ?? "", /^Back-off pulling image "sim\.tiphys\.dev\/pull-error:1": ErrImagePull: rpc error: code = NotFound/);
+  assert.match(
+    waiting.status?.containerStatuses?.[0]?.state?.waiting?.message ?? "",
+    /^Back-off pulling image "sim\.tiphys\.dev\/pull-error:1": ErrImagePull: rpc error: code = NotFound/,
+  );
   await until(it, "web", (object) => reason(object) === "ErrImagePull");
-  for (const text of ['Pulling: Pulling image "sim.tiphys.dev/pull-error:1"', "Failed: Error: ErrImagePull", "Failed: Error: ImagePullBackOff"]) assert.ok(it.told.includes(text), text);
+  for (const text of [
+    'Pulling: Pulling image "sim.tiphys.dev/pull-error:1"',
+    "Failed: Error: ErrImagePull",
+    "Failed: Error: ImagePullBackOff",
+  ])
+    assert.ok(it.told.includes(text), text);
 });
 
 test("a liveness probe that fails three times restarts the container, readiness keeps it out of service", async () => {
   await using it = await scene();
   const annotations = { "sim.tiphys.dev/fail-liveness": "after=20s", "sim.tiphys.dev/fail-readiness": "before=5s" };
   const probe = { httpGet: { port: 80, path: "/healthz" }, periodSeconds: 2 };
-  await it.client.create(pods, pod("web", { containers: [{ name: "app", image: "app:1", livenessProbe: probe, readinessProbe: probe }] }, { annotations }));
+  await it.client.create(
+    pods,
+    pod("web", { containers: [{ name: "app", image: "app:1", livenessProbe: probe, readinessProbe: probe }] }, { annotations }),
+  );
   await until(it, "web", (object) => object.status?.phase === "Running" && !isReady(object));
   await until(it, "web", isReady);
   const restarted = await until(it, "web", (object) => object.status?.containerStatuses?.[0]?.restartCount === 1);
@@ -299,9 +421,18 @@ test("a liveness probe that fails three times restarts the container, readiness 
 
 test("the termination message of a failed container is in its status", async () => {
   await using it = await scene();
-  await it.client.create(pods, pod("job", { restartPolicy: "Never", containers: [{ name: "app", image: "app:1", command: ["sh", "-c", "sleep 5; exit 3"] }] }));
+  await it.client.create(
+    pods,
+    pod("job", {
+      restartPolicy: "Never",
+      containers: [{ name: "app", image: "app:1", command: ["sh", "-c", "sleep 5; exit 3"] }],
+    }),
+  );
   await until(it, "job", isReady);
-  writeFileSync(it.created[0]!.mounts.find(({ containerPath }) => containerPath === "/dev/termination-log")!.hostPath, "out of cheese");
+  writeFileSync(
+    it.created[0]!.mounts.find(({ containerPath }) => containerPath === "/dev/termination-log")!.hostPath,
+    "out of cheese",
+  );
   const failed = await until(it, "job", (object) => object.status?.phase === "Failed");
   const { exitCode, reason, message } = failed.status?.containerStatuses?.[0]?.state?.terminated ?? {};
   assert.deepEqual([exitCode, reason, message], [3, "Error", "out of cheese"]);
@@ -310,11 +441,14 @@ test("the termination message of a failed container is in its status", async () 
 test("static pods run without the API and show as mirror pods", async () => {
   const manifests = mkdtempSync(join(tmpdir(), "manifests-"));
   try {
-    writeFileSync(join(manifests, "web.yaml"), "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers:\n  - name: app\n    image: app:1\n");
+    writeFileSync(
+      join(manifests, "web.yaml"),
+      "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers:\n  - name: app\n    image: app:1\n",
+    );
     await using it = await scene({ staticPodDirectory: manifests });
     const found = async (): Promise<Stored<Pod> | undefined> => (await it.client.list(pods, { namespace: "default" })).items[0];
     for (let i = 0; i < 300 && !isReady((await found()) ?? pod("none")); i++) {
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      await turns();
       await it.clock.advance(200);
     }
     const mirror = await found();
@@ -325,7 +459,7 @@ test("static pods run without the API and show as mirror pods", async () => {
 
     await it.client.delete(pods, { namespace: "default", name: "web-n1" }, { gracePeriodSeconds: 0 });
     for (let i = 0; i < 300 && ((await found())?.metadata.uid ?? mirror?.metadata.uid) === mirror?.metadata.uid; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      await turns();
       await it.clock.advance(200);
     }
     assert.notEqual((await found())?.metadata.uid, mirror?.metadata.uid, "a mirror comes back");
@@ -333,7 +467,7 @@ test("static pods run without the API and show as mirror pods", async () => {
 
     rmSync(join(manifests, "web.yaml"));
     for (let i = 0; i < 300 && (await found()) !== undefined; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      await turns();
       await it.clock.advance(500);
     }
     assert.equal(await found(), undefined);

@@ -1,9 +1,9 @@
 // Simulated nodes against the real API server, all in this process: pods become Ready and go away gracefully.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isNotFound, nodes, type Pod, pods, serviceAccounts, type Stored } from "#api";
-import { seededRandom, silentLog, systemFiles, VirtualClock } from "#base";
+import { isNotFound, nodes, type Pod, pods, type Stored, serviceAccounts } from "#api";
 import { startApiServer } from "#apiserver";
+import { seededRandom, silentLog, systemFiles, VirtualClock } from "#base";
 import { type Client, createClient, inProcessTransport } from "#client";
 import { startSimNodes } from "#sim";
 import { openMemoryStore } from "#store";
@@ -11,13 +11,35 @@ import { openMemoryStore } from "#store";
 async function cluster(count: number) {
   const clock = new VirtualClock();
   const random = seededRandom(1);
-  const server = await startApiServer({ listen: false }, { store: openMemoryStore({ clock }), clock, random, files: systemFiles, log: silentLog });
+  const server = await startApiServer(
+    { listen: false },
+    { store: openMemoryStore({ clock }), clock, random, files: systemFiles, log: silentLog },
+  );
   const clientAs = (name: string, groups: readonly string[]): Client =>
-    createClient(inProcessTransport(server.handle, { user: { name, groups: [...groups, "system:authenticated"] }, userAgent: "test" }));
+    createClient(
+      inProcessTransport(server.handle, { user: { name, groups: [...groups, "system:authenticated"] }, userAgent: "test" }),
+    );
   const client = clientAs("admin", ["system:masters"]);
   await client.create(serviceAccounts, { metadata: { name: "default", namespace: "default" } });
-  const sim = await startSimNodes({ count }, { client, clientFor: (name) => clientAs(`system:node:${name}`, ["system:nodes", "system:masters"]), clock, random, log: silentLog });
-  return { clock, client, sim, [Symbol.asyncDispose]: async () => { await sim[Symbol.asyncDispose](); await server[Symbol.asyncDispose](); } };
+  const sim = await startSimNodes(
+    { count },
+    {
+      client,
+      clientFor: (name) => clientAs(`system:node:${name}`, ["system:nodes", "system:masters"]),
+      clock,
+      random,
+      log: silentLog,
+    },
+  );
+  return {
+    clock,
+    client,
+    sim,
+    [Symbol.asyncDispose]: async () => {
+      await sim[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    },
+  };
 }
 
 const pod = (name: string, spec: Partial<Pod["spec"]> = {}, annotations: Record<string, string> = {}): Pod => ({
@@ -27,9 +49,16 @@ const pod = (name: string, spec: Partial<Pod["spec"]> = {}, annotations: Record<
   spec: { nodeName: "sim-0", automountServiceAccountToken: false, containers: [{ name: "app", image: "app:1" }], ...spec },
 });
 
-const ready = (object: Stored<Pod> | undefined): boolean => object?.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+const ready = (object: Stored<Pod> | undefined): boolean =>
+  object?.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
 
-async function until(client: Client, clock: VirtualClock, name: string, holds: (object: Stored<Pod>) => boolean, limitMs = 60_000): Promise<Stored<Pod>> {
+async function until(
+  client: Client,
+  clock: VirtualClock,
+  name: string,
+  holds: (object: Stored<Pod>) => boolean,
+  limitMs = 60_000,
+): Promise<Stored<Pod>> {
   const end = clock.now() + limitMs;
   for (;;) {
     const found = await client.get(pods, { namespace: "default", name });

@@ -21,13 +21,19 @@ export interface Reply {
 }
 
 export interface Conversation extends Disposable {
-  /** The backend's name, or "timeout" after a second, or "closed". */
+  /** The backend's name, or "timeout" after five seconds, or "closed". */
   ask(): Promise<string>;
 }
 
 export const pods = { a: "10.244.0.11", b: "10.244.0.12", c: "10.244.0.13" } as const;
 export type PodName = keyof typeof pods;
-export const lab = { nodeAddress: "192.0.2.1", outsideAddress: "192.0.2.2", gateway: "10.244.0.1", clusterCidr: "10.244.0.0/16", port: 8080 } as const;
+export const lab = {
+  nodeAddress: "192.0.2.1",
+  outsideAddress: "192.0.2.2",
+  gateway: "10.244.0.1",
+  clusterCidr: "10.244.0.0/16",
+  port: 8080,
+} as const;
 
 export async function startServiceLab(): Promise<ServiceLab> {
   const id = `svc${process.pid}`;
@@ -51,7 +57,17 @@ export async function startServiceLab(): Promise<ServiceLab> {
     outside: name("outside"),
     pod: (pod) => name(pod),
     ask: async (from, address, port, count = 1) => {
-      const { code, stdout, stderr } = await run("ip", ["netns", "exec", from, process.execPath, "-e", client, address, String(port), String(count)]);
+      const { code, stdout, stderr } = await run("ip", [
+        "netns",
+        "exec",
+        from,
+        process.execPath,
+        "-e",
+        client,
+        address,
+        String(port),
+        String(count),
+      ]);
       if (code !== 0) throw new Error(`client in ${from} ended with ${code}: ${stderr}`);
       return JSON.parse(stdout) as Reply[];
     },
@@ -84,8 +100,12 @@ function networkScript(name: (part: string) => string): string {
   ];
   for (const [pod, address] of Object.entries(pods)) {
     lines.push(`ip -n ${name("node")} link add veth-${pod} type veth peer name eth0 netns ${name(pod)}`);
-    lines.push(`ip -n ${name("node")} link set veth-${pod} master cni0 up; ip -n ${name("node")} link set veth-${pod} type bridge_slave hairpin on`);
-    lines.push(`ip -n ${name(pod)} address add ${address}/24 dev eth0; ip -n ${name(pod)} link set eth0 up; ip -n ${name(pod)} route add default via ${lab.gateway}`);
+    lines.push(
+      `ip -n ${name("node")} link set veth-${pod} master cni0 up; ip -n ${name("node")} link set veth-${pod} type bridge_slave hairpin on`,
+    );
+    lines.push(
+      `ip -n ${name(pod)} address add ${address}/24 dev eth0; ip -n ${name(pod)} link set eth0 up; ip -n ${name(pod)} route add default via ${lab.gateway}`,
+    );
   }
   return lines.join("\n");
 }
@@ -112,7 +132,7 @@ require("node:net").createServer((socket) => {
   socket.on("data", line).on("error", () => {});
 }).listen(Number(port), "0.0.0.0", () => {
   const udp = require("node:dgram").createSocket("udp4");
-  udp.on("message", (_, from) => udp.send(name + " " + from.address, from.port, from.address));
+  udp.on("message", (question, from) => udp.send(name + " " + question, from.port, from.address));
   udp.bind(Number(port), () => console.log("ready"));
 });`;
 
@@ -130,13 +150,23 @@ const ask = () => new Promise((resolve) => {
   console.log(JSON.stringify(replies));
 })();`;
 
+// A datagram may get lost on a busy machine: each question is asked again until it is answered, and only its own answer counts.
 const udpTalker = `
 const [host, port] = process.argv.slice(1);
 const socket = require("node:dgram").createSocket("udp4");
-let timer;
-const say = (text) => { clearTimeout(timer); console.log(text); };
-socket.on("message", (data) => say(data.toString().split(" ")[0])).on("error", () => say("refused"));
-process.stdin.on("data", () => { timer = setTimeout(say, 1000, "timeout"); socket.send("?", Number(port), host); });`;
+let number = 0, timer;
+const say = (text) => { clearInterval(timer); timer = undefined; console.log(text); };
+socket.on("message", (data) => {
+  const [name, question] = data.toString().split(" ");
+  if (timer !== undefined && Number(question) === number) say(name);
+});
+process.stdin.on("data", () => {
+  const until = performance.now() + 5000;
+  const question = String(++number);
+  const send = () => performance.now() > until ? say("timeout") : socket.send(question, Number(port), host);
+  timer = setInterval(send, 300);
+  send();
+});`;
 
 const tcpTalker = `
 const [host, port] = process.argv.slice(1);
@@ -145,4 +175,4 @@ const say = (text) => { clearTimeout(timer); console.log(text); };
 const socket = require("node:net").connect(Number(port), host);
 require("node:readline").createInterface({ input: socket }).on("line", (line) => { if (lines++ > 0) say(line.split(" ")[0]); });
 socket.on("error", () => process.exit()).on("close", () => process.exit());
-process.stdin.on("data", () => { timer = setTimeout(say, 1000, "timeout"); socket.write("?"); });`;
+process.stdin.on("data", () => { timer = setTimeout(say, 5000, "timeout"); socket.write("?"); });`;

@@ -3,12 +3,32 @@ import { decodeTyped } from "../codec/typed.ts";
 import { deepEqual } from "../deep-equal.ts";
 import { ApiError, apiError, badRequest } from "../errors.ts";
 import { kindRules } from "../rules.ts";
-import type { ObjectSchema } from "../schema/schema.ts";
 import type { JsonValue } from "../scalars.ts";
+import type { ObjectSchema } from "../schema/schema.ts";
 import type { ManagedFieldsEntry, ObjectMeta } from "../types/mod.ts";
-import { difference, emptySet, type FieldSet, FieldSetBuilder, intersection, pathText, paths, union, withoutSubtrees } from "./field-set.ts";
-import { decodeManagers, encodeManagers, isReset, type Manager, type Managers, managerKey, sameManagers, versionsOf } from "./managers.ts";
-import { checkTyped, type Comparison, compareTyped, fieldSetOf, mergeTyped, removeFields, withNamedFields } from "./typed.ts";
+import {
+  difference,
+  emptySet,
+  type FieldSet,
+  FieldSetBuilder,
+  intersection,
+  paths,
+  pathText,
+  setsEqual,
+  union,
+  withoutSubtrees,
+} from "./field-set.ts";
+import {
+  decodeManagers,
+  encodeManagers,
+  isReset,
+  type Manager,
+  type Managers,
+  managerKey,
+  sameManagers,
+  versionsOf,
+} from "./managers.ts";
+import { type Comparison, checkTyped, compareTyped, fieldSetOf, mergeTyped, removeFields, withNamedFields } from "./typed.ts";
 
 interface AnObject {
   readonly apiVersion?: string;
@@ -28,8 +48,22 @@ function setOf(...fieldPaths: readonly (readonly string[])[]): FieldSet {
 }
 
 /** Bookkeeping that nobody owns. */
-const neverOwned = setOf(["apiVersion"], ["kind"], ["metadata"],
-  ...["name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields", "resourceVersion"].map((name) => ["metadata", name]));
+const neverOwned = setOf(
+  ["apiVersion"],
+  ["kind"],
+  ["metadata"],
+  ...[
+    "name",
+    "namespace",
+    "creationTimestamp",
+    "selfLink",
+    "uid",
+    "clusterName",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+  ].map((name) => ["metadata", name]),
+);
 
 const statusFields = setOf(["status"]);
 const specFields = setOf(["spec"]);
@@ -65,12 +99,19 @@ const withoutManagedFields = <T extends AnObject>(object: T): T => {
 };
 
 const withManagers = <T extends AnObject>(object: T, managers: Managers): T =>
-  managers.size === 0 ? withoutManagedFields(object) : { ...object, metadata: { ...object.metadata, managedFields: encodeManagers(managers) } };
+  managers.size === 0
+    ? withoutManagedFields(object)
+    : { ...object, metadata: { ...object.metadata, managedFields: encodeManagers(managers) } };
 
 /** What decoding an empty body of the kind gives: fields that are always written are there already, so their creation owns nothing. */
 const emptyObject = (object: AnObject, schema: ObjectSchema): AnObject =>
-  (schema.name === "" ? { apiVersion: object.apiVersion, kind: object.kind, metadata: {} }
-    : { ...(decodeTyped(schema, { apiVersion: object.apiVersion, kind: object.kind }).object as object), apiVersion: object.apiVersion, kind: object.kind }) as AnObject;
+  (schema.name === ""
+    ? { apiVersion: object.apiVersion, kind: object.kind, metadata: {} }
+    : {
+        ...(decodeTyped(schema, { apiVersion: object.apiVersion, kind: object.kind }).object as object),
+        apiVersion: object.apiVersion,
+        kind: object.kind,
+      }) as AnObject;
 
 /**
  * Records who owns what after a create or update: `next` with metadata.managedFields. Call it with the object as it is about to be stored.
@@ -100,7 +141,14 @@ export function updateManagedFields<T extends AnObject>(context: WriteContext & 
   const mine = withoutMembers(union(comparison.added, comparison.modified), neverOwned);
   const managers = new Map(others);
   if (mine.size > 0) {
-    const entry: Manager = { manager: context.manager === "" ? "unknown" : context.manager, operation: "Update", apiVersion: context.apiVersion, subresource: context.subresource, time: context.time, fields: mine };
+    const entry: Manager = {
+      manager: context.manager === "" ? "unknown" : context.manager,
+      operation: "Update",
+      apiVersion: context.apiVersion,
+      subresource: context.subresource,
+      time: context.time,
+      fields: mine,
+    };
     const key = managerKey(entry);
     const previous = managers.get(key);
     managers.set(key, previous === undefined ? entry : { ...entry, fields: union(previous.fields, mine) });
@@ -108,7 +156,8 @@ export function updateManagedFields<T extends AnObject>(context: WriteContext & 
   const capped = capManagers(managers);
   if (!decoded && stored !== undefined && live !== undefined) {
     const old = decodeManagers(stored, () => true);
-    if (old !== undefined && sameManagers(old, capped)) return given === stored ? next : { ...next, metadata: { ...next.metadata, managedFields: stored as ManagedFieldsEntry[] } };
+    if (old !== undefined && sameManagers(old, capped))
+      return given === stored ? next : { ...next, metadata: { ...next.metadata, managedFields: stored as ManagedFieldsEntry[] } };
   }
   return withManagers(next, capped);
 }
@@ -118,9 +167,14 @@ const resetsOf = (context: WriteContext, object: AnObject): FieldSet =>
 
 const withoutMembers = (set: FieldSet, never: FieldSet): FieldSet => difference(set, never);
 
-const ignoring = (comparison: Comparison, reset: FieldSet): Comparison => (reset.size === 0 ? comparison : {
-  added: withoutSubtrees(comparison.added, reset), modified: withoutSubtrees(comparison.modified, reset), removed: withoutSubtrees(comparison.removed, reset),
-});
+const ignoring = (comparison: Comparison, reset: FieldSet): Comparison =>
+  reset.size === 0
+    ? comparison
+    : {
+        added: withoutSubtrees(comparison.added, reset),
+        modified: withoutSubtrees(comparison.modified, reset),
+        removed: withoutSubtrees(comparison.removed, reset),
+      };
 
 /** What changed is no longer the others'. Managers left with nothing are dropped. */
 function takeFromOthers(managers: Managers, comparison: Comparison, except: string | undefined): Managers {
@@ -137,7 +191,9 @@ function takeFromOthers(managers: Managers, comparison: Comparison, except: stri
 function capManagers(managers: Managers): Managers {
   const updates = [...managers].filter(([, manager]) => manager.operation === "Update");
   if (updates.length <= maxUpdateManagers) return managers;
-  updates.sort(([, a], [, b]) => ((a.time ?? "") < (b.time ?? "") ? -1 : (a.time ?? "") > (b.time ?? "") ? 1 : a.manager < b.manager ? -1 : 1));
+  updates.sort(([, a], [, b]) =>
+    (a.time ?? "") < (b.time ?? "") ? -1 : (a.time ?? "") > (b.time ?? "") ? 1 : a.manager < b.manager ? -1 : 1,
+  );
   const result = new Map(managers);
   let count = updates.length;
   for (const [key, manager] of updates) {
@@ -147,7 +203,10 @@ function capManagers(managers: Managers): Managers {
     if (key === bucketKey) continue;
     const previous = result.get(bucketKey);
     result.delete(key);
-    result.set(bucketKey, previous === undefined ? bucket : { ...previous, time: bucket.time, fields: union(previous.fields, manager.fields) });
+    result.set(
+      bucketKey,
+      previous === undefined ? bucket : { ...previous, time: bucket.time, fields: union(previous.fields, manager.fields) },
+    );
     if (previous !== undefined) count--;
   }
   return result;
@@ -167,7 +226,10 @@ export function applyPatch(context: WriteContext & { readonly applied: AnObject;
   if (problems.length > 0) {
     const gvk = `${context.apiVersion.includes("/") ? "" : "/"}${context.apiVersion}, Kind=${applied.kind ?? ""}`;
     const text = problems.length === 1 ? problems[0] : `errors:\n${problems.map((problem) => `  ${problem}`).join("\n")}`;
-    throw apiError("", `failed to create typed patch object (${applied.metadata?.namespace ?? ""}/${applied.metadata?.name ?? ""}; ${gvk}): ${text}`);
+    throw apiError(
+      "",
+      `failed to create typed patch object (${applied.metadata?.namespace ?? ""}/${applied.metadata?.name ?? ""}; ${gvk}): ${text}`,
+    );
   }
   const isVersion = versionsOf(context.apiVersion, applied.kind ?? "");
   const base = live === undefined ? emptyObject(applied, schema) : withoutManagedFields(live);
@@ -175,7 +237,11 @@ export function applyPatch(context: WriteContext & { readonly applied: AnObject;
   if (live !== undefined && before.size === 0) before = beforeFirstApply(base, context);
   const reset = resetsOf(context, applied);
   const entry: Manager = {
-    manager: context.manager, operation: "Apply", apiVersion: context.apiVersion, subresource: context.subresource, time: undefined,
+    manager: context.manager,
+    operation: "Apply",
+    apiVersion: context.apiVersion,
+    subresource: context.subresource,
+    time: undefined,
     fields: withoutMembers(withoutSubtrees(fieldSetOf(config, schema), reset), neverOwned),
   };
   const key = managerKey(entry);
@@ -190,10 +256,24 @@ export function applyPatch(context: WriteContext & { readonly applied: AnObject;
   const managers = new Map(others);
   const mine = managers.get(key);
   if (mine === undefined || mine.fields.size === 0) managers.delete(key);
-  else if (changed) managers.set(key, { ...mine, time: context.time });
   const result = changed ? decoded(merged, schema) : base;
-  const annotated = live === undefined ? result : updateLastApplied(result, applied, context.manager);
-  if (live !== undefined && annotated === base && sameManagers(decodeManagers(live.metadata.managedFields, () => true) ?? new Map(), managers)) return live;
+  // What decoding takes back (an empty map) is no change: then only new ownership is worth a new time.
+  const same = !changed || deepEqual(base, result);
+  if (
+    mine !== undefined &&
+    mine.fields.size > 0 &&
+    changed &&
+    !(same && last !== undefined && setsEqual(last.fields, mine.fields))
+  )
+    managers.set(key, { ...mine, time: context.time });
+  const kept = same ? base : result;
+  const annotated = live === undefined ? result : updateLastApplied(kept, applied, context.manager);
+  if (
+    live !== undefined &&
+    annotated === base &&
+    sameManagers(decodeManagers(live.metadata.managedFields, () => true) ?? new Map(), managers)
+  )
+    return live;
   return withManagers(annotated, managers);
 }
 
@@ -207,7 +287,14 @@ const decoded = (object: AnObject, schema: ObjectSchema): AnObject => {
 function beforeFirstApply(base: AnObject, context: WriteContext): Map<string, Manager> {
   const comparison = ignoring(compareTyped(emptyObject(base, context.schema), base, context.schema), resetsOf(context, base));
   const fields = withoutMembers(union(comparison.added, comparison.modified), neverOwned);
-  const entry: Manager = { manager: "before-first-apply", operation: "Update", apiVersion: context.apiVersion, subresource: context.subresource, time: context.time, fields };
+  const entry: Manager = {
+    manager: "before-first-apply",
+    operation: "Update",
+    apiVersion: context.apiVersion,
+    subresource: context.subresource,
+    time: context.time,
+    fields,
+  };
   return fields.size === 0 ? new Map() : new Map([[managerKey(entry), entry]]);
 }
 
@@ -248,11 +335,18 @@ const managerText = ({ manager, operation, apiVersion, subresource }: Manager): 
 };
 
 function conflictError(conflicts: readonly Conflict[]): ApiError {
-  const sorted = [...conflicts].sort((a, b) => (managerKey(a.manager) < managerKey(b.manager) ? -1 : managerKey(a.manager) > managerKey(b.manager) ? 1 : 0));
-  const causes = sorted.map((conflict) => ({ reason: "FieldManagerConflict", message: `conflict with ${managerText(conflict.manager)}`, field: pathText(conflict.path) }));
+  const sorted = [...conflicts].sort((a, b) =>
+    managerKey(a.manager) < managerKey(b.manager) ? -1 : managerKey(a.manager) > managerKey(b.manager) ? 1 : 0,
+  );
+  const causes = sorted.map((conflict) => ({
+    reason: "FieldManagerConflict",
+    message: `conflict with ${managerText(conflict.manager)}`,
+    field: pathText(conflict.path),
+  }));
   const only = sorted[0] as Conflict;
   let message: string;
-  if (sorted.length === 1) message = `Apply failed with 1 conflict: conflict with ${managerText(only.manager)}: ${pathText(only.path)}`;
+  if (sorted.length === 1)
+    message = `Apply failed with 1 conflict: conflict with ${managerText(only.manager)}: ${pathText(only.path)}`;
   else {
     const lines: string[] = [];
     let current = "";
@@ -263,7 +357,16 @@ function conflictError(conflicts: readonly Conflict[]): ApiError {
     }
     message = `Apply failed with ${sorted.length} conflicts: ${lines.join("\n")}`;
   }
-  return new ApiError({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, reason: "Conflict", details: { causes }, code: 409 });
+  return new ApiError({
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Failure",
+    message,
+    reason: "Conflict",
+    details: { causes },
+    code: 409,
+  });
 }
 
 /** kubectl moving from client-side to server-side apply may take what it set itself: the fields of the last-applied annotation, as they still are. */
@@ -278,10 +381,13 @@ function allowed(conflicts: readonly Conflict[], context: WriteContext, live: An
     return false;
   }
   if (last.apiVersion !== applied.apiVersion || last.kind !== applied.kind) return false;
-  const same = difference(fieldSetOf(last, context.schema), (() => {
-    const comparison = compareTyped(last, live, context.schema);
-    return union(comparison.modified, comparison.removed);
-  })());
+  const same = difference(
+    fieldSetOf(last, context.schema),
+    (() => {
+      const comparison = compareTyped(last, live, context.schema);
+      return union(comparison.modified, comparison.removed);
+    })(),
+  );
   const builder = new FieldSetBuilder();
   for (const conflict of conflicts) builder.addPath(conflict.path);
   return difference(builder.build(), same).size === 0;
@@ -293,13 +399,27 @@ function updateLastApplied(object: AnObject, applied: AnObject, manager: string)
   if (manager !== "kubectl" || !annotations?.[lastApplied]) return object;
   const { [lastApplied]: previous, ...rest } = annotations;
   const own = applied.metadata?.annotations;
-  const source = own?.[lastApplied] === undefined ? applied : { ...applied, metadata: { ...applied.metadata, annotations: Object.fromEntries(Object.entries(own).filter(([key]) => key !== lastApplied)) } };
+  const source =
+    own?.[lastApplied] === undefined
+      ? applied
+      : {
+          ...applied,
+          metadata: {
+            ...applied.metadata,
+            annotations: Object.fromEntries(Object.entries(own).filter(([key]) => key !== lastApplied)),
+          },
+        };
   const text = `${stableText(source)}\n`;
   if (text === previous) return object;
   const next = Buffer.byteLength(text) > lastAppliedMaxBytes ? rest : { ...rest, [lastApplied]: text };
   return { ...object, metadata: { ...object.metadata, annotations: next } };
 }
 
-const stableText = (value: unknown): string => JSON.stringify(value, (_, inner) =>
-  typeof inner === "bigint" ? Number(inner)
-    : typeof inner === "object" && inner !== null && !Array.isArray(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))) : inner);
+const stableText = (value: unknown): string =>
+  JSON.stringify(value, (_, inner) =>
+    typeof inner === "bigint"
+      ? Number(inner)
+      : typeof inner === "object" && inner !== null && !Array.isArray(inner)
+        ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+        : inner,
+  );

@@ -68,8 +68,10 @@ function combine(a: FieldSet, b: FieldSet, keep: Combine): FieldSet {
   return result;
 }
 
-export const union = (a: FieldSet, b: FieldSet): FieldSet => (a.size === 0 ? b : b.size === 0 ? a : combine(a, b, (inA, inB) => inA || inB));
-export const intersection = (a: FieldSet, b: FieldSet): FieldSet => (a.size === 0 || b.size === 0 ? emptySet : combine(a, b, (inA, inB) => inA && inB));
+export const union = (a: FieldSet, b: FieldSet): FieldSet =>
+  a.size === 0 ? b : b.size === 0 ? a : combine(a, b, (inA, inB) => inA || inB);
+export const intersection = (a: FieldSet, b: FieldSet): FieldSet =>
+  a.size === 0 || b.size === 0 ? emptySet : combine(a, b, (inA, inB) => inA && inB);
 /** Paths of a that are not in b. Children of b's members stay. */
 export const difference = (a: FieldSet, b: FieldSet): FieldSet => (b.size === 0 ? a : combine(a, b, (inA, inB) => inA && !inB));
 
@@ -110,20 +112,28 @@ function compareElements(a: string, b: string): number {
 
 /** A path as messages print it: `.spec.containers[name="a"].image`. */
 export function pathText(path: readonly string[]): string {
-  return path.map((element) => {
-    const content = element.slice(2);
-    switch (element[0]) {
-      case "f": return `.${content}`;
-      case "k": return `[${keyText(content)}]`;
-      case "v": return `[=${content}]`;
-      default: return `[${content}]`;
-    }
-  }).join("");
+  return path
+    .map((element) => {
+      const content = element.slice(2);
+      switch (element[0]) {
+        case "f":
+          return `.${content}`;
+        case "k":
+          return `[${keyText(content)}]`;
+        case "v":
+          return `[=${content}]`;
+        default:
+          return `[${content}]`;
+      }
+    })
+    .join("");
 }
 
 /** `{"containerPort":80,"protocol":"TCP"}` as `containerPort=80,protocol="TCP"`. */
 export const keyText = (json: string): string =>
-  Object.entries(JSON.parse(json) as Record<string, unknown>).map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(",");
+  Object.entries(JSON.parse(json) as Record<string, unknown>)
+    .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
+    .join(",");
 
 type FieldsV1 = { readonly [element: string]: FieldsV1 };
 

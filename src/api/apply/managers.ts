@@ -19,10 +19,18 @@ export interface Manager {
 export type Managers = ReadonlyMap<string, Manager>;
 
 export const managerKey = (manager: Pick<Manager, "manager" | "operation" | "apiVersion" | "subresource">): string =>
-  JSON.stringify([manager.manager, manager.operation, manager.operation === "Apply" ? "" : manager.apiVersion, manager.subresource]);
+  JSON.stringify([
+    manager.manager,
+    manager.operation,
+    manager.operation === "Apply" ? "" : manager.apiVersion,
+    manager.subresource,
+  ]);
 
 /** Undefined when an entry cannot be read (upstream then looks at the stored object instead). Entries of versions the kind does not have are dropped. */
-export function decodeManagers(entries: readonly ManagedFieldsEntry[] | undefined, isVersion: (apiVersion: string) => boolean): Managers | undefined {
+export function decodeManagers(
+  entries: readonly ManagedFieldsEntry[] | undefined,
+  isVersion: (apiVersion: string) => boolean,
+): Managers | undefined {
   const managers = new Map<string, Manager>();
   for (const entry of entries ?? []) {
     if (entry.operation !== "Apply" && entry.operation !== "Update") return undefined;
@@ -30,7 +38,12 @@ export function decodeManagers(entries: readonly ManagedFieldsEntry[] | undefine
     const fields = entry.fieldsV1 === undefined || entry.fieldsV1 === null ? new Map() : decodeFields(entry.fieldsV1);
     if (fields === undefined) return undefined;
     const manager: Manager = {
-      manager: entry.manager ?? "", operation: entry.operation, apiVersion: entry.apiVersion ?? "", subresource: entry.subresource ?? "", time: entry.time ?? undefined, fields,
+      manager: entry.manager ?? "",
+      operation: entry.operation,
+      apiVersion: entry.apiVersion ?? "",
+      subresource: entry.subresource ?? "",
+      time: entry.time ?? undefined,
+      fields,
     };
     if (isVersion(manager.apiVersion)) managers.set(managerKey(manager), manager);
   }
@@ -39,11 +52,17 @@ export function decodeManagers(entries: readonly ManagedFieldsEntry[] | undefine
 
 /** `[]` or `[{}]`: the client asks to forget all managers. */
 export const isReset = (entries: readonly ManagedFieldsEntry[] | undefined | null): boolean =>
-  entries?.length === 0 || (entries?.length === 1 && Object.values(entries[0] ?? {}).every((value) => value === undefined || value === null || value === ""));
+  entries?.length === 0 ||
+  (entries?.length === 1 &&
+    Object.values(entries[0] ?? {}).every((value) => value === undefined || value === null || value === ""));
 
 export function encodeManagers(managers: Managers): ManagedFieldsEntry[] {
   const order = (a: Manager, b: Manager): number =>
-    compare(a.operation, b.operation) || compare(a.time ?? "", b.time ?? "") || compare(a.manager, b.manager) || compare(a.apiVersion, b.apiVersion) || compare(a.subresource, b.subresource);
+    compare(a.operation, b.operation) ||
+    compare(a.time ?? "", b.time ?? "") ||
+    compare(a.manager, b.manager) ||
+    compare(a.apiVersion, b.apiVersion) ||
+    compare(a.subresource, b.subresource);
   return [...managers.values()].sort(order).map((manager) => ({
     ...(manager.manager === "" ? {} : { manager: manager.manager }),
     operation: manager.operation,
@@ -61,7 +80,13 @@ export function sameManagers(a: Managers, b: Managers): boolean {
   if (a.size !== b.size) return false;
   for (const [key, manager] of a) {
     const other = b.get(key);
-    if (other === undefined || other.time !== manager.time || other.apiVersion !== manager.apiVersion || !setsEqual(manager.fields, other.fields)) return false;
+    if (
+      other === undefined ||
+      other.time !== manager.time ||
+      other.apiVersion !== manager.apiVersion ||
+      !setsEqual(manager.fields, other.fields)
+    )
+      return false;
   }
   return true;
 }

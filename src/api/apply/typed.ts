@@ -11,14 +11,23 @@ const isMap = (value: unknown): value is Json => typeof value === "object" && va
 const absent = (value: unknown): value is undefined => value === undefined;
 
 /** How a value is taken apart. */
-type Shape = { readonly kind: "leaf" } | { readonly kind: "map"; readonly field: (key: string) => Schema | undefined; readonly struct: boolean } | { readonly kind: "list"; readonly schema: ListSchema };
+type Shape =
+  | { readonly kind: "leaf" }
+  | { readonly kind: "map"; readonly field: (key: string) => Schema | undefined; readonly struct: boolean }
+  | { readonly kind: "list"; readonly schema: ListSchema };
 const leaf: Shape = { kind: "leaf" };
 
 function shapeOf(schema: Schema | undefined, value: unknown): Shape {
   if (schema === undefined) return isMap(value) ? { kind: "map", field: () => undefined, struct: false } : leaf;
   switch (schema.kind) {
     case "object":
-      return schema.atomic ? leaf : { kind: "map", field: (key) => (Object.hasOwn(schema.fields, key) ? schema.fields[key]?.schema : undefined), struct: true };
+      return schema.atomic
+        ? leaf
+        : {
+            kind: "map",
+            field: (key) => (Object.hasOwn(schema.fields, key) ? schema.fields[key]?.schema : undefined),
+            struct: true,
+          };
     case "map":
       return schema.atomic ? leaf : { kind: "map", field: () => schema.values, struct: false };
     case "list":
@@ -28,7 +37,8 @@ function shapeOf(schema: Schema | undefined, value: unknown): Shape {
   }
 }
 
-const declares = (schema: Schema | undefined, key: string): boolean => schema?.kind === "object" && Object.hasOwn(schema.fields, key);
+const declares = (schema: Schema | undefined, key: string): boolean =>
+  schema?.kind === "object" && Object.hasOwn(schema.fields, key);
 
 /** The path element of a list's item; keys that are missing take their default, or are left out. */
 export function elementOf(list: ListSchema, item: unknown): string {
@@ -42,7 +52,8 @@ export function elementOf(list: ListSchema, item: unknown): string {
   return `k:${jsonText(keys)}`;
 }
 
-const jsonText = (value: unknown): string => JSON.stringify(value, (_, inner) => (typeof inner === "bigint" ? Number(inner) : inner));
+const jsonText = (value: unknown): string =>
+  JSON.stringify(value, (_, inner) => (typeof inner === "bigint" ? Number(inner) : inner));
 
 /** What of a value breaks its schema, in upstream's words; empty when nothing does. */
 export function checkTyped(value: unknown, schema: Schema | undefined, path: readonly string[] = []): string[] {
@@ -52,11 +63,17 @@ export function checkTyped(value: unknown, schema: Schema | undefined, path: rea
     case "scalar": {
       const text = typeof value === "string" ? goQuote(value) : typeof value === "object" ? goText(value) : String(value);
       const shown = `&value.valueUnstructured{Value:${text}}`;
-      if (typeof value === "object") return bad(`expected ${schema.type === "boolean" ? "boolean" : schema.type.startsWith("int") && schema.type !== "intOrString" ? "numeric" : "string"}, got &{${goText(value)}}`);
-      if (schema.type === "string" || schema.type === "time" || schema.type === "microTime" || schema.type === "bytes") return typeof value === "string" ? [] : bad(`expected string, got ${shown}`);
+      if (typeof value === "object")
+        return bad(
+          `expected ${schema.type === "boolean" ? "boolean" : schema.type.startsWith("int") && schema.type !== "intOrString" ? "numeric" : "string"}, got &{${goText(value)}}`,
+        );
+      if (schema.type === "string" || schema.type === "time" || schema.type === "microTime" || schema.type === "bytes")
+        return typeof value === "string" ? [] : bad(`expected string, got ${shown}`);
       if (schema.type === "boolean") return typeof value === "boolean" ? [] : bad(`expected boolean, got ${shown}`);
       if (schema.type === "int32" || schema.type === "int64" || schema.type === "double")
-        return typeof value === "number" || typeof value === "bigint" ? [] : bad(`expected numeric (int or float), got ${typeof value === "boolean" ? "bool" : "string"}`);
+        return typeof value === "number" || typeof value === "bigint"
+          ? []
+          : bad(`expected numeric (int or float), got ${typeof value === "boolean" ? "bool" : "string"}`);
       return [];
     }
     case "any":
@@ -81,11 +98,20 @@ export function checkTyped(value: unknown, schema: Schema | undefined, path: rea
       const errors: string[] = [];
       for (const [i, item] of value.entries()) {
         if (schema.listType === "map" && (item === null || !isMap(item))) {
-          errors.push(...bad(`element ${i}: associative list with keys may not have ${item === null ? "a null element" : "non-map elements"}`));
+          errors.push(
+            ...bad(
+              `element ${i}: associative list with keys may not have ${item === null ? "a null element" : "non-map elements"}`,
+            ),
+          );
           continue;
         }
         const element = elementOf(schema, item);
-        if (seen.has(element)) errors.push(...bad(`duplicate entries for key [${schema.listType === "set" ? `=${element.slice(2)}` : keyText(element.slice(2))}]`));
+        if (seen.has(element))
+          errors.push(
+            ...bad(
+              `duplicate entries for key [${schema.listType === "set" ? `=${element.slice(2)}` : keyText(element.slice(2))}]`,
+            ),
+          );
         seen.add(element);
         errors.push(...checkTyped(item, schema.items, [...path, element]));
       }
@@ -121,7 +147,8 @@ function collect(value: unknown, schema: Schema | undefined, into: FieldSetBuild
     if (inner === undefined) continue;
     const element = `f:${key}`;
     const isLeaf = collect(inner, shape.field(key), into.child(element));
-    if (isLeaf || inner === null || (isMap(inner) && Object.keys(inner).length === 0) || !declares(schema, key)) into.add(element);
+    if (isLeaf || inner === null || (isMap(inner) && Object.keys(inner).length === 0) || !declares(schema, key))
+      into.add(element);
   }
   return false;
 }
@@ -146,7 +173,9 @@ export function compareTyped(before: unknown, after: unknown, schema: Schema | u
 }
 
 const isEmptyCollection = (value: unknown): boolean =>
-  value === undefined || value === null || (Array.isArray(value) ? value.length === 0 : typeof value === "object" && Object.keys(value).length === 0);
+  value === undefined ||
+  value === null ||
+  (Array.isArray(value) ? value.length === 0 : typeof value === "object" && Object.keys(value).length === 0);
 
 function compareLeaf(before: unknown, after: unknown, path: readonly string[], into: Builders): void {
   if (absent(before)) into.added.addPath(path);
@@ -157,14 +186,23 @@ function compareLeaf(before: unknown, after: unknown, path: readonly string[], i
 function compareAt(before: unknown, after: unknown, schema: Schema | undefined, path: readonly string[], into: Builders): void {
   if (before === after) return;
   const shape = shapeOf(schema, after ?? before);
-  if (shape.kind === "leaf" || (isEmptyCollection(before) && isEmptyCollection(after))) return compareLeaf(before, after, path, into);
+  if (shape.kind === "leaf" || (isEmptyCollection(before) && isEmptyCollection(after))) {
+    compareLeaf(before, after, path, into);
+    return;
+  }
   if (shape.kind === "list") compareLists((before ?? []) as unknown[], (after ?? []) as unknown[], shape.schema, path, into);
   else {
     const left = (before ?? {}) as Json;
     const right = (after ?? {}) as Json;
-    if (!isMap(left) || !isMap(right)) return compareLeaf(before, after, path, into);
-    for (const key of Object.keys(left)) if (left[key] !== undefined) compareAt(left[key], right[key], shape.field(key), [...path, `f:${key}`], into);
-    for (const key of Object.keys(right)) if (right[key] !== undefined && left[key] === undefined) compareAt(undefined, right[key], shape.field(key), [...path, `f:${key}`], into);
+    if (!isMap(left) || !isMap(right)) {
+      compareLeaf(before, after, path, into);
+      return;
+    }
+    for (const key of Object.keys(left))
+      if (left[key] !== undefined) compareAt(left[key], right[key], shape.field(key), [...path, `f:${key}`], into);
+    for (const key of Object.keys(right))
+      if (right[key] !== undefined && left[key] === undefined)
+        compareAt(undefined, right[key], shape.field(key), [...path, `f:${key}`], into);
   }
   if (absent(before)) into.added.addPath(path);
   else if (absent(after)) into.removed.addPath(path);
@@ -182,7 +220,13 @@ function byElement(list: readonly unknown[], schema: ListSchema): Map<string, { 
   return items;
 }
 
-function compareLists(before: readonly unknown[], after: readonly unknown[], schema: ListSchema, path: readonly string[], into: Builders): void {
+function compareLists(
+  before: readonly unknown[],
+  after: readonly unknown[],
+  schema: ListSchema,
+  path: readonly string[],
+  into: Builders,
+): void {
   const left = byElement(before, schema);
   const right = byElement(after, schema);
   for (const element of new Set([...left.keys(), ...right.keys()])) {
@@ -280,10 +324,17 @@ export function withNamedFields(set: FieldSet, schema: Schema | undefined): Fiel
   const result = new Map<string, { member: boolean; children: FieldSet }>();
   for (const [element, node] of set) {
     const key = element.slice(2);
-    const inner = element.startsWith("f:") ? (schema?.kind === "object" ? schema.fields[key]?.schema : schema?.kind === "map" ? schema.values : undefined) : schema?.kind === "list" ? schema.items : undefined;
+    const inner = element.startsWith("f:")
+      ? schema?.kind === "object"
+        ? schema.fields[key]?.schema
+        : schema?.kind === "map"
+          ? schema.values
+          : undefined
+      : schema?.kind === "list"
+        ? schema.items
+        : undefined;
     const children = node.children.size === 0 ? emptySet : withNamedFields(node.children, inner);
     result.set(element, { member: node.member || (element.startsWith("f:") && declares(schema, key)), children });
   }
   return result;
 }
-

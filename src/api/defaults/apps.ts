@@ -7,19 +7,34 @@ import { defaultPodTemplate } from "./pod.ts";
 const template = (spec: AnyObject): AnyObject => withField(spec, "template", defaultPodTemplate(spec.template ?? {}));
 
 export function defaultDeployment(deployment: AnyObject): AnyObject {
-  let spec = withDefaults(template(deployment.spec ?? {}), { replicas: 1, revisionHistoryLimit: 10, progressDeadlineSeconds: 600 });
+  let spec = withDefaults(template(deployment.spec ?? {}), {
+    replicas: 1,
+    revisionHistoryLimit: 10,
+    progressDeadlineSeconds: 600,
+  });
   let strategy = withTextDefaults(spec.strategy ?? {}, { type: "RollingUpdate" });
-  if (strategy.type === "RollingUpdate") strategy = withField(strategy, "rollingUpdate", withDefaults(strategy.rollingUpdate ?? {}, { maxUnavailable: "25%", maxSurge: "25%" }));
+  if (strategy.type === "RollingUpdate")
+    strategy = withField(
+      strategy,
+      "rollingUpdate",
+      withDefaults(strategy.rollingUpdate ?? {}, { maxUnavailable: "25%", maxSurge: "25%" }),
+    );
   spec = withField(spec, "strategy", strategy);
   return withField(deployment, "spec", spec);
 }
 
-export const defaultReplicaSet = (set: AnyObject): AnyObject => withField(set, "spec", withDefaults(template(set.spec ?? {}), { replicas: 1 }));
+export const defaultReplicaSet = (set: AnyObject): AnyObject =>
+  withField(set, "spec", withDefaults(template(set.spec ?? {}), { replicas: 1 }));
 
 export function defaultDaemonSet(set: AnyObject): AnyObject {
   const spec = withDefaults(template(set.spec ?? {}), { revisionHistoryLimit: 10 });
   let strategy = withTextDefaults(spec.updateStrategy ?? {}, { type: "RollingUpdate" });
-  if (strategy.type === "RollingUpdate") strategy = withField(strategy, "rollingUpdate", withDefaults(strategy.rollingUpdate ?? {}, { maxUnavailable: 1, maxSurge: 0 }));
+  if (strategy.type === "RollingUpdate")
+    strategy = withField(
+      strategy,
+      "rollingUpdate",
+      withDefaults(strategy.rollingUpdate ?? {}, { maxUnavailable: 1, maxSurge: 0 }),
+    );
   return withField(set, "spec", withField(spec, "updateStrategy", strategy));
 }
 
@@ -27,10 +42,17 @@ export function defaultStatefulSet(set: AnyObject): AnyObject {
   let spec = withTextDefaults(template(set.spec ?? {}), { podManagementPolicy: "OrderedReady" });
   spec = withDefaults(spec, { replicas: 1, revisionHistoryLimit: 10 });
   let strategy = withTextDefaults(spec.updateStrategy ?? {}, { type: "RollingUpdate" });
-  if (strategy.type === "RollingUpdate") strategy = withField(strategy, "rollingUpdate", withDefaults(strategy.rollingUpdate ?? {}, { partition: 0 }));
+  if (strategy.type === "RollingUpdate")
+    strategy = withField(strategy, "rollingUpdate", withDefaults(strategy.rollingUpdate ?? {}, { partition: 0 }));
   spec = withField(spec, "updateStrategy", strategy);
-  spec = withField(spec, "persistentVolumeClaimRetentionPolicy", withTextDefaults(spec.persistentVolumeClaimRetentionPolicy ?? {}, { whenDeleted: "Retain", whenScaled: "Retain" }));
-  spec = mapList(spec, "volumeClaimTemplates", (claim) => withTextDefaults(defaultPersistentVolumeClaim(claim), { kind: "PersistentVolumeClaim", apiVersion: "v1" }));
+  spec = withField(
+    spec,
+    "persistentVolumeClaimRetentionPolicy",
+    withTextDefaults(spec.persistentVolumeClaimRetentionPolicy ?? {}, { whenDeleted: "Retain", whenScaled: "Retain" }),
+  );
+  spec = mapList(spec, "volumeClaimTemplates", (claim) =>
+    withTextDefaults(defaultPersistentVolumeClaim(claim), { kind: "PersistentVolumeClaim", apiVersion: "v1" }),
+  );
   return withField(set, "spec", spec);
 }
 
@@ -38,11 +60,17 @@ export function defaultJobSpec(given: AnyObject): AnyObject {
   let spec = template(given);
   if (spec.completions === undefined && spec.parallelism === undefined) spec = { ...spec, completions: 1, parallelism: 1 };
   spec = withDefaults(spec, {
-    parallelism: 1, backoffLimit: spec.backoffLimitPerIndex === undefined ? 6 : 2147483647, completionMode: "NonIndexed", suspend: false,
+    parallelism: 1,
+    backoffLimit: spec.backoffLimitPerIndex === undefined ? 6 : 2147483647,
+    completionMode: "NonIndexed",
+    suspend: false,
     podReplacementPolicy: spec.podFailurePolicy === undefined ? "TerminatingOrFailed" : "Failed",
   });
-  return inField(spec, "podFailurePolicy", (policy) => mapList(policy, "rules", (rule) =>
-    mapList(rule, "onPodConditions", (pattern) => withTextDefaults(pattern, { status: "True" }))));
+  return inField(spec, "podFailurePolicy", (policy) =>
+    mapList(policy, "rules", (rule) =>
+      mapList(rule, "onPodConditions", (pattern) => withTextDefaults(pattern, { status: "True" })),
+    ),
+  );
 }
 
 export function defaultJob(job: AnyObject): AnyObject {
@@ -56,26 +84,45 @@ export function defaultJob(job: AnyObject): AnyObject {
 export function defaultCronJob(job: AnyObject): AnyObject {
   let spec = withTextDefaults(job.spec ?? {}, { concurrencyPolicy: "Allow" });
   spec = withDefaults(spec, { suspend: false, successfulJobsHistoryLimit: 3, failedJobsHistoryLimit: 1 });
-  return withField(job, "spec", inField(spec, "jobTemplate", (jobTemplate) => withField(jobTemplate, "spec", cronJobSpec(jobTemplate.spec ?? {}))));
+  return withField(
+    job,
+    "spec",
+    inField(spec, "jobTemplate", (jobTemplate) => withField(jobTemplate, "spec", cronJobSpec(jobTemplate.spec ?? {}))),
+  );
 }
 
 /** Only what holds for templates: counts stay open until a job is made. */
-const cronJobSpec = (spec: AnyObject): AnyObject => inField(template(spec), "podFailurePolicy", (policy) => mapList(policy, "rules", (rule) =>
-  mapList(rule, "onPodConditions", (pattern) => withTextDefaults(pattern, { status: "True" }))));
+const cronJobSpec = (spec: AnyObject): AnyObject =>
+  inField(template(spec), "podFailurePolicy", (policy) =>
+    mapList(policy, "rules", (rule) =>
+      mapList(rule, "onPodConditions", (pattern) => withTextDefaults(pattern, { status: "True" })),
+    ),
+  );
 
 const scaleDownPolicies = [{ type: "Percent", value: 100, periodSeconds: 15 }];
-const scaleUpPolicies = [{ type: "Pods", value: 4, periodSeconds: 15 }, { type: "Percent", value: 100, periodSeconds: 15 }];
+const scaleUpPolicies = [
+  { type: "Pods", value: 4, periodSeconds: 15 },
+  { type: "Percent", value: 100, periodSeconds: 15 },
+];
 
 export function defaultHorizontalPodAutoscaler(autoscaler: AnyObject): AnyObject {
   let spec = withDefaults(autoscaler.spec ?? {}, { minReplicas: 1 });
-  if ((spec.metrics?.length ?? 0) === 0) spec = { ...spec, metrics: [{ type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 80 } } }] };
+  if ((spec.metrics?.length ?? 0) === 0)
+    spec = {
+      ...spec,
+      metrics: [{ type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 80 } } }],
+    };
   spec = inField(spec, "behavior", (behavior) => {
-    const up = withDefaults(behavior.scaleUp ?? {}, { stabilizationWindowSeconds: 0, selectPolicy: "Max", policies: scaleUpPolicies });
+    const up = withDefaults(behavior.scaleUp ?? {}, {
+      stabilizationWindowSeconds: 0,
+      selectPolicy: "Max",
+      policies: scaleUpPolicies,
+    });
     const down = withDefaults(behavior.scaleDown ?? {}, { selectPolicy: "Max", policies: scaleDownPolicies });
     return { ...behavior, scaleUp: up, scaleDown: down };
   });
   return withField(autoscaler, "spec", spec);
 }
 
-export const defaultHorizontalPodAutoscalerV1 = (autoscaler: AnyObject): AnyObject => withField(autoscaler, "spec", withDefaults(autoscaler.spec ?? {}, { minReplicas: 1 }));
-
+export const defaultHorizontalPodAutoscalerV1 = (autoscaler: AnyObject): AnyObject =>
+  withField(autoscaler, "spec", withDefaults(autoscaler.spec ?? {}, { minReplicas: 1 }));

@@ -2,11 +2,20 @@
 import { compareQuantityTexts } from "../quantity.ts";
 import type { AnyObject } from "../rules.ts";
 import { inField, mapList, withDefaults, withField, without, withTextDefaults } from "../validation/helpers.ts";
-import { defaultAzureDisk, defaultClaimSpec, defaultPodTemplate, defaultRbd, defaultResourceList, defaultScaleIo } from "./pod.ts";
+import {
+  defaultAzureDisk,
+  defaultClaimSpec,
+  defaultPodTemplate,
+  defaultRbd,
+  defaultResourceList,
+  defaultScaleIo,
+} from "./pod.ts";
 
 const port = (value: AnyObject): AnyObject => {
   const filled = withTextDefaults(value, { protocol: "TCP" });
-  return filled.targetPort === undefined || filled.targetPort === 0 || filled.targetPort === "" ? { ...filled, targetPort: filled.port ?? 0 } : filled;
+  return filled.targetPort === undefined || filled.targetPort === 0 || filled.targetPort === ""
+    ? { ...filled, targetPort: filled.port ?? 0 }
+    : filled;
 };
 
 /** Reachable from outside by node port, load balancer or external address. */
@@ -17,10 +26,17 @@ export function defaultService(service: AnyObject): AnyObject {
   let spec = withTextDefaults(service.spec ?? {}, { sessionAffinity: "None", type: "ClusterIP" });
   if (spec.sessionAffinity === "None") spec = without(spec, "sessionAffinityConfig");
   if (spec.sessionAffinity === "ClientIP" && spec.sessionAffinityConfig?.clientIP?.timeoutSeconds === undefined)
-    spec = { ...spec, sessionAffinityConfig: { ...spec.sessionAffinityConfig, clientIP: { ...spec.sessionAffinityConfig?.clientIP, timeoutSeconds: 10800 } } };
+    spec = {
+      ...spec,
+      sessionAffinityConfig: {
+        ...spec.sessionAffinityConfig,
+        clientIP: { ...spec.sessionAffinityConfig?.clientIP, timeoutSeconds: 10800 },
+      },
+    };
   spec = mapList(spec, "ports", port);
   if (externallyAccessible(spec)) spec = withTextDefaults(spec, { externalTrafficPolicy: "Cluster" });
-  if (spec.type === "NodePort" || spec.type === "LoadBalancer" || spec.type === "ClusterIP") spec = withDefaults(spec, { internalTrafficPolicy: "Cluster" });
+  if (spec.type === "NodePort" || spec.type === "LoadBalancer" || spec.type === "ClusterIP")
+    spec = withDefaults(spec, { internalTrafficPolicy: "Cluster" });
   if (spec.type === "LoadBalancer") spec = withDefaults(spec, { allocateLoadBalancerNodePorts: true });
   return withField(service, "spec", spec);
 }
@@ -31,7 +47,8 @@ export function defaultReplicationController(controller: AnyObject): AnyObject {
   let filled = controller;
   if (labels !== undefined && Object.keys(labels).length > 0) {
     if (Object.keys(spec.selector ?? {}).length === 0) spec = withField(spec, "selector", labels);
-    if (Object.keys(controller.metadata?.labels ?? {}).length === 0) filled = { ...filled, metadata: { ...filled.metadata, labels } };
+    if (Object.keys(controller.metadata?.labels ?? {}).length === 0)
+      filled = { ...filled, metadata: { ...filled.metadata, labels } };
   }
   return withField(filled, "spec", inField(spec, "template", defaultPodTemplate));
 }
@@ -40,8 +57,16 @@ export function defaultReplicationController(controller: AnyObject): AnyObject {
 export function defaultSecret(secret: AnyObject): AnyObject {
   let filled = withTextDefaults(secret, { type: "Opaque" });
   if (filled.stringData !== undefined) {
-    const encoded = Object.fromEntries(Object.entries(filled.stringData as Record<string, string>).map(([key, value]) => [key, Buffer.from(value ?? "").toString("base64")]));
-    filled = Object.keys(encoded).length === 0 ? without(filled, "stringData") : { ...without(filled, "stringData"), data: { ...filled.data, ...encoded } };
+    const encoded = Object.fromEntries(
+      Object.entries(filled.stringData as Record<string, string>).map(([key, value]) => [
+        key,
+        Buffer.from(value ?? "").toString("base64"),
+      ]),
+    );
+    filled =
+      Object.keys(encoded).length === 0
+        ? without(filled, "stringData")
+        : { ...without(filled, "stringData"), data: { ...filled.data, ...encoded } };
   }
   return filled;
 }
@@ -74,8 +99,14 @@ export function defaultNode(node: AnyObject): AnyObject {
 export const defaultEndpoints = (endpoints: AnyObject): AnyObject =>
   mapList(endpoints, "subsets", (subset) => mapList(subset, "ports", (value) => withTextDefaults(value, { protocol: "TCP" })));
 
-export const defaultPersistentVolumeClaim = (claim: AnyObject): AnyObject =>
-  ({ ...claim, spec: defaultClaimSpec(claim.spec ?? {}), status: withTextDefaults(inField(inField(claim.status ?? {}, "capacity", defaultResourceList), "allocatedResources", defaultResourceList), { phase: "Pending" }) });
+export const defaultPersistentVolumeClaim = (claim: AnyObject): AnyObject => ({
+  ...claim,
+  spec: defaultClaimSpec(claim.spec ?? {}),
+  status: withTextDefaults(
+    inField(inField(claim.status ?? {}, "capacity", defaultResourceList), "allocatedResources", defaultResourceList),
+    { phase: "Pending" },
+  ),
+});
 
 export function defaultPersistentVolume(volume: AnyObject): AnyObject {
   let spec = withTextDefaults(volume.spec ?? {}, { persistentVolumeReclaimPolicy: "Retain" });
@@ -87,21 +118,32 @@ export function defaultPersistentVolume(volume: AnyObject): AnyObject {
 }
 
 export const defaultResourceQuota = (quota: AnyObject): AnyObject =>
-  inField(inField(quota, "spec", (spec) => inField(spec, "hard", defaultResourceList)), "status", (status) =>
-    inField(inField(status, "hard", defaultResourceList), "used", defaultResourceList));
+  inField(
+    inField(quota, "spec", (spec) => inField(spec, "hard", defaultResourceList)),
+    "status",
+    (status) => inField(inField(status, "hard", defaultResourceList), "used", defaultResourceList),
+  );
 
 export function defaultLimitRange(range: AnyObject): AnyObject {
-  return inField(range, "spec", (spec) => mapList(spec, "limits", (given) => {
-    let item = given;
-    for (const key of ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"]) item = inField(item, key, defaultResourceList);
-    if (item.type !== "Container") return item;
-    const limits = { ...item.max, ...item.default };
-    const requests = { ...item.min, ...limits, ...item.defaultRequest };
-    return { ...item, ...(Object.keys(limits).length === 0 ? {} : { default: limits }), ...(Object.keys(requests).length === 0 ? {} : { defaultRequest: requests }) };
-  }));
+  return inField(range, "spec", (spec) =>
+    mapList(spec, "limits", (given) => {
+      let item = given;
+      for (const key of ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"])
+        item = inField(item, key, defaultResourceList);
+      if (item.type !== "Container") return item;
+      const limits = { ...item.max, ...item.default };
+      const requests = { ...item.min, ...limits, ...item.defaultRequest };
+      return {
+        ...item,
+        ...(Object.keys(limits).length === 0 ? {} : { default: limits }),
+        ...(Object.keys(requests).length === 0 ? {} : { defaultRequest: requests }),
+      };
+    }),
+  );
 }
 
-export const defaultPodTemplateObject = (object: AnyObject): AnyObject => withField(object, "template", defaultPodTemplate(object.template ?? {}));
+export const defaultPodTemplateObject = (object: AnyObject): AnyObject =>
+  withField(object, "template", defaultPodTemplate(object.template ?? {}));
 
 /** Whether a is more than b; absent counts as zero. */
 export const moreThan = (a: string | undefined, b: string | undefined): boolean => compareQuantityTexts(a, b) > 0;

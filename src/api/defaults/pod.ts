@@ -16,7 +16,8 @@ export function defaultResourceList(list: AnyObject): AnyObject {
   return copy ?? list;
 }
 
-const resources = (value: AnyObject): AnyObject => inField(inField(value, "limits", defaultResourceList), "requests", defaultResourceList);
+const resources = (value: AnyObject): AnyObject =>
+  inField(inField(value, "limits", defaultResourceList), "requests", defaultResourceList);
 
 /** "nginx", "host:5000/a/b:tag@sha256:…" -> the tag, "latest" where there is neither tag nor digest; undefined for an image that cannot be parsed. */
 export function imageTag(image: string): string | undefined {
@@ -25,13 +26,17 @@ export function imageTag(image: string): string | undefined {
   const [, name = "", tag, digest] = match;
   if (/^[a-f0-9]{64}$/.test(name)) return undefined;
   const first = name.slice(0, Math.max(0, name.indexOf("/")));
-  const path = first !== "" && (/[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase()) ? name.slice(first.length + 1) : name;
+  const path =
+    first !== "" && (/[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase())
+      ? name.slice(first.length + 1)
+      : name;
   if (path !== path.toLowerCase() || !imagePath.test(path)) return undefined;
   return tag ?? (digest === undefined ? "latest" : "");
 }
 
 const imagePath = /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$/;
-const imageReference = /^((?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*(?::[0-9]+)?\/|\[[a-fA-F0-9:]+\](?::[0-9]+)?\/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)(?::([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@([A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}))?$/;
+const imageReference =
+  /^((?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*(?::[0-9]+)?\/|\[[a-fA-F0-9:]+\](?::[0-9]+)?\/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)(?::([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@([A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}))?$/;
 
 const pullPolicy = (image: string): string => (imageTag(image) === "latest" ? "Always" : "IfNotPresent");
 
@@ -57,44 +62,70 @@ const handler = (value: AnyObject): AnyObject => inField(value, "httpGet", httpG
 
 export function defaultContainer(container: AnyObject): AnyObject {
   let filled = withTextDefaults(container, {
-    imagePullPolicy: pullPolicy(container.image ?? ""), terminationMessagePath: "/dev/termination-log", terminationMessagePolicy: "File",
+    imagePullPolicy: pullPolicy(container.image ?? ""),
+    terminationMessagePath: "/dev/termination-log",
+    terminationMessagePolicy: "File",
   });
   filled = mapList(filled, "ports", (port) => withTextDefaults(port, { protocol: "TCP" }));
-  filled = mapList(filled, "env", (entry) => inField(entry, "valueFrom", (from) =>
-    inField(inField(inField(from, "fieldRef", fieldRef), "fileKeyRef", (ref) => withDefaults(ref, { optional: false })), "resourceFieldRef", (ref) =>
-      ref.divisor === undefined ? withField(ref, "divisor", "0") : ref)));
+  filled = mapList(filled, "env", (entry) =>
+    inField(entry, "valueFrom", (from) =>
+      inField(
+        inField(inField(from, "fieldRef", fieldRef), "fileKeyRef", (ref) => withDefaults(ref, { optional: false })),
+        "resourceFieldRef",
+        (ref) => (ref.divisor === undefined ? withField(ref, "divisor", "0") : ref),
+      ),
+    ),
+  );
   for (const name of ["livenessProbe", "readinessProbe", "startupProbe"]) filled = inField(filled, name, probe);
   filled = inField(filled, "lifecycle", (lifecycle) => inField(inField(lifecycle, "postStart", handler), "preStop", handler));
   return inField(filled, "resources", resources);
 }
 
-const downwardItems = (value: AnyObject): AnyObject => mapList(value, "items", (item) =>
-  inField(inField(item, "fieldRef", fieldRef), "resourceFieldRef", (ref) => (ref.divisor === undefined ? withField(ref, "divisor", "0") : ref)));
+const downwardItems = (value: AnyObject): AnyObject =>
+  mapList(value, "items", (item) =>
+    inField(inField(item, "fieldRef", fieldRef), "resourceFieldRef", (ref) =>
+      ref.divisor === undefined ? withField(ref, "divisor", "0") : ref,
+    ),
+  );
 
 function defaultVolume(volume: AnyObject): AnyObject {
   let filled = volume;
-  if (Object.keys(volume).every((key) => key === "name" || volume[key] === undefined || volume[key] === null)) filled = { ...volume, emptyDir: {} };
-  for (const key of ["secret", "configMap"]) filled = inField(filled, key, (source) => withDefaults(source, { defaultMode: 420 }));
+  if (Object.keys(volume).every((key) => key === "name" || volume[key] === undefined || volume[key] === null))
+    filled = { ...volume, emptyDir: {} };
+  for (const key of ["secret", "configMap"])
+    filled = inField(filled, key, (source) => withDefaults(source, { defaultMode: 420 }));
   filled = inField(filled, "downwardAPI", (source) => downwardItems(withDefaults(source, { defaultMode: 420 })));
-  filled = inField(filled, "projected", (source) => mapList(withDefaults(source, { defaultMode: 420 }), "sources", (projection) =>
-    inField(inField(projection, "downwardAPI", downwardItems), "serviceAccountToken", (token) => withDefaults(token, { expirationSeconds: 3600 }))));
+  filled = inField(filled, "projected", (source) =>
+    mapList(withDefaults(source, { defaultMode: 420 }), "sources", (projection) =>
+      inField(inField(projection, "downwardAPI", downwardItems), "serviceAccountToken", (token) =>
+        withDefaults(token, { expirationSeconds: 3600 }),
+      ),
+    ),
+  );
   filled = inField(filled, "hostPath", (source) => withDefaults(source, { type: "" }));
   filled = inField(filled, "iscsi", (source) => withTextDefaults(source, { iscsiInterface: "default" }));
   filled = inField(filled, "rbd", defaultRbd);
   filled = inField(filled, "azureDisk", defaultAzureDisk);
   filled = inField(filled, "scaleIO", defaultScaleIo);
   filled = inField(filled, "image", (source) => withTextDefaults(source, { pullPolicy: pullPolicy(source.reference ?? "") }));
-  return inField(filled, "ephemeral", (source) => inField(source, "volumeClaimTemplate", (template) => inField(template, "spec", defaultClaimSpec)));
+  return inField(filled, "ephemeral", (source) =>
+    inField(source, "volumeClaimTemplate", (template) => inField(template, "spec", defaultClaimSpec)),
+  );
 }
 
-export const defaultRbd = (source: AnyObject): AnyObject => withTextDefaults(source, { pool: "rbd", user: "admin", keyring: "/etc/ceph/keyring" });
-export const defaultAzureDisk = (source: AnyObject): AnyObject => withDefaults(source, { cachingMode: "ReadWrite", kind: "Shared", fsType: "ext4", readOnly: false });
-export const defaultScaleIo = (source: AnyObject): AnyObject => withTextDefaults(source, { storageMode: "ThinProvisioned", fsType: "xfs" });
+export const defaultRbd = (source: AnyObject): AnyObject =>
+  withTextDefaults(source, { pool: "rbd", user: "admin", keyring: "/etc/ceph/keyring" });
+export const defaultAzureDisk = (source: AnyObject): AnyObject =>
+  withDefaults(source, { cachingMode: "ReadWrite", kind: "Shared", fsType: "ext4", readOnly: false });
+export const defaultScaleIo = (source: AnyObject): AnyObject =>
+  withTextDefaults(source, { storageMode: "ThinProvisioned", fsType: "xfs" });
 
 /** Of a PersistentVolumeClaim's spec. */
-export const defaultClaimSpec = (spec: AnyObject): AnyObject => withDefaults(inField(spec, "resources", resources), { volumeMode: "Filesystem" });
+export const defaultClaimSpec = (spec: AnyObject): AnyObject =>
+  withDefaults(inField(spec, "resources", resources), { volumeMode: "Filesystem" });
 
-const hostPorts = (container: AnyObject): AnyObject => mapList(container, "ports", (port) => (port.hostPort ? port : { ...port, hostPort: port.containerPort }));
+const hostPorts = (container: AnyObject): AnyObject =>
+  mapList(container, "ports", (port) => (port.hostPort ? port : { ...port, hostPort: port.containerPort }));
 
 /** Of a pod's spec, also within templates. */
 export function defaultPodSpec(spec: AnyObject): AnyObject {
@@ -122,7 +153,9 @@ export function defaultPod(pod: AnyObject): AnyObject {
   spec = mapList(mapList(spec, "containers", requestsFromLimits), "initContainers", requestsFromLimits);
   if (spec.resources !== undefined) spec = podLevelRequests(spec);
   if (spec.hostNetwork === true) spec = mapList(mapList(spec, "containers", hostPorts), "initContainers", hostPorts);
-  return inField(withField(pod, "spec", spec), "status", (status) => sameAddress(sameAddress(status, "podIP", "podIPs"), "hostIP", "hostIPs"));
+  return inField(withField(pod, "spec", spec), "status", (status) =>
+    sameAddress(sameAddress(status, "podIP", "podIPs"), "hostIP", "hostIPs"),
+  );
 }
 
 /** The single address and the first of the list are the same; where they differ the single one counts (older kubelets know only that). */
@@ -141,4 +174,5 @@ function podLevelRequests(spec: AnyObject): AnyObject {
 }
 
 /** Of a pod template in a workload. */
-export const defaultPodTemplate = (template: AnyObject): AnyObject => withField(template, "spec", defaultPodSpec(template.spec ?? {}));
+export const defaultPodTemplate = (template: AnyObject): AnyObject =>
+  withField(template, "spec", defaultPodSpec(template.spec ?? {}));

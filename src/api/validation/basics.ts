@@ -6,7 +6,8 @@ import { invalids, nonNegativeText, validateLabels } from "./meta.ts";
 
 export const maxInt32 = 2147483647;
 
-export const nonNegative = (value: number | bigint | undefined, path: string): FieldError[] => (value !== undefined && value < 0 ? [invalidValue(path, value, nonNegativeText)] : []);
+export const nonNegative = (value: number | bigint | undefined, path: string): FieldError[] =>
+  value !== undefined && value < 0 ? [invalidValue(path, value, nonNegativeText)] : [];
 
 export const inRange = (value: number | undefined, low: number, high: number, path: string): FieldError[] =>
   value !== undefined && (value < low || value > high) ? [invalidValue(path, value, inclusiveRangeError(low, high))] : [];
@@ -25,7 +26,8 @@ const ipError = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 /** "4", "6", "leading" for an IPv4 address whose parts have leading zeros, or undefined. */
 export function ipFamily(text: string): 4 | 6 | undefined {
   const octets = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
-  if (octets !== null) return octets.slice(1).every((part) => Number(part) <= 255 && String(Number(part)) === part) ? 4 : undefined;
+  if (octets !== null)
+    return octets.slice(1).every((part) => Number(part) <= 255 && String(Number(part)) === part) ? 4 : undefined;
   return isIPv6(text) ? 6 : undefined;
 }
 
@@ -54,19 +56,26 @@ function isIPv6(text: string): boolean {
 
 /** An IP address without leading zeros, zones or embedded forms. */
 export function validateIP(text: string, path: string): FieldError[] {
-  if (ipFamily(text) !== undefined) return isIPv6(text) && /^::ffff:.*\./i.test(text) ? [invalidValue(path, text, "must not be an IPv4-mapped IPv6 address")] : [];
-  if (/^(\d{1,3}\.){3}\d{1,3}$/.test(text) && text.split(".").every((part) => Number(part) <= 255)) return [invalidValue(path, text, "must not have leading 0s")];
+  if (ipFamily(text) !== undefined)
+    return isIPv6(text) && /^::ffff:.*\./i.test(text)
+      ? [invalidValue(path, text, "must not be an IPv4-mapped IPv6 address")]
+      : [];
+  if (/^(\d{1,3}\.){3}\d{1,3}$/.test(text) && text.split(".").every((part) => Number(part) <= 255))
+    return [invalidValue(path, text, "must not have leading 0s")];
   return [invalidValue(path, text, ipError)];
 }
 
 /** The 128-bit number of an address. IPv4 is its 32 bits. */
 export function ipNumber(text: string): bigint {
   if (text.includes(":")) {
-    const expand = (half: string): string[] => (half === "" ? [] : half.split(":").flatMap((part) => {
-      if (!part.includes(".")) return [part];
-      const value = ipNumber(part);
-      return [(value >> 16n).toString(16), (value & 0xffffn).toString(16)];
-    }));
+    const expand = (half: string): string[] =>
+      half === ""
+        ? []
+        : half.split(":").flatMap((part) => {
+            if (!part.includes(".")) return [part];
+            const value = ipNumber(part);
+            return [(value >> 16n).toString(16), (value & 0xffffn).toString(16)];
+          });
     const [left = "", right] = text.split("::");
     const head = expand(left);
     const tail = right === undefined ? [] : expand(right);
@@ -98,7 +107,8 @@ export function localDescendingPath(text: string, path: string): FieldError[] {
   return [...errors, ...noBacksteps(text, path)];
 }
 
-export const noBacksteps = (text: string, path: string): FieldError[] => (text.split("/").includes("..") ? [invalidValue(path, text, "must not contain '..'")] : []);
+export const noBacksteps = (text: string, path: string): FieldError[] =>
+  text.split("/").includes("..") ? [invalidValue(path, text, "must not contain '..'")] : [];
 
 /** As `localDescendingPath`, and not beginning with "..". */
 export function localNonReservedPath(text: string, path: string): FieldError[] {
@@ -120,11 +130,14 @@ export function validateLabelSelector(selector: AnyObject, path: string): FieldE
     const at = `${path}.matchExpressions[${i}]`;
     const values = requirement.values ?? [];
     switch (requirement.operator) {
-      case "In": case "NotIn":
+      case "In":
+      case "NotIn":
         if (values.length === 0) errors.push(required(`${at}.values`, "must be specified when `operator` is 'In' or 'NotIn'"));
         break;
-      case "Exists": case "DoesNotExist":
-        if (values.length > 0) errors.push(forbiddenField(`${at}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
+      case "Exists":
+      case "DoesNotExist":
+        if (values.length > 0)
+          errors.push(forbiddenField(`${at}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
         break;
       default:
         errors.push(invalidValue(`${at}.operator`, requirement.operator ?? "", "not a valid selector operator"));

@@ -1,6 +1,6 @@
 // Jobs and CronJobs.
 import { semanticEqual } from "../deep-equal.ts";
-import { duplicate, type FieldError, invalidValue, noValue, notSupported, required, tooLong, tooMany } from "../errors.ts";
+import { duplicate, type FieldError, invalidValue, notSupported, noValue, required, tooLong, tooMany } from "../errors.ts";
 import { byteLength, isDns1123Label, isDomainPrefixedPath, isLabelKey } from "../names.ts";
 import type { AnyObject } from "../rules.ts";
 import { labelSelector, selectorMatches } from "../selectors.ts";
@@ -23,14 +23,18 @@ export function parseIndexes(text: string, completions: number): Indexes {
   let previous: number | undefined;
   for (const interval of text.split(",")) {
     const limits = interval.split("-");
-    if (limits.length > 2) return { problem: `the fragment "${interval}" violates the requirement that an index interval can have at most two parts separated by '-'` };
+    if (limits.length > 2)
+      return {
+        problem: `the fragment "${interval}" violates the requirement that an index interval can have at most two parts separated by '-'`,
+      };
     const numbers: number[] = [];
     for (const limit of limits) {
       if (!/^[+-]?[0-9]+$/.test(limit)) return { problem: `cannot convert string to integer for index: "${limit}"` };
       numbers.push(Number(limit));
       const index = Number(limit);
       if (index >= completions) return { problem: `too large index: "${limit}"` };
-      if (previous !== undefined && previous >= index) return { problem: `non-increasing order, previous: ${previous}, current: ${index}` };
+      if (previous !== undefined && previous >= index)
+        return { problem: `non-increasing order, previous: ${previous}, current: ${index}` };
       previous = index;
     }
     count += numbers.length === 2 ? (numbers[1] as number) - (numbers[0] as number) + 1 : 1;
@@ -41,27 +45,43 @@ export function parseIndexes(text: string, completions: number): Indexes {
 // The spec, also within a CronJob's template.
 
 export function validateJobTemplateSpec(spec: AnyObject, path: string): FieldError[] {
-  const errors = nonNegativeFields(spec, path, "parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished", "backoffLimitPerIndex");
+  const errors = nonNegativeFields(
+    spec,
+    path,
+    "parallelism",
+    "completions",
+    "activeDeadlineSeconds",
+    "backoffLimit",
+    "ttlSecondsAfterFinished",
+    "backoffLimitPerIndex",
+  );
   const indexed = spec.completionMode === "Indexed";
   const { maxFailedIndexes } = spec;
   if (maxFailedIndexes !== undefined) {
     errors.push(...nonNegative(maxFailedIndexes, `${path}.maxFailedIndexes`));
-    if (spec.backoffLimitPerIndex === undefined) errors.push(required(`${path}.backoffLimitPerIndex`, "when maxFailedIndexes is specified"));
+    if (spec.backoffLimitPerIndex === undefined)
+      errors.push(required(`${path}.backoffLimitPerIndex`, "when maxFailedIndexes is specified"));
   }
   if (spec.managedBy !== undefined) {
     errors.push(...invalids(`${path}.managedBy`, spec.managedBy, isDomainPrefixedPath(spec.managedBy)));
     if (byteLength(spec.managedBy) > 63) errors.push(tooLong(`${path}.managedBy`, 63));
   }
   if (spec.completionMode !== undefined) {
-    if (spec.completionMode !== "NonIndexed" && !indexed) errors.push(notSupported(`${path}.completionMode`, spec.completionMode, ["NonIndexed", "Indexed"]));
+    if (spec.completionMode !== "NonIndexed" && !indexed)
+      errors.push(notSupported(`${path}.completionMode`, spec.completionMode, ["NonIndexed", "Indexed"]));
     if (indexed) errors.push(...validateIndexed(spec, path));
   }
-  if (!indexed && maxFailedIndexes !== undefined) errors.push(invalidValue(`${path}.maxFailedIndexes`, maxFailedIndexes, "requires indexed completion mode"));
-  if (!indexed && spec.backoffLimitPerIndex !== undefined) errors.push(invalidValue(`${path}.backoffLimitPerIndex`, spec.backoffLimitPerIndex, "requires indexed completion mode"));
+  if (!indexed && maxFailedIndexes !== undefined)
+    errors.push(invalidValue(`${path}.maxFailedIndexes`, maxFailedIndexes, "requires indexed completion mode"));
+  if (!indexed && spec.backoffLimitPerIndex !== undefined)
+    errors.push(invalidValue(`${path}.backoffLimitPerIndex`, spec.backoffLimitPerIndex, "requires indexed completion mode"));
   if (spec.podFailurePolicy !== undefined) errors.push(...validateFailurePolicy(spec, `${path}.podFailurePolicy`));
   if (spec.successPolicy !== undefined) {
     if (indexed) errors.push(...validateSuccessPolicy(spec, `${path}.successPolicy`));
-    else errors.push(invalidValue(`${path}.successPolicy`, shownSuccessPolicy(spec.successPolicy), "requires indexed completion mode"));
+    else
+      errors.push(
+        invalidValue(`${path}.successPolicy`, shownSuccessPolicy(spec.successPolicy), "requires indexed completion mode"),
+      );
   }
   errors.push(...validateReplacementPolicy(spec, `${path}.podReplacementPolicy`));
   errors.push(...validatePodTemplate(spec.template ?? {}, `${path}.template`));
@@ -69,7 +89,8 @@ export function validateJobTemplateSpec(spec: AnyObject, path: string): FieldErr
   const at = `${path}.template.spec.restartPolicy`;
   if (policy === "" || policy === "Always") errors.push(required(at, 'valid values: "OnFailure", "Never"'));
   else if (policy !== "OnFailure" && policy !== "Never") errors.push(notSupported(at, policy, ["OnFailure", "Never"]));
-  else if (spec.podFailurePolicy !== undefined && policy !== "Never") errors.push(invalidValue(at, policy, 'only "Never" is supported when podFailurePolicy is specified'));
+  else if (spec.podFailurePolicy !== undefined && policy !== "Never")
+    errors.push(invalidValue(at, policy, 'only "Never" is supported when podFailurePolicy is specified'));
   return errors;
 }
 
@@ -77,12 +98,22 @@ function validateIndexed(spec: AnyObject, path: string): FieldError[] {
   const errors: FieldError[] = [];
   const { completions, parallelism, maxFailedIndexes } = spec;
   if (completions === undefined) errors.push(required(`${path}.completions`, "when completion mode is Indexed"));
-  if (parallelism > maxIndexed) errors.push(invalidValue(`${path}.parallelism`, parallelism, `must be less than or equal to ${maxIndexed} when completion mode is Indexed`));
-  if (completions !== undefined && maxFailedIndexes !== undefined && maxFailedIndexes > completions) errors.push(invalidValue(`${path}.maxFailedIndexes`, maxFailedIndexes, "must be less than or equal to completions"));
-  if (maxFailedIndexes > maxIndexed) errors.push(invalidValue(`${path}.maxFailedIndexes`, maxFailedIndexes, `must be less than or equal to ${maxIndexed}`));
+  if (parallelism > maxIndexed)
+    errors.push(
+      invalidValue(
+        `${path}.parallelism`,
+        parallelism,
+        `must be less than or equal to ${maxIndexed} when completion mode is Indexed`,
+      ),
+    );
+  if (completions !== undefined && maxFailedIndexes !== undefined && maxFailedIndexes > completions)
+    errors.push(invalidValue(`${path}.maxFailedIndexes`, maxFailedIndexes, "must be less than or equal to completions"));
+  if (maxFailedIndexes > maxIndexed)
+    errors.push(invalidValue(`${path}.maxFailedIndexes`, maxFailedIndexes, `must be less than or equal to ${maxIndexed}`));
   if (completions > maxIndexed && spec.backoffLimitPerIndex !== undefined) {
     const limit = "must be less than or equal to 10000 when completions are above 100000 and used with backoff limit per index";
-    if (maxFailedIndexes === undefined) errors.push(required(`${path}.maxFailedIndexes`, "must be specified when completions is above 100000"));
+    if (maxFailedIndexes === undefined)
+      errors.push(required(`${path}.maxFailedIndexes`, "must be specified when completions is above 100000"));
     else if (maxFailedIndexes > 10_000) errors.push(invalidValue(`${path}.maxFailedIndexes`, maxFailedIndexes, limit));
     if (parallelism > 10_000) errors.push(invalidValue(`${path}.parallelism`, parallelism, limit));
   }
@@ -96,18 +127,25 @@ function validateFailurePolicy(spec: AnyObject, path: string): FieldError[] {
   const errors: FieldError[] = [];
   const rules: readonly AnyObject[] = spec.podFailurePolicy.rules ?? [];
   if (rules.length > maxPolicyRules) return [tooMany(`${path}.rules`, rules.length, maxPolicyRules)];
-  const names = new Set([...(spec.template?.spec?.containers ?? []), ...(spec.template?.spec?.initContainers ?? [])].map((container: AnyObject) => container.name));
+  const names = new Set(
+    [...(spec.template?.spec?.containers ?? []), ...(spec.template?.spec?.initContainers ?? [])].map(
+      (container: AnyObject) => container.name,
+    ),
+  );
   for (const [i, rule] of rules.entries()) {
     const at = `${path}.rules[${i}]`;
     const action = rule.action ?? "";
     if (action === "") errors.push(required(`${at}.action`, `valid values: ${quotedList(failureActions)}`));
     else if (action === "FailIndex") {
-      if (spec.backoffLimitPerIndex === undefined) errors.push(invalidValue(`${at}.action`, action, "requires the backoffLimitPerIndex to be set"));
+      if (spec.backoffLimitPerIndex === undefined)
+        errors.push(invalidValue(`${at}.action`, action, "requires the backoffLimitPerIndex to be set"));
     } else if (!failureActions.includes(action)) errors.push(notSupported(`${at}.action`, action, failureActions));
     if (rule.onExitCodes) errors.push(...validateExitCodes(rule.onExitCodes, names, `${at}.onExitCodes`));
     if ((rule.onPodConditions?.length ?? 0) > 0) errors.push(...validatePatterns(rule.onPodConditions, `${at}.onPodConditions`));
-    if (rule.onExitCodes && (rule.onPodConditions?.length ?? 0) > 0) errors.push(bare(at, "specifying both OnExitCodes and OnPodConditions is not supported"));
-    if (!rule.onExitCodes && (rule.onPodConditions?.length ?? 0) === 0) errors.push(bare(at, "specifying one of OnExitCodes and OnPodConditions is required"));
+    if (rule.onExitCodes && (rule.onPodConditions?.length ?? 0) > 0)
+      errors.push(bare(at, "specifying both OnExitCodes and OnPodConditions is not supported"));
+    if (!rule.onExitCodes && (rule.onPodConditions?.length ?? 0) === 0)
+      errors.push(bare(at, "specifying one of OnExitCodes and OnPodConditions is required"));
   }
   return errors;
 }
@@ -121,7 +159,13 @@ function validateExitCodes(requirement: AnyObject, names: ReadonlySet<string>, p
   if (operator === "") errors.push(required(`${path}.operator`, `valid values: ${quotedList(["In", "NotIn"])}`));
   else if (operator !== "In" && operator !== "NotIn") errors.push(notSupported(`${path}.operator`, operator, ["In", "NotIn"]));
   if (requirement.containerName !== undefined && !names.has(requirement.containerName))
-    errors.push(invalidValue(`${path}.containerName`, requirement.containerName, "must be one of the container or initContainer names in the pod template"));
+    errors.push(
+      invalidValue(
+        `${path}.containerName`,
+        requirement.containerName,
+        "must be one of the container or initContainer names in the pod template",
+      ),
+    );
   const values: readonly number[] = requirement.values ?? [];
   const at = `${path}.values`;
   if (values.length === 0) errors.push(invalidValue(at, requirement.values ?? null, "at least one value is required"));
@@ -147,32 +191,56 @@ const validatePatterns = (patterns: readonly AnyObject[], path: string): FieldEr
     const errors = invalids(`${at}.type`, pattern.type ?? "", isLabelKey(pattern.type ?? ""));
     const status = pattern.status ?? "";
     if (status === "") errors.push(required(`${at}.status`, `valid values: ${quotedList(["False", "True", "Unknown"])}`));
-    else if (!["False", "True", "Unknown"].includes(status)) errors.push(notSupported(`${at}.status`, status, ["False", "True", "Unknown"]));
+    else if (!["False", "True", "Unknown"].includes(status))
+      errors.push(notSupported(`${at}.status`, status, ["False", "True", "Unknown"]));
     return errors;
   });
 };
 
-const shownSuccessPolicy = (policy: AnyObject): unknown => ({ Rules: policy.rules?.map((rule: AnyObject) => ({ SucceededIndexes: rule.succeededIndexes ?? null, SucceededCount: rule.succeededCount ?? null })) ?? [] });
+const shownSuccessPolicy = (policy: AnyObject): unknown => ({
+  Rules:
+    policy.rules?.map((rule: AnyObject) => ({
+      SucceededIndexes: rule.succeededIndexes ?? null,
+      SucceededCount: rule.succeededCount ?? null,
+    })) ?? [],
+});
 
 function validateSuccessPolicy(spec: AnyObject, path: string): FieldError[] {
   const rules: readonly AnyObject[] = spec.successPolicy.rules ?? [];
-  if (rules.length === 0) return [required(`${path}.rules`, "at least one rules must be specified when the successPolicy is specified")];
+  if (rules.length === 0)
+    return [required(`${path}.rules`, "at least one rules must be specified when the successPolicy is specified")];
   const errors: FieldError[] = [];
   if (rules.length > maxPolicyRules) errors.push(tooMany(`${path}.rules`, rules.length, maxPolicyRules));
   for (const [i, rule] of rules.entries()) {
     const at = `${path}.rules[${i}]`;
     const { succeededIndexes: indexes, succeededCount: count } = rule;
-    if (indexes === undefined && count === undefined) errors.push(required(at, "at least one of succeededCount or succeededIndexes must be specified"));
+    if (indexes === undefined && count === undefined)
+      errors.push(required(at, "at least one of succeededCount or succeededIndexes must be specified"));
     let total: number | undefined;
     if (indexes !== undefined) {
       const parsed = parseIndexes(indexes, spec.completions ?? 0);
-      if ("problem" in parsed) errors.push(invalidValue(`${at}.succeededIndexes`, indexes, `error parsing succeededIndexes: ${parsed.problem}`));
+      if ("problem" in parsed)
+        errors.push(invalidValue(`${at}.succeededIndexes`, indexes, `error parsing succeededIndexes: ${parsed.problem}`));
       else total = parsed.count;
     }
     if (count !== undefined) {
       errors.push(...nonNegative(count, `${at}.succeededCount`));
-      if (spec.completions !== undefined && count > spec.completions) errors.push(invalidValue(`${at}.succeededCount`, count, `must be less than or equal to ${spec.completions} (the number of specified completions)`));
-      if (total !== undefined && count > total) errors.push(invalidValue(`${at}.succeededCount`, count, `must be less than or equal to ${total} (the number of indexes in the specified succeededIndexes field)`));
+      if (spec.completions !== undefined && count > spec.completions)
+        errors.push(
+          invalidValue(
+            `${at}.succeededCount`,
+            count,
+            `must be less than or equal to ${spec.completions} (the number of specified completions)`,
+          ),
+        );
+      if (total !== undefined && count > total)
+        errors.push(
+          invalidValue(
+            `${at}.succeededCount`,
+            count,
+            `must be less than or equal to ${total} (the number of indexes in the specified succeededIndexes field)`,
+          ),
+        );
     }
   }
   return errors;
@@ -209,7 +277,10 @@ function validateGeneratedSelector(job: AnyObject): FieldError[] {
   const labels = spec.template?.metadata?.labels ?? {};
   const shown = sortedMap(spec.template?.metadata?.labels);
   const expected: Readonly<Record<string, string>> = {
-    "controller-uid": metadata?.uid ?? "", "batch.kubernetes.io/controller-uid": metadata?.uid ?? "", "job-name": metadata?.name ?? "", "batch.kubernetes.io/job-name": metadata?.name ?? "",
+    "controller-uid": metadata?.uid ?? "",
+    "batch.kubernetes.io/controller-uid": metadata?.uid ?? "",
+    "job-name": metadata?.name ?? "",
+    "batch.kubernetes.io/job-name": metadata?.name ?? "",
   };
   for (const label of generatedLabels) {
     const at = `spec.template.metadata.labels[${label}]`;
@@ -218,7 +289,8 @@ function validateGeneratedSelector(job: AnyObject): FieldError[] {
   }
   const generated = labelSelector({ matchLabels: { "batch.kubernetes.io/controller-uid": expected["controller-uid"] ?? "" } });
   const selector = usableSelector(spec.selector);
-  if (selector !== undefined && JSON.stringify(selector) !== JSON.stringify(generated)) errors.push(invalidValue("spec.selector", shownSelector(spec.selector), "`selector` not auto-generated"));
+  if (selector !== undefined && JSON.stringify(selector) !== JSON.stringify(generated))
+    errors.push(invalidValue("spec.selector", shownSelector(spec.selector), "`selector` not auto-generated"));
   return errors;
 }
 
@@ -228,17 +300,30 @@ function jobSpec(spec: AnyObject): FieldError[] {
   else errors.push(...validateLabelSelector(spec.selector, "spec.selector"));
   const selector = usableSelector(spec.selector);
   if (selector !== undefined && !selectorMatches(selector, spec.template?.metadata?.labels ?? {}))
-    errors.push(invalidValue("spec.template.metadata.labels", sortedMap(spec.template?.metadata?.labels), "`selector` does not match template `labels`"));
+    errors.push(
+      invalidValue(
+        "spec.template.metadata.labels",
+        sortedMap(spec.template?.metadata?.labels),
+        "`selector` does not match template `labels`",
+      ),
+    );
   return errors;
 }
 
 export const validateJob = (job: AnyObject): FieldError[] => {
-  const errors = [...validateObjectMeta(job.metadata, true, subdomainName), ...validateGeneratedSelector(job), ...jobSpec(job.spec ?? {})];
+  const errors = [
+    ...validateObjectMeta(job.metadata, true, subdomainName),
+    ...validateGeneratedSelector(job),
+    ...jobSpec(job.spec ?? {}),
+  ];
   // Pods of an indexed job are named after it and their index.
   const { completionMode, completions, parallelism } = job.spec ?? {};
   if (completionMode === "Indexed" && completions > 0 && parallelism > 0) {
     const longest = `${job.metadata?.name}-${completions - 1}`;
-    if (isDns1123Label(longest).length > 0) errors.push(invalidValue("metadata.name", job.metadata?.name ?? "", `will not able to create pod with invalid DNS label: ${longest}`));
+    if (isDns1123Label(longest).length > 0)
+      errors.push(
+        invalidValue("metadata.name", job.metadata?.name ?? "", `will not able to create pod with invalid DNS label: ${longest}`),
+      );
   }
   return errors;
 };
@@ -250,12 +335,16 @@ export function validateJobUpdate(next: AnyObject, old: AnyObject): FieldError[]
   errors.push(...validateJobTemplateSpec(after, "spec"));
   errors.push(...completionsUpdate(after, before));
   const immutable = (field: string, shown: (value: AnyObject) => unknown = (value) => value ?? null): void => {
-    if (!semanticEqual(after[field], before[field])) errors.push(invalidValue(`spec.${field}`, shown(after[field]), immutableText));
+    if (!semanticEqual(after[field], before[field]))
+      errors.push(invalidValue(`spec.${field}`, shown(after[field]), immutableText));
   };
   immutable("selector", shownSelector);
-  if (!templateMutable(old) && !semanticEqual(after.template, before.template)) errors.push(invalidValue("spec.template", after.template, immutableText));
-  else if (templateMutable(old) && !semanticEqual(schedulingBlind(after.template), schedulingBlind(before.template))) errors.push(invalidValue("spec.template", after.template, immutableText));
-  for (const field of ["completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"]) immutable(field);
+  if (!templateMutable(old) && !semanticEqual(after.template, before.template))
+    errors.push(invalidValue("spec.template", after.template, immutableText));
+  else if (templateMutable(old) && !semanticEqual(schedulingBlind(after.template), schedulingBlind(before.template)))
+    errors.push(invalidValue("spec.template", after.template, immutableText));
+  for (const field of ["completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"])
+    immutable(field);
   return errors;
 }
 
@@ -265,14 +354,26 @@ const withoutResources = (container: AnyObject): AnyObject => without(container,
 const schedulingBlind = (template: AnyObject): unknown => ({
   ...template,
   metadata: without(template?.metadata ?? {}, "annotations", "labels"),
-  spec: mapList(mapList(without(template?.spec ?? {}, "nodeSelector", "affinity", "tolerations", "schedulingGates"), "containers", withoutResources), "initContainers", withoutResources),
+  spec: mapList(
+    mapList(
+      without(template?.spec ?? {}, "nodeSelector", "affinity", "tolerations", "schedulingGates"),
+      "containers",
+      withoutResources,
+    ),
+    "initContainers",
+    withoutResources,
+  ),
 });
 
 function completionsUpdate(after: AnyObject, before: AnyObject): FieldError[] {
-  if (before.completionMode !== "Indexed") return semanticEqual(after.completions, before.completions) ? [] : [invalidValue("spec.completions", after.completions ?? null, immutableText)];
+  if (before.completionMode !== "Indexed")
+    return semanticEqual(after.completions, before.completions)
+      ? []
+      : [invalidValue("spec.completions", after.completions ?? null, immutableText)];
   if (semanticEqual(after.completions, before.completions)) return [];
   if (after.completions === undefined) return [required("spec.completions", "when completion mode is Indexed")];
-  if (after.completions !== after.parallelism) return [invalidValue("spec.completions", after.completions, "can only be modified in tandem with spec.parallelism")];
+  if (after.completions !== after.parallelism)
+    return [invalidValue("spec.completions", after.completions, "can only be modified in tandem with spec.parallelism")];
   return [];
 }
 
@@ -285,7 +386,8 @@ const zoneError = (zone: string): string => `unknown time zone ${zone}`;
 function validateTimeZone(zone: string, path: string): FieldError[] {
   if (zone === "") return [invalidValue(path, zone, "timeZone must be nil or non-empty string")];
   const errors: FieldError[] = [];
-  if (zone.toLowerCase() === "local") errors.push(invalidValue(path, zone, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"));
+  if (zone.toLowerCase() === "local")
+    errors.push(invalidValue(path, zone, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"));
   if (zone !== "Local" && !isTimeZone(zone)) errors.push(invalidValue(path, zone, zoneError(zone)));
   return errors;
 }
@@ -307,7 +409,8 @@ function cronJobSpec(spec: AnyObject): FieldError[] {
   const schedule: string = spec.schedule ?? "";
   if (schedule === "") errors.push(required("spec.schedule"));
   else {
-    if (schedule.includes("TZ")) errors.push(invalidValue("spec.schedule", schedule, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"));
+    if (schedule.includes("TZ"))
+      errors.push(invalidValue("spec.schedule", schedule, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"));
     const problem = cronProblem(schedule.replace(/^(?:CRON_)?TZ=\S+\s+/, ""));
     if (problem !== undefined) errors.push(invalidValue("spec.schedule", schedule, problem));
   }
@@ -315,16 +418,23 @@ function cronJobSpec(spec: AnyObject): FieldError[] {
   if (spec.timeZone !== undefined) errors.push(...validateTimeZone(spec.timeZone, "spec.timeZone"));
   const policy = spec.concurrencyPolicy ?? "";
   if (policy === "") errors.push(required("spec.concurrencyPolicy"));
-  else if (!["Allow", "Forbid", "Replace"].includes(policy)) errors.push(notSupported("spec.concurrencyPolicy", policy, ["Allow", "Forbid", "Replace"]));
+  else if (!["Allow", "Forbid", "Replace"].includes(policy))
+    errors.push(notSupported("spec.concurrencyPolicy", policy, ["Allow", "Forbid", "Replace"]));
   const at = "spec.jobTemplate.spec";
   const template = spec.jobTemplate?.spec ?? {};
   errors.push(...validateJobTemplateSpec(template, at));
-  if (template.selector !== undefined) errors.push(invalidValue(`${at}.selector`, shownSelector(template.selector), "`selector` will be auto-generated"));
+  if (template.selector !== undefined)
+    errors.push(invalidValue(`${at}.selector`, shownSelector(template.selector), "`selector` will be auto-generated"));
   if (template.manualSelector === true) errors.push(notSupported(`${at}.manualSelector`, true, ["nil", "false"]));
   return [...errors, ...nonNegativeFields(spec, "spec", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")];
 }
 
 const cronJobName = maxNameCheck(subdomainName, 52);
-export const validateCronJob = (job: AnyObject): FieldError[] => [...validateObjectMeta(job.metadata, true, cronJobName), ...cronJobSpec(job.spec ?? {})];
-export const validateCronJobUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [...validateObjectMetaUpdate(next.metadata, old.metadata), ...cronJobSpec(next.spec ?? {})];
-
+export const validateCronJob = (job: AnyObject): FieldError[] => [
+  ...validateObjectMeta(job.metadata, true, cronJobName),
+  ...cronJobSpec(job.spec ?? {}),
+];
+export const validateCronJobUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [
+  ...validateObjectMetaUpdate(next.metadata, old.metadata),
+  ...cronJobSpec(next.spec ?? {}),
+];

@@ -8,7 +8,13 @@ interface Bounds {
 
 const months = { jan: 1, feb: 2, mar: 3, apr: 4, may: 5, jun: 6, jul: 7, aug: 8, sep: 9, oct: 10, nov: 11, dec: 12 };
 const days = { sun: 0, mon: 1, tue: 2, wed: 3, thu: 4, fri: 5, sat: 6 };
-const fields: readonly Bounds[] = [{ min: 0, max: 59 }, { min: 0, max: 23 }, { min: 1, max: 31 }, { min: 1, max: 12, names: months }, { min: 0, max: 6, names: days }];
+const fields: readonly Bounds[] = [
+  { min: 0, max: 59 },
+  { min: 0, max: 23 },
+  { min: 1, max: 31 },
+  { min: 1, max: 12, names: months },
+  { min: 0, max: 6, names: days },
+];
 const descriptors = new Set(["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"]);
 
 /** Undefined for a schedule that is fine. */
@@ -16,13 +22,20 @@ export function cronProblem(schedule: string): string | undefined {
   if (schedule === "") return "empty spec string";
   if (schedule.startsWith("@")) {
     if (descriptors.has(schedule)) return undefined;
-    if (schedule.startsWith("@every ")) return isDuration(schedule.slice(7)) ? undefined : `failed to parse duration ${schedule}: time: invalid duration ${JSON.stringify(schedule.slice(7))}`;
+    if (schedule.startsWith("@every "))
+      return isDuration(schedule.slice(7))
+        ? undefined
+        : `failed to parse duration ${schedule}: time: invalid duration ${JSON.stringify(schedule.slice(7))}`;
     return `unrecognized descriptor: ${schedule}`;
   }
   const parts = schedule.split(/\s+/).filter((part) => part !== "");
   if (parts.length !== 5) return `expected exactly 5 fields, found ${parts.length}: [${parts.join(" ")}]`;
   for (const [i, part] of parts.entries()) {
-    const problem = part.split(",").filter((piece) => piece !== "").map((piece) => rangeProblem(piece, fields[i] as Bounds)).find((found) => found !== undefined);
+    const problem = part
+      .split(",")
+      .filter((piece) => piece !== "")
+      .map((piece) => rangeProblem(piece, fields[i] as Bounds))
+      .find((found) => found !== undefined);
     if (problem !== undefined) return problem;
   }
   return undefined;
@@ -63,7 +76,8 @@ function rangeProblem(text: string, bounds: Bounds): string | undefined {
 function numberOf(text: string, bounds: Bounds): number | string {
   const named = bounds.names?.[text.toLowerCase()];
   if (named !== undefined) return named;
-  if (!/^[+-]?[0-9]+$/.test(text)) return `failed to parse int from ${text}: strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`;
+  if (!/^[+-]?[0-9]+$/.test(text))
+    return `failed to parse int from ${text}: strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`;
   const value = Number(text);
   return value < 0 ? `negative number (${value}) not allowed: ${text}` : value;
 }

@@ -10,12 +10,15 @@ function legacy(event: AnyObject): FieldError[] {
   const namespace = event.metadata?.namespace ?? "";
   const errors: FieldError[] = [];
   if (!about.namespace) {
-    if (namespace !== "" && namespace !== "default") errors.push(invalidValue("involvedObject.namespace", "", "does not match event.namespace"));
-  } else if (about.namespace !== namespace) errors.push(invalidValue("involvedObject.namespace", about.namespace, "does not match event.namespace"));
+    if (namespace !== "" && namespace !== "default")
+      errors.push(invalidValue("involvedObject.namespace", "", "does not match event.namespace"));
+  } else if (about.namespace !== namespace)
+    errors.push(invalidValue("involvedObject.namespace", about.namespace, "does not match event.namespace"));
   return errors;
 }
 
-const limit = (value: string | undefined, max: number, path: string): FieldError[] => (byteLength(value ?? "") > max ? [invalidValue(path, "", `can have at most ${max} characters`)] : []);
+const limit = (value: string | undefined, max: number, path: string): FieldError[] =>
+  byteLength(value ?? "") > max ? [invalidValue(path, "", `can have at most ${max} characters`)] : [];
 const isZeroTime = (time: string | undefined | null): boolean => time === undefined || time === null || time === "";
 
 /** An event as the events.k8s.io group wants it. */
@@ -36,7 +39,8 @@ function strict(event: AnyObject, modern: boolean): FieldError[] {
   errors.push(...limit(event.action, 128, "action"));
   if (!event.reason) errors.push(required("reason"));
   errors.push(...limit(event.reason, 128, "reason"), ...limit(modern ? event.note : event.message, 1024, "message"));
-  if (event.type !== "Normal" && event.type !== "Warning") errors.push(invalidValue("type", "", `has invalid value: ${event.type ?? ""}`));
+  if (event.type !== "Normal" && event.type !== "Warning")
+    errors.push(invalidValue("type", "", `has invalid value: ${event.type ?? ""}`));
   return errors;
 }
 
@@ -45,7 +49,8 @@ export function validateEventV1(event: AnyObject): FieldError[] {
   if (!isZeroTime(event.deprecatedFirstTimestamp)) errors.push(invalidValue("firstTimestamp", "", "needs to be unset"));
   if (!isZeroTime(event.deprecatedLastTimestamp)) errors.push(invalidValue("lastTimestamp", "", "needs to be unset"));
   if (event.deprecatedCount) errors.push(invalidValue("count", "", "needs to be unset"));
-  if (event.deprecatedSource?.component || event.deprecatedSource?.host) errors.push(invalidValue("source", "", "needs to be unset"));
+  if (event.deprecatedSource?.component || event.deprecatedSource?.host)
+    errors.push(invalidValue("source", "", "needs to be unset"));
   return [...errors, ...legacy(event)];
 }
 
@@ -54,8 +59,8 @@ export function validateEvent(event: AnyObject): FieldError[] {
   const hasNew = !isZeroTime(event.eventTime);
   if (!hasNew) return [...errors, ...validateObjectMeta(event.metadata, true, subdomainName)];
   const controller = event.reportingComponent ?? "";
-  if (controller === "") errors.push(required("reportingController"));
-  errors.push(...invalids("reportingController", controller, isLabelKey(controller)));
+  if (controller === "") errors.push(required("reportingComponent"));
+  errors.push(...invalids("reportingComponent", controller, isLabelKey(controller)));
   if (!event.reportingInstance) errors.push(required("reportingInstance"));
   errors.push(...limit(event.reportingInstance, 128, "reportingInstance"));
   if (!event.action) errors.push(required("action"));
@@ -64,5 +69,11 @@ export function validateEvent(event: AnyObject): FieldError[] {
   errors.push(...limit(event.reason, 128, "reason"), ...limit(event.message, 1024, "message"));
   return [...errors, ...validateObjectMeta(event.metadata, true, subdomainName)];
 }
-export const validateEventUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [...validateEvent(next), ...validateObjectMetaUpdate(next.metadata, old.metadata)];
-export const validateEventV1Update = (next: AnyObject, old: AnyObject): FieldError[] => [...validateEventV1(next), ...validateObjectMetaUpdate(next.metadata, old.metadata)];
+export const validateEventUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [
+  ...validateEvent(next),
+  ...validateObjectMetaUpdate(next.metadata, old.metadata),
+];
+export const validateEventV1Update = (next: AnyObject, old: AnyObject): FieldError[] => [
+  ...validateEventV1(next),
+  ...validateObjectMetaUpdate(next.metadata, old.metadata),
+];

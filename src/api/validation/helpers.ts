@@ -57,7 +57,7 @@ export function mapList<T extends object>(object: T, key: string, change: (item:
     if (next !== item) changed = true;
     return next;
   });
-  return changed ? { ...object, [key]: mapped } as T : object;
+  return changed ? ({ ...object, [key]: mapped } as T) : object;
 }
 
 /** Changes an object field where it is there. */
@@ -81,7 +81,10 @@ export interface PlainOptions extends Partial<KindRules> {
 /** Rules of a kind of the usual shape. */
 export function plainKind(options: PlainOptions): KindRules {
   const { namespaced, name = subdomainName, check, checkUpdate, updateChecksObject = "never", ...rest } = options;
-  const validate = (object: { metadata?: ObjectMeta }): FieldError[] => [...validateObjectMeta(object.metadata, namespaced, name), ...(check?.(object) ?? [])];
+  const validate = (object: { metadata?: ObjectMeta }): FieldError[] => [
+    ...validateObjectMeta(object.metadata, namespaced, name),
+    ...(check?.(object) ?? []),
+  ];
   const status = rest.status ?? false;
   return {
     validate,
@@ -91,12 +94,14 @@ export function plainKind(options: PlainOptions): KindRules {
       const changed = checkUpdate?.(next, old) ?? [];
       return updateChecksObject === "first" ? [...whole, ...errors, ...changed] : [...errors, ...changed, ...whole];
     },
-    ...(status ? {
-      prepareForCreate: (object: AnyObject) => without(object, "status"),
-      prepareForUpdate: keepStatus,
-      prepareForStatusUpdate: keepSpec,
-      validateStatusUpdate: (next: AnyObject, old: AnyObject) => validateObjectMetaUpdate(next.metadata, old.metadata),
-    } : {}),
+    ...(status
+      ? {
+          prepareForCreate: (object: AnyObject) => without(object, "status"),
+          prepareForUpdate: keepStatus,
+          prepareForStatusUpdate: keepSpec,
+          validateStatusUpdate: (next: AnyObject, old: AnyObject) => validateObjectMetaUpdate(next.metadata, old.metadata),
+        }
+      : {}),
     generation: false,
     createOnUpdate: false,
     unconditionalUpdate: true,
@@ -111,5 +116,7 @@ export const keepStatus = (next: AnyObject, old: AnyObject): AnyObject => withFi
 export const keepSpec = (next: AnyObject, old: AnyObject): AnyObject => withField(next, "spec", old.spec);
 
 /** The same, and labels stay too. */
-export const keepSpecAndLabels = (next: AnyObject, old: AnyObject): AnyObject =>
-  ({ ...keepSpec(next, old), metadata: withField(next.metadata, "labels", old.metadata.labels) });
+export const keepSpecAndLabels = (next: AnyObject, old: AnyObject): AnyObject => ({
+  ...keepSpec(next, old),
+  metadata: withField(next.metadata, "labels", old.metadata.labels),
+});

@@ -1,26 +1,41 @@
 // Rules for what every object has: names, labels, annotations, owners, finalizers, managed fields; and what of it may change.
 import { duplicate, type FieldError, forbiddenField, goQuote, invalidValue, required, tooLong } from "../errors.ts";
-import { byteLength, isDns1035Label, isDns1123Label, isDns1123Subdomain, isLabelKey, isLabelValue, isPathSegment, maskTrailingDash } from "../names.ts";
+import {
+  byteLength,
+  isDns1035Label,
+  isDns1123Label,
+  isDns1123Subdomain,
+  isLabelKey,
+  isLabelValue,
+  isPathSegment,
+  maskTrailingDash,
+} from "../names.ts";
 import type { ManagedFieldsEntry, ObjectMeta, OwnerReference } from "../types/mod.ts";
 
 /** Messages of what is wrong with a name; for generateName `prefix` is true and a trailing dash is fine. */
 export type NameCheck = (name: string, prefix: boolean) => string[];
 
-const orPrefix = (check: (name: string) => string[]): NameCheck => (name, prefix) => check(prefix ? maskTrailingDash(name) : name);
+const orPrefix =
+  (check: (name: string) => string[]): NameCheck =>
+  (name, prefix) =>
+    check(prefix ? maskTrailingDash(name) : name);
 export const subdomainName: NameCheck = orPrefix(isDns1123Subdomain);
 export const labelName: NameCheck = orPrefix(isDns1123Label);
 export const label1035Name: NameCheck = orPrefix(isDns1035Label);
 /** Names that only have to fit into a URL's path (RBAC). */
-export const pathSegmentName: NameCheck = (name, prefix) => (prefix ? isPathSegment(name).filter((message) => message.startsWith("may not contain")) : isPathSegment(name));
+export const pathSegmentName: NameCheck = (name, prefix) =>
+  prefix ? isPathSegment(name).filter((message) => message.startsWith("may not contain")) : isPathSegment(name);
 
 /** Names of things that others are named after may be shorter still. */
-export const maxNameCheck = (check: NameCheck, max: number): NameCheck => (name, prefix) =>
-  [...check(name, prefix), ...(!prefix && name.length > max ? [`must be no more than ${max} characters`] : [])];
+export const maxNameCheck =
+  (check: NameCheck, max: number): NameCheck =>
+  (name, prefix) => [...check(name, prefix), ...(!prefix && name.length > max ? [`must be no more than ${max} characters`] : [])];
 
 const totalAnnotationBytes = 256 * 1024;
 const standardFinalizers = new Set(["kubernetes", "orphan", "foregroundDeletion"]);
 
-export const invalids = (field: string, value: unknown, messages: readonly string[]): FieldError[] => messages.map((message) => invalidValue(field, value, message));
+export const invalids = (field: string, value: unknown, messages: readonly string[]): FieldError[] =>
+  messages.map((message) => invalidValue(field, value, message));
 export const nonNegativeText = "must be greater than or equal to 0";
 export const immutableText = "field is immutable";
 
@@ -47,7 +62,10 @@ export function validateAnnotations(annotations: Readonly<Record<string, string>
 
 /** Owner references as Go prints them. */
 const shownOwner = (owner: OwnerReference): unknown => ({
-  apiVersion: owner.apiVersion ?? "", kind: owner.kind ?? "", name: owner.name ?? "", uid: owner.uid ?? "",
+  apiVersion: owner.apiVersion ?? "",
+  kind: owner.kind ?? "",
+  name: owner.name ?? "",
+  uid: owner.uid ?? "",
   ...(owner.controller === undefined ? {} : { controller: owner.controller }),
   ...(owner.blockOwnerDeletion === undefined ? {} : { blockOwnerDeletion: owner.blockOwnerDeletion }),
 });
@@ -63,10 +81,17 @@ function validateOwnerReferences(owners: readonly OwnerReference[] | undefined, 
     if (!owner.kind) errors.push(invalidValue(`${path}.kind`, owner.kind ?? "", "must not be empty"));
     if (!owner.name) errors.push(invalidValue(`${path}.name`, owner.name ?? "", "must not be empty"));
     if (!owner.uid) errors.push(invalidValue(`${path}.uid`, owner.uid ?? "", "must not be empty"));
-    if (apiVersion === "v1" && owner.kind === "Event") errors.push(invalidValue(path, shownOwner(owner), "/v1, Kind=Event is disallowed from being an owner"));
+    if (apiVersion === "v1" && owner.kind === "Event")
+      errors.push(invalidValue(path, shownOwner(owner), "/v1, Kind=Event is disallowed from being an owner"));
     if (owner.controller === true) {
       if (controller !== "")
-        errors.push(invalidValue(path, (owners ?? []).map(shownOwner), `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${owner.kind}/${owner.name}`));
+        errors.push(
+          invalidValue(
+            path,
+            (owners ?? []).map(shownOwner),
+            `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${owner.kind}/${owner.name}`,
+          ),
+        );
       else controller = `${owner.kind}/${owner.name}`;
     }
   }
@@ -85,7 +110,8 @@ function validateFinalizers(finalizers: readonly string[] | undefined, path: str
 /** Finalizers without a domain must be Kubernetes' own. */
 export function validateStandardFinalizer(finalizer: string, path: string): FieldError[] {
   return !finalizer.includes("/") && !standardFinalizers.has(finalizer)
-    ? [invalidValue(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified")] : [];
+    ? [invalidValue(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified")]
+    : [];
 }
 
 export function validateFieldManager(manager: string, path: string): FieldError[] {
@@ -93,7 +119,14 @@ export function validateFieldManager(manager: string, path: string): FieldError[
   let at = 0;
   for (const character of manager) {
     const code = character.codePointAt(0) ?? 0;
-    if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return [invalidValue(path, manager, `invalid character U+${code.toString(16).toUpperCase().padStart(4, "0")} (at position ${at})`)];
+    if (code < 0x20 || (code >= 0x7f && code < 0xa0))
+      return [
+        invalidValue(
+          path,
+          manager,
+          `invalid character U+${code.toString(16).toUpperCase().padStart(4, "0")} (at position ${at})`,
+        ),
+      ];
     at++;
   }
   return [];
@@ -103,8 +136,10 @@ function validateManagedFields(entries: readonly ManagedFieldsEntry[] | undefine
   const errors: FieldError[] = [];
   for (const [i, entry] of (entries ?? []).entries()) {
     const at = `${path}[${i}]`;
-    if (entry.operation !== "Apply" && entry.operation !== "Update") errors.push(invalidValue(`${at}.operation`, entry.operation ?? "", "must be `Apply` or `Update`"));
-    if ((entry.fieldsType ?? "") !== "" && entry.fieldsType !== "FieldsV1") errors.push(invalidValue(`${at}.fieldsType`, entry.fieldsType, "must be `FieldsV1`"));
+    if (entry.operation !== "Apply" && entry.operation !== "Update")
+      errors.push(invalidValue(`${at}.operation`, entry.operation ?? "", "must be `Apply` or `Update`"));
+    if ((entry.fieldsType ?? "") !== "" && entry.fieldsType !== "FieldsV1")
+      errors.push(invalidValue(`${at}.fieldsType`, entry.fieldsType, "must be `FieldsV1`"));
     errors.push(...validateFieldManager(entry.manager ?? "", `${at}.manager`));
     if (byteLength(entry.subresource ?? "") > 256) errors.push(tooLong(`${at}.subresource`, 256));
   }
@@ -112,7 +147,12 @@ function validateManagedFields(entries: readonly ManagedFieldsEntry[] | undefine
 }
 
 /** Metadata of an object to be created (also run on updates, by kinds whose update check includes the create check). */
-export function validateObjectMeta(meta: ObjectMeta | undefined, namespaced: boolean, nameCheck: NameCheck, path = "metadata"): FieldError[] {
+export function validateObjectMeta(
+  meta: ObjectMeta | undefined,
+  namespaced: boolean,
+  nameCheck: NameCheck,
+  path = "metadata",
+): FieldError[] {
   const errors: FieldError[] = [];
   const { name = "", generateName = "", namespace = "", generation = 0 } = meta ?? {};
   if (generateName !== "") errors.push(...invalids(`${path}.generateName`, generateName, nameCheck(generateName, true)));
@@ -128,12 +168,17 @@ export function validateObjectMeta(meta: ObjectMeta | undefined, namespaced: boo
   errors.push(...validateOwnerReferences(meta?.ownerReferences, `${path}.ownerReferences`));
   errors.push(...validateFinalizers(meta?.finalizers, `${path}.finalizers`));
   errors.push(...validateManagedFields(meta?.managedFields, `${path}.managedFields`));
-  for (const [i, finalizer] of (meta?.finalizers ?? []).entries()) errors.push(...validateStandardFinalizer(finalizer, `${path}.finalizers[${i}]`));
+  for (const [i, finalizer] of (meta?.finalizers ?? []).entries())
+    errors.push(...validateStandardFinalizer(finalizer, `${path}.finalizers[${i}]`));
   return errors;
 }
 
 /** What of the metadata an update may not change. */
-export function validateObjectMetaUpdate(next: ObjectMeta | undefined, old: ObjectMeta | undefined, path = "metadata"): FieldError[] {
+export function validateObjectMetaUpdate(
+  next: ObjectMeta | undefined,
+  old: ObjectMeta | undefined,
+  path = "metadata",
+): FieldError[] {
   const errors: FieldError[] = [];
   const before = old ?? {};
   const after = next ?? {};
@@ -141,12 +186,20 @@ export function validateObjectMetaUpdate(next: ObjectMeta | undefined, old: Obje
     const known = new Set(before.finalizers ?? []);
     const added = (after.finalizers ?? []).filter((finalizer) => !known.has(finalizer)).sort();
     if (added.length > 0)
-      errors.push(forbiddenField(`${path}.finalizers`, `no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map(goQuote).join(", ")}}`));
+      errors.push(
+        forbiddenField(
+          `${path}.finalizers`,
+          `no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map(goQuote).join(", ")}}`,
+        ),
+      );
   }
-  if ((after.resourceVersion ?? "") === "") errors.push(invalidValue(`${path}.resourceVersion`, 0, "must be specified for an update"));
-  if ((after.generation ?? 0) < (before.generation ?? 0)) errors.push(invalidValue(`${path}.generation`, after.generation ?? 0, "must not be decremented"));
+  if ((after.resourceVersion ?? "") === "")
+    errors.push(invalidValue(`${path}.resourceVersion`, 0, "must be specified for an update"));
+  if ((after.generation ?? 0) < (before.generation ?? 0))
+    errors.push(invalidValue(`${path}.generation`, after.generation ?? 0, "must not be decremented"));
   const immutable = (field: keyof ObjectMeta, empty: unknown): void => {
-    if ((after[field] ?? empty) !== (before[field] ?? empty)) errors.push(invalidValue(`${path}.${field}`, after[field] ?? empty, immutableText));
+    if ((after[field] ?? empty) !== (before[field] ?? empty))
+      errors.push(invalidValue(`${path}.${field}`, after[field] ?? empty, immutableText));
   };
   immutable("name", "");
   immutable("namespace", "");

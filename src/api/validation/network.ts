@@ -1,25 +1,53 @@
 // Ingresses, ingress classes, network policies, endpoint slices, service CIDRs and IP addresses.
 import { semanticEqual } from "../deep-equal.ts";
 import { duplicate, type FieldError, forbiddenField, invalidValue, notSupported, required, tooMany } from "../errors.ts";
-import { isDns1123Label, isDns1123Subdomain, isDomainPrefixedPath, isLabelKey, isPortName, isPortNumber, isWildcardDns1123Subdomain } from "../names.ts";
+import {
+  isDns1123Label,
+  isDns1123Subdomain,
+  isDomainPrefixedPath,
+  isLabelKey,
+  isPortName,
+  isPortNumber,
+  isWildcardDns1123Subdomain,
+} from "../names.ts";
 import type { AnyObject } from "../rules.ts";
-import { hasHostBits, ipFamily, ipNumber, oneOf, validateCIDR, validateIP, validateLabelSelector, validatePortNumOrName } from "./basics.ts";
+import {
+  hasHostBits,
+  ipFamily,
+  ipNumber,
+  oneOf,
+  validateCIDR,
+  validateIP,
+  validateLabelSelector,
+  validatePortNumOrName,
+} from "./basics.ts";
 import { immutableText, invalids, label1035Name, subdomainName, validateObjectMeta, validateObjectMetaUpdate } from "./meta.ts";
 
-const meta = (object: AnyObject, namespaced: boolean): FieldError[] => validateObjectMeta(object.metadata, namespaced, subdomainName);
+const meta = (object: AnyObject, namespaced: boolean): FieldError[] =>
+  validateObjectMeta(object.metadata, namespaced, subdomainName);
 const metaUpdate = (next: AnyObject, old: AnyObject): FieldError[] => validateObjectMetaUpdate(next.metadata, old.metadata);
 
 // Ingress
 
 const hostName = (host: string, path: string): FieldError[] => {
-  if (ipFamily(host) !== undefined) return [...(host.includes(":") ? [invalidValue(path, host, "must be a DNS name, not an IP address"), ...invalids(path, host, isDns1123Subdomain(host))] : [invalidValue(path, host, "must be a DNS name, not an IP address")])];
+  if (ipFamily(host) !== undefined)
+    return [
+      ...(host.includes(":")
+        ? [invalidValue(path, host, "must be a DNS name, not an IP address"), ...invalids(path, host, isDns1123Subdomain(host))]
+        : [invalidValue(path, host, "must be a DNS name, not an IP address")]),
+    ];
   return invalids(path, host, host.includes("*") ? isWildcardDns1123Subdomain(host) : isDns1123Subdomain(host));
 };
 
 function validateBackend(backend: AnyObject, path: string): FieldError[] {
   const { service, resource } = backend;
-  if (resource !== undefined && service !== undefined) return [invalidValue(path, "", "cannot set both resource and service backends")];
-  if (resource !== undefined) return [...(resource.kind ? [] : [required(`${path}.resource.kind`)]), ...(resource.name ? [] : [required(`${path}.resource.name`)])];
+  if (resource !== undefined && service !== undefined)
+    return [invalidValue(path, "", "cannot set both resource and service backends")];
+  if (resource !== undefined)
+    return [
+      ...(resource.kind ? [] : [required(`${path}.resource.kind`)]),
+      ...(resource.name ? [] : [required(`${path}.resource.name`)]),
+    ];
   if (service === undefined) return [required(path, "resource or service backend is required")];
   const errors: FieldError[] = [];
   if (!service.name) errors.push(required(`${path}.service.name`));
@@ -35,7 +63,8 @@ function validateBackend(backend: AnyObject, path: string): FieldError[] {
 function ingressSpec(spec: AnyObject): FieldError[] {
   const errors: FieldError[] = [];
   if (spec.defaultBackend !== undefined) errors.push(...validateBackend(spec.defaultBackend, "spec.defaultBackend"));
-  else if ((spec.rules?.length ?? 0) === 0) errors.push(invalidValue("spec", spec.rules ?? null, "either `defaultBackend` or `rules` must be specified"));
+  else if ((spec.rules?.length ?? 0) === 0)
+    errors.push(invalidValue("spec", spec.rules ?? null, "either `defaultBackend` or `rules` must be specified"));
   for (const [i, rule] of (spec.rules ?? []).entries()) {
     const at = `spec.rules[${i}]`;
     if (rule.host) errors.push(...hostName(rule.host, `${at}.host`));
@@ -44,10 +73,18 @@ function ingressSpec(spec: AnyObject): FieldError[] {
     for (const [p, path] of (rule.http.paths ?? []).entries()) errors.push(...validatePath(path, `${at}.http.paths[${p}]`));
   }
   for (const [i, tls] of (spec.tls ?? []).entries()) {
-    for (const [h, host] of (tls.hosts ?? []).entries()) errors.push(...invalids(`spec.tls[${i}].hosts[${h}]`, host, host.includes("*") ? isWildcardDns1123Subdomain(host) : isDns1123Subdomain(host)));
+    for (const [h, host] of (tls.hosts ?? []).entries())
+      errors.push(
+        ...invalids(
+          `spec.tls[${i}].hosts[${h}]`,
+          host,
+          host.includes("*") ? isWildcardDns1123Subdomain(host) : isDns1123Subdomain(host),
+        ),
+      );
     if (tls.secretName) errors.push(...invalids(`spec.tls[${i}].secretName`, tls.secretName, isDns1123Subdomain(tls.secretName)));
   }
-  if (spec.ingressClassName !== undefined) errors.push(...invalids("spec.ingressClassName", spec.ingressClassName, isDns1123Subdomain(spec.ingressClassName)));
+  if (spec.ingressClassName !== undefined)
+    errors.push(...invalids("spec.ingressClassName", spec.ingressClassName, isDns1123Subdomain(spec.ingressClassName)));
   return errors;
 }
 
@@ -62,8 +99,10 @@ function validatePath(path: AnyObject, at: string): FieldError[] {
   if (type === "Exact" || type === "Prefix") {
     if (!text.startsWith("/")) errors.push(invalidValue(`${at}.path`, text, "must be an absolute path"));
     if (text !== "") {
-      for (const part of forbiddenInPath) if (text.includes(part)) errors.push(invalidValue(`${at}.path`, text, `must not contain '${part}'`));
-      for (const part of forbiddenAtEnd) if (text.endsWith(part)) errors.push(invalidValue(`${at}.path`, text, `cannot end with '${part}'`));
+      for (const part of forbiddenInPath)
+        if (text.includes(part)) errors.push(invalidValue(`${at}.path`, text, `must not contain '${part}'`));
+      for (const part of forbiddenAtEnd)
+        if (text.endsWith(part)) errors.push(invalidValue(`${at}.path`, text, `cannot end with '${part}'`));
     }
   } else if (type === "ImplementationSpecific") {
     if (text !== "" && !text.startsWith("/")) errors.push(invalidValue(`${at}.path`, text, "must be an absolute path"));
@@ -76,10 +115,16 @@ export function validateIngress(ingress: AnyObject): FieldError[] {
   const errors = [...meta(ingress, true), ...ingressSpec(ingress.spec ?? {})];
   const annotation = ingress.metadata?.annotations?.[classAnnotation];
   if (annotation !== undefined && ingress.spec?.ingressClassName !== undefined && annotation !== ingress.spec.ingressClassName)
-    errors.push(invalidValue(`annotations.${classAnnotation}`, annotation, "must match `ingressClassName` when both are specified"));
+    errors.push(
+      invalidValue(`annotations.${classAnnotation}`, annotation, "must match `ingressClassName` when both are specified"),
+    );
   return errors;
 }
-export const validateIngressUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [...metaUpdate(next, old), ...meta(next, true), ...ingressSpec(next.spec ?? {})];
+export const validateIngressUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [
+  ...metaUpdate(next, old),
+  ...meta(next, true),
+  ...ingressSpec(next.spec ?? {}),
+];
 export function validateIngressStatusUpdate(next: AnyObject, old: AnyObject): FieldError[] {
   const errors = metaUpdate(next, old);
   for (const [i, entry] of (next.status?.loadBalancer?.ingress ?? []).entries()) {
@@ -87,7 +132,8 @@ export function validateIngressStatusUpdate(next: AnyObject, old: AnyObject): Fi
     if (entry.ip) errors.push(...validateIP(entry.ip, `${at}.ip`));
     if (entry.hostname) {
       errors.push(...invalids(`${at}.hostname`, entry.hostname, isDns1123Subdomain(entry.hostname)));
-      if (ipFamily(entry.hostname) !== undefined) errors.push(invalidValue(`${at}.hostname`, entry.hostname, "must be a DNS name, not an IP address"));
+      if (ipFamily(entry.hostname) !== undefined)
+        errors.push(invalidValue(`${at}.hostname`, entry.hostname, "must be a DNS name, not an IP address"));
     }
   }
   return errors;
@@ -96,20 +142,31 @@ export function validateIngressStatusUpdate(next: AnyObject, old: AnyObject): Fi
 export function validateIngressClass(ingressClass: AnyObject): FieldError[] {
   const errors = meta(ingressClass, false);
   const { controller = "", parameters } = ingressClass.spec ?? {};
-  if (controller.length > 250) errors.push({ type: "FieldValueTooLong", field: "spec.controller", detail: "may not be more than 250 bytes" });
-  errors.push(...(controller === "" ? [required("spec.controller")] : invalids("spec.controller", controller, isDomainPrefixedPath(controller))));
+  if (controller.length > 250)
+    errors.push({ type: "FieldValueTooLong", field: "spec.controller", detail: "may not be more than 250 bytes" });
+  errors.push(
+    ...(controller === ""
+      ? [required("spec.controller")]
+      : invalids("spec.controller", controller, isDomainPrefixedPath(controller))),
+  );
   if (parameters !== undefined) {
     if (!parameters.kind) errors.push(required("spec.parameters.kind"));
     if (!parameters.name) errors.push(required("spec.parameters.name"));
     if (parameters.scope === undefined) errors.push(required("spec.parameters.scope"));
     else errors.push(...oneOf(parameters.scope, ["Cluster", "Namespace"], "spec.parameters.scope"));
-    if (parameters.scope === "Namespace" && parameters.namespace === undefined) errors.push(required("spec.parameters.namespace", "`parameters.scope` is set to 'Namespace'"));
-    if (parameters.scope === "Cluster" && parameters.namespace !== undefined) errors.push(forbiddenField("spec.parameters.namespace", "`parameters.scope` is set to 'Cluster'"));
+    if (parameters.scope === "Namespace" && parameters.namespace === undefined)
+      errors.push(required("spec.parameters.namespace", "`parameters.scope` is set to 'Namespace'"));
+    if (parameters.scope === "Cluster" && parameters.namespace !== undefined)
+      errors.push(forbiddenField("spec.parameters.namespace", "`parameters.scope` is set to 'Cluster'"));
   }
   return errors;
 }
 export const validateIngressClassUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [
-  ...metaUpdate(next, old), ...(next.spec?.controller === old.spec?.controller ? [] : [invalidValue("spec.controller", next.spec?.controller ?? "", immutableText)]), ...validateIngressClass(next),
+  ...metaUpdate(next, old),
+  ...(next.spec?.controller === old.spec?.controller
+    ? []
+    : [invalidValue("spec.controller", next.spec?.controller ?? "", immutableText)]),
+  ...validateIngressClass(next),
 ];
 
 // NetworkPolicy
@@ -118,7 +175,10 @@ export function validateNetworkPolicy(policy: AnyObject): FieldError[] {
   const errors = meta(policy, true);
   const { spec = {} } = policy;
   errors.push(...validateLabelSelector(spec.podSelector, "spec.podSelector"));
-  for (const [list, peers] of [["ingress", "from"], ["egress", "to"]] as const)
+  for (const [list, peers] of [
+    ["ingress", "from"],
+    ["egress", "to"],
+  ] as const)
     for (const [i, rule] of (spec[list] ?? []).entries()) {
       const at = `spec.${list}[${i}]`;
       for (const [p, port] of (rule.ports ?? []).entries()) errors.push(...policyPort(port, `${at}.ports[${p}]`));
@@ -126,19 +186,24 @@ export function validateNetworkPolicy(policy: AnyObject): FieldError[] {
     }
   const types: readonly string[] = spec.policyTypes ?? [];
   if (types.length > 2) return [...errors, invalidValue("spec.policyTypes", types, "may not specify more than two policyTypes")];
-  for (const [i, type] of types.entries()) if (type !== "Ingress" && type !== "Egress") errors.push(notSupported(`spec.policyTypes[${i}]`, type, ["Egress", "Ingress"]));
+  for (const [i, type] of types.entries())
+    if (type !== "Ingress" && type !== "Egress") errors.push(notSupported(`spec.policyTypes[${i}]`, type, ["Egress", "Ingress"]));
   return errors;
 }
 
 function policyPort(port: AnyObject, path: string): FieldError[] {
   const errors: FieldError[] = [];
-  if (port.protocol !== undefined && !["TCP", "UDP", "SCTP"].includes(port.protocol)) errors.push(notSupported(`${path}.protocol`, port.protocol, ["SCTP", "TCP", "UDP"]));
+  if (port.protocol !== undefined && !["TCP", "UDP", "SCTP"].includes(port.protocol))
+    errors.push(notSupported(`${path}.protocol`, port.protocol, ["SCTP", "TCP", "UDP"]));
   if (port.port !== undefined) {
     errors.push(...validatePortNumOrName(port.port, `${path}.port`));
-    if (port.endPort !== undefined && typeof port.port === "number" && port.endPort < port.port) errors.push(invalidValue(`${path}.endPort`, port.endPort, "must be greater than or equal to `port`"));
-    if (port.endPort !== undefined && typeof port.port === "string") errors.push(invalidValue(`${path}.endPort`, port.endPort, "may not be specified when `port` is non-numeric"));
+    if (port.endPort !== undefined && typeof port.port === "number" && port.endPort < port.port)
+      errors.push(invalidValue(`${path}.endPort`, port.endPort, "must be greater than or equal to `port`"));
+    if (port.endPort !== undefined && typeof port.port === "string")
+      errors.push(invalidValue(`${path}.endPort`, port.endPort, "may not be specified when `port` is non-numeric"));
     if (port.endPort !== undefined) errors.push(...invalids(`${path}.endPort`, port.endPort, isPortNumber(port.endPort)));
-  } else if (port.endPort !== undefined) errors.push(invalidValue(`${path}.endPort`, port.endPort, "may not be specified when `port` is not specified"));
+  } else if (port.endPort !== undefined)
+    errors.push(invalidValue(`${path}.endPort`, port.endPort, "may not be specified when `port` is not specified"));
   return errors;
 }
 
@@ -158,7 +223,8 @@ function policyPeer(peer: AnyObject, path: string): FieldError[] {
     errors.push(...ipBlock(peer.ipBlock, `${path}.ipBlock`));
   }
   if (count === 0) errors.push(required(path, "must specify a peer"));
-  else if (count > 1 && peer.ipBlock !== undefined) errors.push(forbiddenField(path, "may not specify both ipBlock and another peer"));
+  else if (count > 1 && peer.ipBlock !== undefined)
+    errors.push(forbiddenField(path, "may not specify both ipBlock and another peer"));
   return errors;
 }
 
@@ -170,7 +236,8 @@ function ipBlock(block: AnyObject, path: string): FieldError[] {
     const at = `${path}.except[${i}]`;
     const bad = validateCIDR(except, at);
     errors.push(...bad);
-    if (bad.length === 0 && !strictlyInside(except, block.cidr)) errors.push(invalidValue(at, except, "must be a strict subset of `cidr`"));
+    if (bad.length === 0 && !strictlyInside(except, block.cidr))
+      errors.push(invalidValue(at, except, "must be a strict subset of `cidr`"));
   }
   return errors;
 }
@@ -182,7 +249,10 @@ function strictlyInside(inner: string, outer: string): boolean {
   const shift = BigInt((outerAddress.includes(":") ? 128 : 32) - Number(outerBits));
   return ipNumber(innerAddress) >> shift === ipNumber(outerAddress) >> shift;
 }
-export const validateNetworkPolicyUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [...metaUpdate(next, old), ...validateNetworkPolicy(next).slice(meta(next, true).length)];
+export const validateNetworkPolicyUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [
+  ...metaUpdate(next, old),
+  ...validateNetworkPolicy(next).slice(meta(next, true).length),
+];
 
 // EndpointSlice
 
@@ -206,8 +276,10 @@ function endpoints(list: readonly AnyObject[], type: string): FieldError[] {
     if (addresses.length === 0) errors.push(required(`${at}.addresses`, "must contain at least 1 address"));
     else if (addresses.length > 100) errors.push(tooMany(`${at}.addresses`, addresses.length, 100));
     for (const [a, address] of addresses.entries()) errors.push(...endpointAddress(address, type, at, a));
-    if (endpoint.nodeName !== undefined) errors.push(...invalids(`${at}.nodeName`, endpoint.nodeName, isDns1123Subdomain(endpoint.nodeName)));
-    if (endpoint.hostname !== undefined) errors.push(...invalids(`${at}.hostname`, endpoint.hostname, isDns1123Label(endpoint.hostname)));
+    if (endpoint.nodeName !== undefined)
+      errors.push(...invalids(`${at}.nodeName`, endpoint.nodeName, isDns1123Subdomain(endpoint.nodeName)));
+    if (endpoint.hostname !== undefined)
+      errors.push(...invalids(`${at}.hostname`, endpoint.hostname, isDns1123Label(endpoint.hostname)));
     const zones: readonly AnyObject[] = endpoint.hints?.forZones ?? [];
     if (zones.length > 8) errors.push(tooMany(`${at}.hints.forZones`, zones.length, 8));
     else {
@@ -228,13 +300,17 @@ function endpointAddress(address: string, type: string, at: string, index: numbe
   const errors = validateIP(address, path);
   if (errors.length > 0) return errors;
   const family = ipFamily(address);
-  if (family === 6 && canonicalIPv6(address) !== address) errors.push(invalidValue(path, address, `must be in canonical form (${JSON.stringify(canonicalIPv6(address))})`));
+  if (family === 6 && canonicalIPv6(address) !== address)
+    errors.push(invalidValue(path, address, `must be in canonical form (${JSON.stringify(canonicalIPv6(address))})`));
   if (type === "IPv4" && family !== 4) errors.push(invalidValue(`${at}.addresses`, address, "must be an IPv4 address"));
   if (type === "IPv6" && family !== 6) errors.push(invalidValue(`${at}.addresses`, address, "must be an IPv6 address"));
   if (address === "0.0.0.0" || address === "::") errors.push(invalidValue(path, address, `may not be unspecified (${address})`));
-  if (address.startsWith("127.") || address === "::1") errors.push(invalidValue(path, address, "may not be in the loopback range (127.0.0.0/8, ::1/128)"));
-  if (address.startsWith("169.254.") || /^fe80:/i.test(address)) errors.push(invalidValue(path, address, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"));
-  if (/^224\.0\.0\./.test(address) || /^ff02:/i.test(address)) errors.push(invalidValue(path, address, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"));
+  if (address.startsWith("127.") || address === "::1")
+    errors.push(invalidValue(path, address, "may not be in the loopback range (127.0.0.0/8, ::1/128)"));
+  if (address.startsWith("169.254.") || /^fe80:/i.test(address))
+    errors.push(invalidValue(path, address, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"));
+  if (/^224\.0\.0\./.test(address) || /^ff02:/i.test(address))
+    errors.push(invalidValue(path, address, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"));
   return errors;
 }
 
@@ -263,13 +339,19 @@ function slicePorts(ports: readonly AnyObject[]): FieldError[] {
     if (name !== "") errors.push(...invalids(`${at}.name`, name, isDns1123Label(name)));
     if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
     else names.add(name);
-    if (port.protocol !== undefined && !["SCTP", "TCP", "UDP"].includes(port.protocol)) errors.push(notSupported(`${at}.protocol`, port.protocol, ["SCTP", "TCP", "UDP"]));
-    if (port.appProtocol !== undefined) errors.push(...invalids(`${at}.appProtocol`, port.appProtocol, isLabelKey(port.appProtocol)));
+    if (port.protocol !== undefined && !["SCTP", "TCP", "UDP"].includes(port.protocol))
+      errors.push(notSupported(`${at}.protocol`, port.protocol, ["SCTP", "TCP", "UDP"]));
+    if (port.appProtocol !== undefined)
+      errors.push(...invalids(`${at}.appProtocol`, port.appProtocol, isLabelKey(port.appProtocol)));
   }
   return errors;
 }
 export const validateEndpointSliceUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [
-  ...metaUpdate(next, old), ...validateEndpointSlice(next), ...(next.addressType === old.addressType ? [] : [invalidValue("addressType", next.addressType ?? "", immutableText)]),
+  ...metaUpdate(next, old),
+  ...(semanticEqual(next.endpoints, old.endpoints)
+    ? [...meta(next, true), ...slicePorts(next.ports ?? [])]
+    : validateEndpointSlice(next)),
+  ...(next.addressType === old.addressType ? [] : [invalidValue("addressType", next.addressType ?? "", immutableText)]),
 ];
 
 // ServiceCIDR, IPAddress
@@ -278,16 +360,43 @@ export function validateServiceCidr(object: AnyObject): FieldError[] {
   const errors = meta(object, false);
   const ranges: readonly string[] = object.spec?.cidrs ?? [];
   if (ranges.length === 0) return [...errors, required("spec.cidrs", "at least one CIDR required")];
-  if (ranges.length > 2) return [...errors, invalidValue("spec", object.spec, "may only hold up to 2 values")];
+  if (ranges.length > 2) return [...errors, invalidValue("spec.cidrs", { CIDRs: ranges }, "may only hold up to 2 values")];
   for (const [i, range] of ranges.entries()) {
+    if (/^0\d|\.0\d|\/0\d/.test(range) && /^[\d.]+\/\d+$/.test(range)) {
+      errors.push(invalidValue(`spec.cidrs[${i}]`, range, "must not have leading 0s in IP or prefix length"));
+      continue;
+    }
     const bad = validateCIDR(range, `spec.cidrs[${i}]`);
     errors.push(...bad);
-    if (bad.length === 0 && hasHostBits(range)) errors.push(invalidValue(`spec.cidrs[${i}]`, range, "must not have bits set beyond the prefix length"));
+    const [address = "", bits = ""] = range.split("/");
+    if (bad.length === 0 && address.includes(":") && canonicalIPv6(address) !== address)
+      errors.push(
+        invalidValue(
+          `spec.cidrs[${i}]`,
+          range,
+          `must be in canonical form (${JSON.stringify(`${canonicalIPv6(address)}/${bits}`)})`,
+        ),
+      );
+    if (bad.length === 0 && hasHostBits(range))
+      errors.push(invalidValue(`spec.cidrs[${i}]`, range, "must not have bits set beyond the prefix length"));
   }
-  if (ranges.length === 2 && errors.length === 0 && ipFamily((ranges[0] ?? "").split("/")[0] ?? "") === ipFamily((ranges[1] ?? "").split("/")[0] ?? ""))
-    errors.push(invalidValue("spec.cidrs", ranges, "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/96"));
+  if (
+    ranges.length === 2 &&
+    errors.length === 0 &&
+    ipFamily((ranges[0] ?? "").split("/")[0] ?? "") === ipFamily((ranges[1] ?? "").split("/")[0] ?? "")
+  )
+    errors.push(
+      invalidValue(
+        "spec.cidrs",
+        ranges,
+        "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64",
+      ),
+    );
   return errors;
 }
 export const validateServiceCidrUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [
-  ...metaUpdate(next, old), ...(semanticEqual(next.spec?.cidrs, old.spec?.cidrs) ? [] : [invalidValue("spec.cidrs", next.spec?.cidrs ?? null, immutableText)]),
+  ...metaUpdate(next, old),
+  ...(semanticEqual(next.spec?.cidrs, old.spec?.cidrs)
+    ? []
+    : [invalidValue("spec.cidrs", next.spec?.cidrs ?? null, immutableText)]),
 ];

@@ -6,27 +6,56 @@ import { compareQuantityTexts, parseQuantity, signOf } from "../quantity.ts";
 import type { AnyObject } from "../rules.ts";
 import { noBacksteps, nonNegative, oneOf, validateLabelSelector } from "./basics.ts";
 import { validateAccessModes, validateClaimSpec } from "./claims.ts";
-import { keepStatus, without, withField } from "./helpers.ts";
+import { keepStatus, withField, without } from "./helpers.ts";
 import { immutableText, invalids, nonNegativeText, subdomainName, validateObjectMeta, validateObjectMetaUpdate } from "./meta.ts";
 import { validateNodeSelector } from "./pod/scheduling.ts";
 import { csiDriverName, volumeSourceChecks } from "./pod/volumes.ts";
 import { shownSelector } from "./workloads.ts";
 
-const meta = (object: AnyObject, namespaced: boolean): FieldError[] => validateObjectMeta(object.metadata, namespaced, subdomainName);
+const meta = (object: AnyObject, namespaced: boolean): FieldError[] =>
+  validateObjectMeta(object.metadata, namespaced, subdomainName);
 const metaUpdate = (next: AnyObject, old: AnyObject): FieldError[] => validateObjectMetaUpdate(next.metadata, old.metadata);
-const immutable = (next: AnyObject, old: AnyObject, field: string, shown: (value: AnyObject) => unknown = (value) => value ?? ""): FieldError[] =>
-  semanticEqual(next[field], old[field]) ? [] : [invalidValue(field, shown(next[field]), immutableText)];
+const immutable = (
+  next: AnyObject,
+  old: AnyObject,
+  field: string,
+  shown: (value: AnyObject) => unknown = (value) => value ?? "",
+): FieldError[] => (semanticEqual(next[field], old[field]) ? [] : [invalidValue(field, shown(next[field]), immutableText)]);
 
 // PersistentVolume
 
-const volumeSources = ["hostPath", "gcePersistentDisk", "awsElasticBlockStore", "glusterfs", "flocker", "nfs", "rbd", "quobyte", "cephfs", "iscsi", "cinder", "fc", "flexVolume", "azureFile",
-  "vsphereVolume", "photonPersistentDisk", "portworxVolume", "azureDisk", "scaleIO", "local", "storageos", "csi"];
+const volumeSources = [
+  "hostPath",
+  "gcePersistentDisk",
+  "awsElasticBlockStore",
+  "glusterfs",
+  "flocker",
+  "nfs",
+  "rbd",
+  "quobyte",
+  "cephfs",
+  "iscsi",
+  "cinder",
+  "fc",
+  "flexVolume",
+  "azureFile",
+  "vsphereVolume",
+  "photonPersistentDisk",
+  "portworxVolume",
+  "azureDisk",
+  "scaleIO",
+  "local",
+  "storageos",
+  "csi",
+];
 
-const secretReference = (reference: AnyObject, path: string): FieldError[] => (reference === undefined ? [] : [
-  ...(reference.name ? [] : [required(`${path}.name`)]), ...(reference.namespace ? [] : [required(`${path}.namespace`)]),
-]);
+const secretReference = (reference: AnyObject, path: string): FieldError[] =>
+  reference === undefined
+    ? []
+    : [...(reference.name ? [] : [required(`${path}.name`)]), ...(reference.namespace ? [] : [required(`${path}.namespace`)])];
 
-const partition = (value: number | undefined, path: string): FieldError[] => (value !== undefined && (value < 0 || value > 255) ? [invalidValue(path, value, "must be between 1 and 255, inclusive")] : []);
+const partition = (value: number | undefined, path: string): FieldError[] =>
+  value !== undefined && (value < 0 || value > 255) ? [invalidValue(path, value, "must be between 1 and 255, inclusive")] : [];
 
 /** Sources whose rules differ from those of the same pod volume. */
 const ownChecks: Readonly<Record<string, (source: AnyObject, path: string) => FieldError[]>> = {
@@ -34,15 +63,33 @@ const ownChecks: Readonly<Record<string, (source: AnyObject, path: string) => Fi
   csi: (source, path) => {
     const errors = csiDriverName(source.driver ?? "", `${path}.driver`);
     if (!source.volumeHandle) errors.push(required(`${path}.volumeHandle`));
-    for (const field of ["controllerPublishSecretRef", "controllerExpandSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef"]) errors.push(...secretReference(source[field], `${path}.${field}`));
+    for (const field of [
+      "controllerPublishSecretRef",
+      "controllerExpandSecretRef",
+      "nodePublishSecretRef",
+      "nodeExpandSecretRef",
+    ])
+      errors.push(...secretReference(source[field], `${path}.${field}`));
     return errors;
   },
-  gcePersistentDisk: (source) => [...(source.pdName ? [] : [required("spec.persistentDisk.pdName")]), ...partition(source.partition, "spec.persistentDisk.partition")],
-  awsElasticBlockStore: (source, path) => [...(source.volumeID ? [] : [required(`${path}.volumeID`)]), ...partition(source.partition, `${path}.partition`)],
-  azureFile: (source, path) => [...(source.secretName ? [] : [required(`${path}.secretName`)]), ...(source.shareName ? [] : [required(`${path}.shareName`)]),
-    ...(source.secretNamespace === "" ? [required(`${path}.secretNamespace`)] : [])],
+  gcePersistentDisk: (source) => [
+    ...(source.pdName ? [] : [required("spec.persistentDisk.pdName")]),
+    ...partition(source.partition, "spec.persistentDisk.partition"),
+  ],
+  awsElasticBlockStore: (source, path) => [
+    ...(source.volumeID ? [] : [required(`${path}.volumeID`)]),
+    ...partition(source.partition, `${path}.partition`),
+  ],
+  azureFile: (source, path) => [
+    ...(source.secretName ? [] : [required(`${path}.secretName`)]),
+    ...(source.shareName ? [] : [required(`${path}.shareName`)]),
+    ...(source.secretNamespace === "" ? [required(`${path}.secretNamespace`)] : []),
+  ],
   azureDisk: (source, path) => {
-    const errors = source.kind !== undefined && !["Dedicated", "Managed", "Shared"].includes(source.kind) ? [notSupported(`${path}.kind`, source.kind, ["Dedicated", "Managed", "Shared"])] : [];
+    const errors =
+      source.kind !== undefined && !["Dedicated", "Managed", "Shared"].includes(source.kind)
+        ? [notSupported(`${path}.kind`, source.kind, ["Dedicated", "Managed", "Shared"])]
+        : [];
     const common = volumeSourceChecks.azureDisk?.(source, path, undefined) ?? [];
     const at = common.findIndex((error) => error.field.endsWith(".diskURI") && error.type === "FieldValueNotSupported");
     return at < 0 ? [...common, ...errors] : [...common.slice(0, at), ...errors, ...common.slice(at)];
@@ -59,14 +106,25 @@ function volumeSpec(spec: AnyObject): FieldError[] {
   errors.push(...validateAccessModes(modes, "spec.accessModes", ""));
   const capacity = spec.capacity;
   if (capacity === undefined || Object.keys(capacity).length === 0) errors.push(required("spec.capacity"));
-  if (capacity?.storage === undefined || Object.keys(capacity).length > 1) errors.push(notSupported("spec.capacity", capacity === undefined ? null : Object.fromEntries(Object.entries(capacity).sort()), ["storage"]));
-  for (const name of Object.keys(capacity ?? {}).sort()) if (signOf(parseQuantity(capacity[name])) <= 0) errors.push(invalidValue(`spec.capacity[${name}]`, capacity[name], "must be greater than zero"));
+  if (capacity?.storage === undefined || Object.keys(capacity).length > 1)
+    errors.push(
+      notSupported("spec.capacity", capacity === undefined ? null : Object.fromEntries(Object.entries(capacity).sort()), [
+        "storage",
+      ]),
+    );
+  for (const name of Object.keys(capacity ?? {}).sort())
+    if (signOf(parseQuantity(capacity[name])) <= 0)
+      errors.push(invalidValue(`spec.capacity[${name}]`, capacity[name], "must be greater than zero"));
   if (!spec.persistentVolumeReclaimPolicy) errors.push(required("spec.persistentVolumeReclaimPolicy"));
-  else errors.push(...oneOf(spec.persistentVolumeReclaimPolicy, ["Delete", "Recycle", "Retain"], "spec.persistentVolumeReclaimPolicy"));
+  else
+    errors.push(
+      ...oneOf(spec.persistentVolumeReclaimPolicy, ["Delete", "Recycle", "Retain"], "spec.persistentVolumeReclaimPolicy"),
+    );
   let affinity = false;
   if (spec.nodeAffinity !== undefined) {
     affinity = true;
-    if (spec.nodeAffinity.required === undefined) errors.push(required("spec.nodeAffinity.required", "must specify required node constraints"));
+    if (spec.nodeAffinity.required === undefined)
+      errors.push(required("spec.nodeAffinity.required", "must specify required node constraints"));
     else errors.push(...validateNodeSelector(spec.nodeAffinity.required, "spec.nodeAffinity.required"));
   }
   let count = 0;
@@ -74,31 +132,61 @@ function volumeSpec(spec: AnyObject): FieldError[] {
     const source = spec[kind];
     if (source === undefined || source === null) continue;
     if (count > 0) errors.push(forbiddenField(`spec.${kind}`, "may not specify more than 1 volume type"));
-    else errors.push(...(ownChecks[kind]?.(source, `spec.${kind}`) ?? volumeSourceChecks[kind]?.(source, `spec.${kind}`, undefined) ?? []));
+    else
+      errors.push(
+        ...(ownChecks[kind]?.(source, `spec.${kind}`) ?? volumeSourceChecks[kind]?.(source, `spec.${kind}`, undefined) ?? []),
+      );
     if (kind === "local" && !affinity) errors.push(required("spec.nodeAffinity", "Local volume requires node affinity"));
     count++;
   }
   if (count === 0) errors.push(required("spec", "must specify a volume type"));
-  if (spec.hostPath !== undefined && cleanPath(spec.hostPath.path ?? "") === "/" && spec.persistentVolumeReclaimPolicy === "Recycle")
+  if (
+    spec.hostPath !== undefined &&
+    cleanPath(spec.hostPath.path ?? "") === "/" &&
+    spec.persistentVolumeReclaimPolicy === "Recycle"
+  )
     errors.push(forbiddenField("spec.persistentVolumeReclaimPolicy", "may not be 'recycle' for a hostPath mount of '/'"));
-  if (spec.storageClassName) errors.push(...invalids("spec.storageClassName", spec.storageClassName, isDns1123Subdomain(spec.storageClassName)));
-  if (spec.volumeMode !== undefined && spec.volumeMode !== "Block" && spec.volumeMode !== "Filesystem") errors.push(notSupported("spec.volumeMode", spec.volumeMode, ["Block", "Filesystem"]));
+  if (spec.storageClassName)
+    errors.push(...invalids("spec.storageClassName", spec.storageClassName, isDns1123Subdomain(spec.storageClassName)));
+  if (spec.volumeMode !== undefined && spec.volumeMode !== "Block" && spec.volumeMode !== "Filesystem")
+    errors.push(notSupported("spec.volumeMode", spec.volumeMode, ["Block", "Filesystem"]));
   if (spec.volumeAttributesClassName !== undefined) {
-    if (spec.volumeAttributesClassName === "") errors.push(required("spec.volumeAttributesClassName", "an empty string is disallowed"));
-    else errors.push(...invalids("spec.volumeAttributesClassName", spec.volumeAttributesClassName, isDns1123Subdomain(spec.volumeAttributesClassName)));
+    if (spec.volumeAttributesClassName === "")
+      errors.push(required("spec.volumeAttributesClassName", "an empty string is disallowed"));
+    else
+      errors.push(
+        ...invalids(
+          "spec.volumeAttributesClassName",
+          spec.volumeAttributesClassName,
+          isDns1123Subdomain(spec.volumeAttributesClassName),
+        ),
+      );
     if (spec.csi === undefined) errors.push(required("spec.csi", "has to be specified when using volumeAttributesClassName"));
   }
   return errors;
 }
 
-const cleanPath = (path: string): string => `/${path.split("/").filter((part) => part !== "" && part !== ".").join("/")}`;
+const cleanPath = (path: string): string =>
+  `/${path
+    .split("/")
+    .filter((part) => part !== "" && part !== ".")
+    .join("/")}`;
 
 export function validatePersistentVolumeUpdate(next: AnyObject, old: AnyObject): FieldError[] {
   const errors = validatePersistentVolume(next);
-  const source = (spec: AnyObject): unknown => Object.fromEntries(volumeSources.map((kind) => [kind, kind === "csi" && spec?.csi ? without(spec.csi, "controllerExpandSecretRef", "nodeExpandSecretRef") : spec?.[kind]]));
-  if (!deepEqual(source(next.spec), source(old.spec))) errors.push(forbiddenField("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation"));
-  if (!semanticEqual(next.spec?.volumeMode, old.spec?.volumeMode)) errors.push(invalidValue("volumeMode", next.spec?.volumeMode ?? null, immutableText));
-  if (old.spec?.nodeAffinity !== undefined && !semanticEqual(next.spec?.nodeAffinity, old.spec.nodeAffinity)) errors.push(invalidValue("spec.nodeAffinity", next.spec?.nodeAffinity ?? null, immutableText));
+  const source = (spec: AnyObject): unknown =>
+    Object.fromEntries(
+      volumeSources.map((kind) => [
+        kind,
+        kind === "csi" && spec?.csi ? without(spec.csi, "controllerExpandSecretRef", "nodeExpandSecretRef") : spec?.[kind],
+      ]),
+    );
+  if (!deepEqual(source(next.spec), source(old.spec)))
+    errors.push(forbiddenField("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation"));
+  if (!semanticEqual(next.spec?.volumeMode, old.spec?.volumeMode))
+    errors.push(invalidValue("volumeMode", next.spec?.volumeMode ?? null, immutableText));
+  if (old.spec?.nodeAffinity !== undefined && !semanticEqual(next.spec?.nodeAffinity, old.spec.nodeAffinity))
+    errors.push(invalidValue("spec.nodeAffinity", next.spec?.nodeAffinity ?? null, immutableText));
   return [...errors, ...metaUpdate(next, old)];
 }
 
@@ -107,21 +195,34 @@ export const prepareVolumeForCreate = (volume: AnyObject): AnyObject => ({ ...vo
 
 // PersistentVolumeClaim
 
-export const prepareClaimForCreate = (claim: AnyObject): AnyObject => ({ ...claim, status: { phase: "Pending" }, spec: sameDataSource(claim.spec ?? {}) });
-export const prepareClaimForUpdate = (next: AnyObject, old: AnyObject): AnyObject => keepStatus(withField(next, "spec", sameDataSource(next.spec ?? {})), old);
+export const prepareClaimForCreate = (claim: AnyObject): AnyObject => ({
+  ...claim,
+  status: { phase: "Pending" },
+  spec: sameDataSource(claim.spec ?? {}),
+});
+export const prepareClaimForUpdate = (next: AnyObject, old: AnyObject): AnyObject =>
+  keepStatus(withField(next, "spec", sameDataSource(next.spec ?? {})), old);
 
 /** dataSource and dataSourceRef say the same, where both can. */
 function sameDataSource(given: AnyObject): AnyObject {
   const source = given.dataSource;
-  const usable = source === undefined || (source.kind === "PersistentVolumeClaim" && !source.apiGroup) || (source.kind === "VolumeSnapshot" && source.apiGroup === "snapshot.storage.k8s.io");
+  const usable =
+    source === undefined ||
+    (source.kind === "PersistentVolumeClaim" && !source.apiGroup) ||
+    (source.kind === "VolumeSnapshot" && source.apiGroup === "snapshot.storage.k8s.io");
   // A dataSource of any other kind was never honoured: it is dropped without a word.
   const spec = usable ? given : without(given, "dataSource");
   if (spec.dataSource !== undefined && spec.dataSourceRef === undefined) return { ...spec, dataSourceRef: spec.dataSource };
   const reference = spec.dataSourceRef;
-  return reference !== undefined && spec.dataSource === undefined && !reference.namespace ? { ...spec, dataSource: without(reference, "namespace") } : spec;
+  return reference !== undefined && spec.dataSource === undefined && !reference.namespace
+    ? { ...spec, dataSource: without(reference, "namespace") }
+    : spec;
 }
 
-export const validatePersistentVolumeClaim = (claim: AnyObject): FieldError[] => [...meta(claim, true), ...validateClaimSpec(claim.spec ?? {}, "spec")];
+export const validatePersistentVolumeClaim = (claim: AnyObject): FieldError[] => [
+  ...meta(claim, true),
+  ...validateClaimSpec(claim.spec ?? {}, "spec"),
+];
 
 export function validatePersistentVolumeClaimUpdate(next: AnyObject, old: AnyObject): FieldError[] {
   const errors = [...metaUpdate(next, old), ...validatePersistentVolumeClaim(next)];
@@ -134,27 +235,43 @@ export function validatePersistentVolumeClaimUpdate(next: AnyObject, old: AnyObj
   };
   const size = next.spec?.resources?.requests?.storage;
   const before = old.spec?.resources?.requests?.storage;
-  const immutableSpec = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
-  if (!semanticEqual(blind(next.spec, old.spec), blind(old.spec, next.spec)) || (old.spec?.volumeName && next.spec?.volumeName !== old.spec.volumeName)) errors.push(forbiddenField("spec", immutableSpec));
-  if (bound && size !== undefined && before !== undefined && compareQuantityTexts(size, before) < 0) errors.push(forbiddenField("spec.resources.requests.storage", "field can not be less than status.capacity"));
+  const immutableSpec =
+    "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
+  if (
+    !semanticEqual(blind(next.spec, old.spec), blind(old.spec, next.spec)) ||
+    (old.spec?.volumeName && next.spec?.volumeName !== old.spec.volumeName)
+  )
+    errors.push(forbiddenField("spec", immutableSpec));
+  if (bound && size !== undefined && before !== undefined && compareQuantityTexts(size, before) < 0)
+    errors.push(forbiddenField("spec.resources.requests.storage", "field can not be less than status.capacity"));
   const beta = "volume.beta.kubernetes.io/storage-class";
   if (next.metadata?.annotations?.[beta] !== old.metadata?.annotations?.[beta] && old.metadata?.annotations?.[beta] !== undefined)
     errors.push(invalidValue(`metadata.annotations.${beta}`, next.metadata?.annotations?.[beta] ?? "", immutableText));
   return errors;
 }
 
-const resizeStates = ["ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress", "NodeResizeInfeasible", "NodeResizePending"];
+const resizeStates = [
+  "ControllerResizeInProgress",
+  "ControllerResizeInfeasible",
+  "NodeResizeInProgress",
+  "NodeResizeInfeasible",
+  "NodeResizePending",
+];
 
 export function validatePersistentVolumeClaimStatusUpdate(next: AnyObject, old: AnyObject): FieldError[] {
   const errors = metaUpdate(next, old);
   if (Object.keys(next.spec?.resources ?? {}).length === 0) errors.push(required("spec.resources"));
-  for (const name of Object.keys(next.status?.capacity ?? {}).sort()) if (signOf(parseQuantity(next.status.capacity[name])) < 0) errors.push(invalidValue(`status.capacity[${name}]`, -1, "must be a valid resource quantity"));
+  for (const name of Object.keys(next.status?.capacity ?? {}).sort())
+    if (signOf(parseQuantity(next.status.capacity[name])) < 0)
+      errors.push(invalidValue(`status.capacity[${name}]`, -1, "must be a valid resource quantity"));
   const allowed = (name: string): boolean => name === "storage" || (name.includes("/") && isLabelKey(name).length === 0);
   for (const name of Object.keys(next.status?.allocatedResourceStatuses ?? {}).sort()) {
     if (!allowed(name)) errors.push(notSupported("status.allocatedResourceStatuses", name, ["storage"]));
-    if (!resizeStates.includes(next.status.allocatedResourceStatuses[name])) errors.push(notSupported("status.allocatedResourceStatuses", name, resizeStates));
+    if (!resizeStates.includes(next.status.allocatedResourceStatuses[name]))
+      errors.push(notSupported("status.allocatedResourceStatuses", name, resizeStates));
   }
-  for (const name of Object.keys(next.status?.allocatedResources ?? {}).sort()) if (!allowed(name)) errors.push(notSupported("status.allocatedResources", name, ["storage"]));
+  for (const name of Object.keys(next.status?.allocatedResources ?? {}).sort())
+    if (!allowed(name)) errors.push(notSupported("status.allocatedResources", name, ["storage"]));
   return errors;
 }
 
@@ -165,7 +282,8 @@ export function validateStorageClass(storageClass: AnyObject): FieldError[] {
   if (!storageClass.provisioner) errors.push(required("provisioner"));
   else errors.push(...invalids("provisioner", storageClass.provisioner, isLabelKey(storageClass.provisioner.toLowerCase())));
   errors.push(...parameters(storageClass.parameters));
-  if (storageClass.reclaimPolicy && !["Delete", "Retain"].includes(storageClass.reclaimPolicy)) errors.push(notSupported("reclaimPolicy", storageClass.reclaimPolicy, ["Delete", "Retain"]));
+  if (storageClass.reclaimPolicy && !["Delete", "Retain"].includes(storageClass.reclaimPolicy))
+    errors.push(notSupported("reclaimPolicy", storageClass.reclaimPolicy, ["Delete", "Retain"]));
   if (storageClass.volumeBindingMode === undefined) errors.push(required("volumeBindingMode"));
   else errors.push(...oneOf(storageClass.volumeBindingMode, ["Immediate", "WaitForFirstConsumer"], "volumeBindingMode"));
   return [...errors, ...topologies(storageClass.allowedTopologies ?? [])];
@@ -174,9 +292,15 @@ export function validateStorageClass(storageClass: AnyObject): FieldError[] {
 function parameters(values: Readonly<Record<string, string>> | undefined): FieldError[] {
   const keys = Object.keys(values ?? {});
   const errors: FieldError[] = [];
-  if (keys.length > 512) errors.push({ type: "FieldValueTooLong", field: "Provisioner Parameters exceeded max allowed", detail: "may not be more than 512 bytes" });
+  if (keys.length > 512)
+    errors.push({
+      type: "FieldValueTooLong",
+      field: "Provisioner Parameters exceeded max allowed",
+      detail: "may not be more than 512 bytes",
+    });
   if (keys.includes("")) errors.push(invalidValue("parameters", "", "field can not be empty."));
-  if (keys.reduce((total, key) => total + byteLength(key) + byteLength(values?.[key] ?? ""), 0) > 256 * 1024) errors.push({ type: "FieldValueTooLong", field: "parameters", detail: `may not be more than ${256 * 1024} bytes` });
+  if (keys.reduce((total, key) => total + byteLength(key) + byteLength(values?.[key] ?? ""), 0) > 256 * 1024)
+    errors.push({ type: "FieldValueTooLong", field: "parameters", detail: `may not be more than ${256 * 1024} bytes` });
   return errors;
 }
 
@@ -198,7 +322,11 @@ function topologies(terms: readonly AnyObject[]): FieldError[] {
       if (keys.has(expression.key)) errors.push(duplicate(`${at}.key`, expression.key));
       keys.add(expression.key);
     }
-    const text = JSON.stringify((term.matchLabelExpressions ?? []).map((expression: AnyObject) => [expression.key, [...(expression.values ?? [])].sort()]).sort());
+    const text = JSON.stringify(
+      (term.matchLabelExpressions ?? [])
+        .map((expression: AnyObject) => [expression.key, [...(expression.values ?? [])].sort()])
+        .sort(),
+    );
     if (seen.includes(text)) errors.push(duplicate(path, ""));
     seen.push(text);
   }
@@ -206,7 +334,11 @@ function topologies(terms: readonly AnyObject[]): FieldError[] {
 }
 
 export const validateStorageClassUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [
-  ...metaUpdate(next, old), ...immutable(next, old, "parameters", (value) => value ?? null), ...immutable(next, old, "provisioner"), ...immutable(next, old, "reclaimPolicy"), ...immutable(next, old, "volumeBindingMode"),
+  ...metaUpdate(next, old),
+  ...immutable(next, old, "parameters", (value) => value ?? null),
+  ...immutable(next, old, "provisioner"),
+  ...immutable(next, old, "reclaimPolicy"),
+  ...immutable(next, old, "volumeBindingMode"),
 ];
 
 // CSI kinds
@@ -214,25 +346,40 @@ export const validateStorageClassUpdate = (next: AnyObject, old: AnyObject): Fie
 export function validateCsiDriver(driver: AnyObject): FieldError[] {
   const errors = meta(driver, false);
   const { spec = {} } = driver;
-  for (const field of ["attachRequired", "podInfoOnMount", "storageCapacity"]) if (spec[field] === undefined) errors.push(required(`spec.${field}`));
-  if (spec.fsGroupPolicy !== undefined && !["File", "None", "ReadWriteOnceWithFSType"].includes(spec.fsGroupPolicy)) errors.push(notSupported("spec.fsGroupPolicy", spec.fsGroupPolicy, ["File", "None", "ReadWriteOnceWithFSType"]));
+  for (const field of ["attachRequired", "podInfoOnMount", "storageCapacity"])
+    if (spec[field] === undefined) errors.push(required(`spec.${field}`));
+  if (spec.fsGroupPolicy !== undefined && !["File", "None", "ReadWriteOnceWithFSType"].includes(spec.fsGroupPolicy))
+    errors.push(notSupported("spec.fsGroupPolicy", spec.fsGroupPolicy, ["File", "None", "ReadWriteOnceWithFSType"]));
   const audiences = new Set<string>();
   for (const [i, request] of (spec.tokenRequests ?? []).entries()) {
     const at = `spec.tokenRequests[${i}]`;
     if (audiences.has(request.audience)) errors.push(duplicate(`${at}.audience`, request.audience));
     audiences.add(request.audience);
     const seconds = request.expirationSeconds;
-    if (seconds < 600) errors.push(invalidValue(`${at}.expirationSeconds`, seconds, "may not specify a duration less than 10 minutes"));
-    if (seconds > 2 ** 32) errors.push(invalidValue(`${at}.expirationSeconds`, seconds, "may not specify a duration larger than 2^32 seconds"));
+    if (seconds < 600)
+      errors.push(invalidValue(`${at}.expirationSeconds`, seconds, "may not specify a duration less than 10 minutes"));
+    if (seconds > 2 ** 32)
+      errors.push(invalidValue(`${at}.expirationSeconds`, seconds, "may not specify a duration larger than 2^32 seconds"));
   }
-  for (const mode of spec.volumeLifecycleModes ?? []) if (mode !== "Persistent" && mode !== "Ephemeral") errors.push(notSupported("spec.volumeLifecycleModes", mode, ["Persistent", "Ephemeral"]));
-  if (spec.nodeAllocatableUpdatePeriodSeconds < 10) errors.push(invalidValue("spec.nodeAllocatableUpdatePeriodSeconds", spec.nodeAllocatableUpdatePeriodSeconds, "must be greater than or equal to 10 seconds"));
+  for (const mode of spec.volumeLifecycleModes ?? [])
+    if (mode !== "Persistent" && mode !== "Ephemeral")
+      errors.push(notSupported("spec.volumeLifecycleModes", mode, ["Persistent", "Ephemeral"]));
+  if (spec.nodeAllocatableUpdatePeriodSeconds < 10)
+    errors.push(
+      invalidValue(
+        "spec.nodeAllocatableUpdatePeriodSeconds",
+        spec.nodeAllocatableUpdatePeriodSeconds,
+        "must be greater than or equal to 10 seconds",
+      ),
+    );
   return errors;
 }
 export function validateCsiDriverUpdate(next: AnyObject, old: AnyObject): FieldError[] {
   const errors = [...metaUpdate(next, old), ...validateCsiDriver(next)];
-  if (next.spec?.attachRequired !== old.spec?.attachRequired) errors.push(invalidValue("spec.attachedRequired", next.spec?.attachRequired, immutableText));
-  if (!semanticEqual(next.spec?.volumeLifecycleModes, old.spec?.volumeLifecycleModes)) errors.push(invalidValue("spec.volumeLifecycleModes", next.spec?.volumeLifecycleModes, immutableText));
+  if (next.spec?.attachRequired !== old.spec?.attachRequired)
+    errors.push(invalidValue("spec.attachedRequired", next.spec?.attachRequired, immutableText));
+  if (!semanticEqual(next.spec?.volumeLifecycleModes, old.spec?.volumeLifecycleModes))
+    errors.push(invalidValue("spec.volumeLifecycleModes", next.spec?.volumeLifecycleModes, immutableText));
   return errors;
 }
 
@@ -243,7 +390,8 @@ export function validateCsiNode(node: AnyObject): FieldError[] {
     const at = `spec.drivers[${i}]`;
     errors.push(...csiDriverName(driver.name ?? "", `${at}.name`));
     if (!driver.nodeID) errors.push(required(`${at}.nodeID`));
-    else if (byteLength(driver.nodeID) > 256) errors.push(invalidValue(`${at}.nodeID`, driver.nodeID, "must be 256 characters or less"));
+    else if (byteLength(driver.nodeID) > 256)
+      errors.push(invalidValue(`${at}.nodeID`, driver.nodeID, "must be 256 characters or less"));
     errors.push(...nonNegative(driver.allocatable?.count, `${at}.allocatable.count`));
     const keys = new Set<string>();
     for (const key of driver.topologyKeys ?? []) {
@@ -262,22 +410,47 @@ export function validateCsiNodeUpdate(next: AnyObject, old: AnyObject): FieldErr
   for (const before of old.spec?.drivers ?? [])
     for (const after of next.spec?.drivers ?? [])
       if (before.name === after.name && !semanticEqual(without(before, "allocatable"), without(after, "allocatable")))
-        errors.push(invalidValue("spec.drivers", { Name: after.name, NodeID: after.nodeID ?? "", TopologyKeys: after.topologyKeys ?? null, Allocatable: after.allocatable ?? null }, immutableText));
+        errors.push(
+          invalidValue(
+            "spec.drivers",
+            {
+              Name: after.name,
+              NodeID: after.nodeID ?? "",
+              TopologyKeys: after.topologyKeys ?? null,
+              Allocatable: after.allocatable ?? null,
+            },
+            immutableText,
+          ),
+        );
   return errors;
 }
 
 export function validateCsiStorageCapacity(capacity: AnyObject): FieldError[] {
   const errors = meta(capacity, true);
-  errors.push(...invalids("storageClassName", capacity.storageClassName ?? "", isDns1123Subdomain(capacity.storageClassName ?? "")));
+  errors.push(
+    ...invalids("storageClassName", capacity.storageClassName ?? "", isDns1123Subdomain(capacity.storageClassName ?? "")),
+  );
   errors.push(...validateLabelSelector(capacity.nodeTopology, "nodeTopology"));
-  for (const field of ["capacity", "maximumVolumeSize"]) if (capacity[field] !== undefined && signOf(parseQuantity(capacity[field])) < 0) errors.push(invalidValue(field, capacity[field], nonNegativeText));
+  for (const field of ["capacity", "maximumVolumeSize"])
+    if (capacity[field] !== undefined && signOf(parseQuantity(capacity[field])) < 0)
+      errors.push(invalidValue(field, capacity[field], nonNegativeText));
   return errors;
 }
 export const validateCsiStorageCapacityUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [
-  ...metaUpdate(next, old), ...validateCsiStorageCapacity(next), ...immutable(next, old, "nodeTopology", shownSelector), ...immutable(next, old, "storageClassName"),
+  ...metaUpdate(next, old),
+  ...validateCsiStorageCapacity(next),
+  ...immutable(next, old, "nodeTopology", shownSelector),
+  ...immutable(next, old, "storageClassName"),
 ];
 
-const shownAttachment = (spec: AnyObject): unknown => ({ Attacher: spec.attacher ?? "", Source: { PersistentVolumeName: spec.source?.persistentVolumeName ?? null, InlineVolumeSpec: spec.source?.inlineVolumeSpec ?? null }, NodeName: spec.nodeName ?? "" });
+const shownAttachment = (spec: AnyObject): unknown => ({
+  Attacher: spec.attacher ?? "",
+  Source: {
+    PersistentVolumeName: spec.source?.persistentVolumeName ?? null,
+    InlineVolumeSpec: spec.source?.inlineVolumeSpec ?? null,
+  },
+  NodeName: spec.nodeName ?? "",
+});
 
 export function validateVolumeAttachment(attachment: AnyObject): FieldError[] {
   const errors = meta(attachment, false);
@@ -290,7 +463,8 @@ export function validateVolumeAttachment(attachment: AnyObject): FieldError[] {
   else if (name !== undefined) {
     if (name === "") errors.push(required("spec.source.persistentVolumeName", "must specify non empty persistentVolumeName"));
     errors.push(...invalids("spec.source.persistentVolumeName", name, isDns1123Subdomain(name)));
-  } else if (Object.keys(inline.capacity ?? {}).length > 0) errors.push(forbiddenField("spec.source.inlineVolumeSpec.capacity", "may not be specified in the context of inline volumes"));
+  } else if (Object.keys(inline.capacity ?? {}).length > 0)
+    errors.push(forbiddenField("spec.source.inlineVolumeSpec.capacity", "may not be specified in the context of inline volumes"));
   errors.push(...invalids("spec.nodeName", spec.nodeName ?? "", isDns1123Subdomain(spec.nodeName ?? "")));
   return errors;
 }
@@ -304,12 +478,14 @@ export function validateVolumeAttributesClass(attributes: AnyObject): FieldError
   const errors = meta(attributes, false);
   if (!attributes.driverName) errors.push(required("driverName"));
   else errors.push(...invalids("driverName", attributes.driverName, isLabelKey(attributes.driverName.toLowerCase())));
-  if (Object.keys(attributes.parameters ?? {}).length === 0) errors.push(required("parameters", "must contain at least one key/value pair"));
+  if (Object.keys(attributes.parameters ?? {}).length === 0)
+    errors.push(required("parameters", "must contain at least one key/value pair"));
   return [...errors, ...parameters(attributes.parameters)];
 }
 export function validateVolumeAttributesClassUpdate(next: AnyObject, old: AnyObject): FieldError[] {
   const errors = metaUpdate(next, old);
   if (next.driverName !== old.driverName) errors.push(forbiddenField("driverName", "updates to driverName are forbidden."));
-  if (!semanticEqual(next.parameters, old.parameters)) errors.push(forbiddenField("parameters", "updates to parameters are forbidden."));
+  if (!semanticEqual(next.parameters, old.parameters))
+    errors.push(forbiddenField("parameters", "updates to parameters are forbidden."));
   return errors;
 }

@@ -10,27 +10,46 @@ import { validatePodAnnotations } from "./pod/pod.ts";
 import { validatePodSpec } from "./pod/spec.ts";
 
 /** A selector as messages print it. */
-export const shownSelector = (selector: AnyObject): unknown => (selector === undefined || selector === null ? null : {
-  ...(selector.matchLabels === undefined ? {} : { matchLabels: sortedMap(selector.matchLabels) }),
-  ...(selector.matchExpressions === undefined ? {} : { matchExpressions: selector.matchExpressions.map((requirement: AnyObject) => ({
-    key: requirement.key ?? "", operator: requirement.operator ?? "", ...(requirement.values === undefined ? {} : { values: requirement.values }),
-  })) }),
-});
+export const shownSelector = (selector: AnyObject): unknown =>
+  selector === undefined || selector === null
+    ? null
+    : {
+        ...(selector.matchLabels === undefined ? {} : { matchLabels: sortedMap(selector.matchLabels) }),
+        ...(selector.matchExpressions === undefined
+          ? {}
+          : {
+              matchExpressions: selector.matchExpressions.map((requirement: AnyObject) => ({
+                key: requirement.key ?? "",
+                operator: requirement.operator ?? "",
+                ...(requirement.values === undefined ? {} : { values: requirement.values }),
+              })),
+            }),
+      };
 
 /** Go prints maps by key. */
 export const sortedMap = (map: Readonly<Record<string, string>> | undefined): unknown =>
-  map === undefined ? null : Object.fromEntries(Object.keys(map).sort().map((key) => [key, map[key]]));
+  map === undefined
+    ? null
+    : Object.fromEntries(
+        Object.keys(map)
+          .sort()
+          .map((key) => [key, map[key]]),
+      );
 
 export function validatePodTemplate(template: AnyObject, path: string): FieldError[] {
   const errors: FieldError[] = [
-    ...validateLabels(template.metadata?.labels, `${path}.labels`), ...validateAnnotations(template.metadata?.annotations, `${path}.annotations`),
-    ...validatePodAnnotations(template.metadata?.annotations ?? {}, template.spec ?? {}, `${path}.annotations`), ...validatePodSpec(template.spec ?? {}, `${path}.spec`),
+    ...validateLabels(template.metadata?.labels, `${path}.labels`),
+    ...validateAnnotations(template.metadata?.annotations, `${path}.annotations`),
+    ...validatePodAnnotations(template.metadata?.annotations ?? {}, template.spec ?? {}, `${path}.annotations`),
+    ...validatePodSpec(template.spec ?? {}, `${path}.spec`),
   ];
-  if ((template.spec?.ephemeralContainers?.length ?? 0) > 0) errors.push(forbiddenField(`${path}.spec.ephemeralContainers`, "ephemeral containers not allowed in pod template"));
+  if ((template.spec?.ephemeralContainers?.length ?? 0) > 0)
+    errors.push(forbiddenField(`${path}.spec.ephemeralContainers`, "ephemeral containers not allowed in pod template"));
   return errors;
 }
 
-const mismatch = (template: AnyObject, path: string): FieldError => invalidValue(`${path}.metadata.labels`, sortedMap(template.metadata?.labels), "`selector` does not match template `labels`");
+const mismatch = (template: AnyObject, path: string): FieldError =>
+  invalidValue(`${path}.metadata.labels`, sortedMap(template.metadata?.labels), "`selector` does not match template `labels`");
 
 /** The template of a workload whose pods always restart. An empty selector matches whatever the labels are. */
 export function validateAlwaysTemplate(template: AnyObject, selector: Selector, path: string, kind: string): FieldError[] {
@@ -45,7 +64,8 @@ export function alwaysRestarts(template: AnyObject, path: string, kind: string):
   const errors: FieldError[] = [];
   const policy = template.spec?.restartPolicy;
   if (policy !== "Always") errors.push(notSupported(`${path}.spec.restartPolicy`, policy ?? "", ["Always"]));
-  if (template.spec?.activeDeadlineSeconds !== undefined) errors.push(forbiddenField(`${path}.spec.activeDeadlineSeconds`, `activeDeadlineSeconds in ${kind} is not Supported`));
+  if (template.spec?.activeDeadlineSeconds !== undefined)
+    errors.push(forbiddenField(`${path}.spec.activeDeadlineSeconds`, `activeDeadlineSeconds in ${kind} is not Supported`));
   return errors;
 }
 
@@ -55,7 +75,8 @@ export function usableSelector(selector: AnyObject): Selector | undefined {
   return validateLabelSelector(selector, "").length > 0 ? undefined : labelSelector(selector);
 }
 
-export const isEmptySelector = (selector: AnyObject): boolean => Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions?.length ?? 0) === 0;
+export const isEmptySelector = (selector: AnyObject): boolean =>
+  Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions?.length ?? 0) === 0;
 
 /** Selector and template of Deployments and ReplicaSets. */
 export function validateSelectorAndTemplate(spec: AnyObject, path: string): FieldError[] {
@@ -63,16 +84,20 @@ export function validateSelectorAndTemplate(spec: AnyObject, path: string): Fiel
   if (spec.selector === undefined || spec.selector === null) errors.push(required(`${path}.selector`));
   else {
     errors.push(...validateLabelSelector(spec.selector, `${path}.selector`));
-    if (isEmptySelector(spec.selector)) errors.push(invalidValue(`${path}.selector`, shownSelector(spec.selector), "empty selector is invalid for deployment"));
+    if (isEmptySelector(spec.selector))
+      errors.push(invalidValue(`${path}.selector`, shownSelector(spec.selector), "empty selector is invalid for deployment"));
   }
   const selector = usableSelector(spec.selector);
-  if (selector === undefined) errors.push(invalidValue(`${path}.selector`, shownSelector(spec.selector), "invalid label selector"));
+  if (selector === undefined)
+    errors.push(invalidValue(`${path}.selector`, shownSelector(spec.selector), "invalid label selector"));
   else errors.push(...validateAlwaysTemplate(spec.template ?? {}, selector, `${path}.template`, "ReplicaSet"));
   return errors;
 }
 
 export const immutableSelector = (next: AnyObject, old: AnyObject): FieldError[] =>
-  semanticEqual(next.spec.selector, old.spec.selector) ? [] : [invalidValue("spec.selector", shownSelector(next.spec.selector), immutableText)];
+  semanticEqual(next.spec.selector, old.spec.selector)
+    ? []
+    : [invalidValue("spec.selector", shownSelector(next.spec.selector), immutableText)];
 
 /** Not negative, or a percentage. */
 export function positiveOrPercent(value: number | string | undefined, path: string): FieldError[] {
@@ -81,13 +106,17 @@ export function positiveOrPercent(value: number | string | undefined, path: stri
 }
 
 export const atMost100Percent = (value: number | string | undefined, path: string): FieldError[] =>
-  typeof value === "string" && /^[0-9]+%$/.test(value) && Number(value.slice(0, -1)) > 100 ? [invalidValue(path, value, "must not be greater than 100%")] : [];
+  typeof value === "string" && /^[0-9]+%$/.test(value) && Number(value.slice(0, -1)) > 100
+    ? [invalidValue(path, value, "must not be greater than 100%")]
+    : [];
 
 /** The number of an integer or percentage, 0 where it is neither. */
-export const amountOf = (value: number | string | undefined): number => (typeof value === "number" ? value : /^[0-9]+%$/.test(value ?? "") ? Number(value?.slice(0, -1)) : 0);
+export const amountOf = (value: number | string | undefined): number =>
+  typeof value === "number" ? value : /^[0-9]+%$/.test(value ?? "") ? Number(value?.slice(0, -1)) : 0;
 
 /** Several counts that may not be negative. */
-export const nonNegativeFields = (object: AnyObject, path: string, ...fields: readonly string[]): FieldError[] => fields.flatMap((field) => nonNegative(object?.[field], `${path}.${field}`));
+export const nonNegativeFields = (object: AnyObject, path: string, ...fields: readonly string[]): FieldError[] =>
+  fields.flatMap((field) => nonNegative(object?.[field], `${path}.${field}`));
 
 /** Counts of a status that cannot exceed another one. */
 export const notAbove = (status: AnyObject, field: string, limit: string, text: string): FieldError[] =>
@@ -96,5 +125,7 @@ export const notAbove = (status: AnyObject, field: string, limit: string, text: 
 export const notDecremented = (next: AnyObject, old: AnyObject): FieldError[] => {
   const before = old?.collisionCount;
   const after = next?.collisionCount;
-  return before !== undefined && (after ?? 0) < before ? [invalidValue("status.collisionCount", after ?? 0, "cannot be decremented")] : [];
+  return before !== undefined && (after ?? 0) < before
+    ? [invalidValue("status.collisionCount", after ?? 0, "cannot be decremented")]
+    : [];
 };

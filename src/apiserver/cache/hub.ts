@@ -1,6 +1,7 @@
 // All watch caches, fed by one watch of the store: every cache is at the same revision at every moment.
-import { type Clock, every, type Log, type Timer } from "#base";
+
 import type { ApiObject } from "#api";
+import { type Clock, every, type Log, type Timer } from "#base";
 import { prefixEnd, type Store, type StoreWatch, type WatchBatch } from "#store";
 import { registryPrefix } from "../registry/storage-keys.ts";
 import { ParsedCache } from "./entry.ts";
@@ -24,7 +25,10 @@ export class CacheHub implements AsyncDisposable {
   constructor(options: { store: Store; clock: Clock; log: Log; freeze?: boolean; parsedCapacity?: number }) {
     this.#store = options.store;
     this.#log = options.log;
-    this.#parsed = new ParsedCache({ ...(options.parsedCapacity === undefined ? {} : { capacity: options.parsedCapacity }), freeze: options.freeze ?? false });
+    this.#parsed = new ParsedCache({
+      ...(options.parsedCapacity === undefined ? {} : { capacity: options.parsedCapacity }),
+      freeze: options.freeze ?? false,
+    });
     this.#bookmarks = every(options.clock, bookmarkPeriodMs, () => {
       for (const cache of this.#caches.values()) cache.bookmark(this.#revision);
     });
@@ -51,7 +55,10 @@ export class CacheHub implements AsyncDisposable {
 
   /** Adds a cache before `start`. */
   declare(options: Pick<ResourceCacheOptions, "form" | "prefix" | "selectableFields">): ResourceCache {
-    const cache = new ResourceCache({ ...options, parsed: this.#parsed, written: this.written, wantFlush: (dirty) => this.#wantFlush(dirty) }, this.#revision);
+    const cache = new ResourceCache(
+      { ...options, parsed: this.#parsed, written: this.written, wantFlush: (dirty) => this.#wantFlush(dirty) },
+      this.#revision,
+    );
     this.#caches.set(options.prefix, cache);
     return cache;
   }
@@ -68,7 +75,9 @@ export class CacheHub implements AsyncDisposable {
     this.#revision = found.revision;
     for (const cache of this.#caches.values()) cache.begin(found.revision);
     for (const kv of found.kvs) this.#cacheOf(kv.key)?.load(kv);
-    this.#watch = await this.#store.watch({ key: registryPrefix, end, startRevision: found.revision + 1 }, (batch) => this.#deliver(batch));
+    this.#watch = await this.#store.watch({ key: registryPrefix, end, startRevision: found.revision + 1 }, (batch) =>
+      this.#deliver(batch),
+    );
     void this.#watch.closed.then((why) => {
       if (why !== undefined) this.#log.error("the store ended the watch", { error: why.message });
     });
@@ -81,10 +90,14 @@ export class CacheHub implements AsyncDisposable {
     return await new Promise<boolean>((resolve) => {
       const waiter = { revision, resolve: () => resolve(true) };
       this.#waiting.push(waiter);
-      signal?.addEventListener("abort", () => {
-        this.#waiting = this.#waiting.filter((other) => other !== waiter);
-        resolve(false);
-      }, { once: true });
+      signal?.addEventListener(
+        "abort",
+        () => {
+          this.#waiting = this.#waiting.filter((other) => other !== waiter);
+          resolve(false);
+        },
+        { once: true },
+      );
       this.#watch?.requestProgress();
     });
   }

@@ -119,7 +119,8 @@ export class ResourceCache {
       if (this.#unflushed === 0) this.flush();
       this.#ring = this.#ring.slice(dropped);
     }
-    for (const listener of this.#listeners) listener(change.type === "DELETED" ? change.gone().parse() : change.entry.parse(), change.type);
+    for (const listener of this.#listeners)
+      listener(change.type === "DELETED" ? change.gone().parse() : change.entry.parse(), change.type);
     if (this.#watchers.size > 0) this.#options.wantFlush(this);
     else this.#unflushed = this.#ring.length;
   }
@@ -175,7 +176,10 @@ export class ResourceCache {
   #change(type: CacheEvent["type"], entry: Entry, previous: Entry | undefined, revision: number): CacheEvent {
     let gone: Entry | undefined;
     return {
-      type, entry, previous, revision,
+      type,
+      entry,
+      previous,
+      revision,
       gone: () => {
         const last = previous ?? entry;
         gone ??= new Entry(last.key, withRevision(this.form, last.bytes, revision), revision, last.sidecar, this.#options.parsed);
@@ -186,7 +190,13 @@ export class ResourceCache {
 
   #sidecarOf(object: ApiObject): Sidecar {
     const { metadata } = object;
-    return { namespace: metadata.namespace ?? "", name: metadata.name ?? "", uid: metadata.uid ?? "", labels: metadata.labels, fields: this.#options.selectableFields(object) };
+    return {
+      namespace: metadata.namespace ?? "",
+      name: metadata.name ?? "",
+      uid: metadata.uid ?? "",
+      labels: metadata.labels,
+      fields: this.#options.selectableFields(object),
+    };
   }
 }
 
@@ -196,7 +206,8 @@ function firstAfter(ring: readonly CacheEvent[], revision: number): number {
   let high = ring.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((ring[middle] as CacheEvent).revision <= revision) low = middle + 1; // middle < length
+    if ((ring[middle] as CacheEvent).revision <= revision)
+      low = middle + 1; // middle < length
     else high = middle;
   }
   return low;

@@ -62,8 +62,8 @@ export class CacheWatcher {
     const now = event.type !== "DELETED" && this.#matches(event.entry);
     const before = event.previous !== undefined && this.#matches(event.previous);
     if (!now && !before) return;
-    if (this.#queue.length >= this.#capacity) return this.end("expired");
-    if (now) this.#queue.push({ type: before ? "MODIFIED" : "ADDED", entry: event.entry });
+    if (this.#queue.length >= this.#capacity) this.end("expired");
+    else if (now) this.#queue.push({ type: before ? "MODIFIED" : "ADDED", entry: event.entry });
     else this.#queue.push({ type: "DELETED", entry: event.gone() });
   }
 

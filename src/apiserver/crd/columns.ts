@@ -8,17 +8,36 @@ import { parsePath, valuesAt } from "./json-path.ts";
 import type { PrinterColumn } from "./props.ts";
 
 export function customTable(columns: readonly PrinterColumn[] | undefined): TableKind {
-  if (columns === undefined || columns.length === 0) return { columns: [nameColumn, ageColumn], cells: (object, nowMs) => [nameOf(object), ageOf(object, nowMs)] };
+  if (columns === undefined || columns.length === 0)
+    return { columns: [nameColumn, ageColumn], cells: (object, nowMs) => [nameOf(object), ageOf(object, nowMs)] };
   const readers = columns.map((column) => ({ column, steps: parsePath(column.jsonPath) }));
   return {
     columns: [
       nameColumn,
       ...columns.map(({ name, type, format = "", description, priority = 0, jsonPath }) => ({
-        name, type, format, priority, description: description ?? `Custom resource definition column (in JSONPath format): ${jsonPath}`,
+        name,
+        type,
+        format,
+        priority,
+        description: description ?? `Custom resource definition column (in JSONPath format): ${jsonPath}`,
       })),
     ],
-    cells: (object: ApiObject, nowMs) => [nameOf(object), ...readers.map(({ column, steps }) => (steps === undefined ? null : cell(column, valuesAt(object, steps), nowMs)))],
+    cells: (object: ApiObject, nowMs) => [
+      nameOf(object),
+      ...readers.map(({ column, steps }) => (steps === undefined ? null : cell(column, valuesAt(object, steps), nowMs))),
+    ],
   };
+}
+
+/** With sorted keys, as Go marshals maps. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((key) => [key, sorted((value as Record<string, unknown>)[key])]),
+  );
 }
 
 function cell(column: PrinterColumn, found: readonly unknown[], nowMs: number): unknown {
@@ -36,6 +55,8 @@ function cell(column: PrinterColumn, found: readonly unknown[], nowMs: number): 
       return Number.isNaN(time) ? "<invalid>" : humanDuration(nowMs - time);
     }
     default:
-      return typeof value === "object" ? JSON.stringify(value) : String(value === true ? "True" : value === false ? "False" : value);
+      return typeof value === "object"
+        ? JSON.stringify(sorted(value))
+        : String(value === true ? "True" : value === false ? "False" : value);
   }
 }

@@ -1,7 +1,19 @@
 // Defaults and checks of CustomResourceDefinitions themselves.
 import { RE2JS } from "re2js";
 import {
-  type ApiObject, duplicate, type FieldError, forbiddenField, invalidValue, isDns1035Label, isDns1123Subdomain, type KindRules, notSupported, required, subdomainName, validateObjectMeta, validateObjectMetaUpdate,
+  type ApiObject,
+  duplicate,
+  type FieldError,
+  forbiddenField,
+  invalidValue,
+  isDns1035Label,
+  isDns1123Subdomain,
+  type KindRules,
+  notSupported,
+  required,
+  subdomainName,
+  validateObjectMeta,
+  validateObjectMetaUpdate,
 } from "#api";
 import { parsePath } from "./json-path.ts";
 import { type DefinitionSpec, type DefinitionVersion, type Props, usesKeyword } from "./props.ts";
@@ -9,11 +21,20 @@ import { type DefinitionSpec, type DefinitionVersion, type Props, usesKeyword } 
 export interface Definition extends ApiObject {
   readonly spec: DefinitionSpec;
   readonly status?: {
-    readonly acceptedNames?: object; readonly storedVersions?: readonly string[]; readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string; readonly lastTransitionTime?: string }[];
+    readonly acceptedNames?: object;
+    readonly storedVersions?: readonly string[];
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly reason?: string;
+      readonly message?: string;
+      readonly lastTransitionTime?: string;
+    }[];
   };
 }
 
-const storageVersions = (spec: DefinitionSpec): string[] => (spec.versions ?? []).filter((version) => version.storage).map((version) => version.name);
+const storageVersions = (spec: DefinitionSpec): string[] =>
+  (spec.versions ?? []).filter((version) => version.storage).map((version) => version.name);
 
 export const definitionRules: KindRules = {
   default: (object: Definition) => {
@@ -24,28 +45,59 @@ export const definitionRules: KindRules = {
     return {
       ...object,
       spec: {
-        ...spec, conversion: spec.conversion ?? { strategy: "None" },
-        names: { ...names, ...((names.singular ?? "") === "" && kind !== "" ? { singular: kind.toLowerCase() } : {}), ...((names.listKind ?? "") === "" && kind !== "" ? { listKind: `${kind}List` } : {}) },
+        ...spec,
+        conversion: spec.conversion ?? { strategy: "None" },
+        names: {
+          ...names,
+          ...((names.singular ?? "") === "" && kind !== "" ? { singular: kind.toLowerCase() } : {}),
+          ...((names.listKind ?? "") === "" && kind !== "" ? { listKind: `${kind}List` } : {}),
+        },
       },
     };
   },
-  prepareForCreate: (object: Definition) => ({ ...object, status: { conditions: null, acceptedNames: { plural: "", kind: "" }, storedVersions: storageVersions(object.spec) } }),
+  prepareForCreate: (object: Definition) => ({
+    ...object,
+    status: { conditions: null, acceptedNames: { plural: "", kind: "" }, storedVersions: storageVersions(object.spec) },
+  }),
   prepareForUpdate: (next: Definition, old: Definition) => {
     const stored = [...(old.status?.storedVersions ?? [])];
     for (const version of storageVersions(next.spec)) if (!stored.includes(version)) stored.push(version);
     return { ...next, status: { ...old.status, storedVersions: stored } };
   },
-  prepareForStatusUpdate: (next: Definition, old: Definition) => ({ ...old, metadata: { ...next.metadata, labels: old.metadata.labels, annotations: old.metadata.annotations, finalizers: old.metadata.finalizers }, status: next.status }),
-  validate: (object: Definition) => [...validateObjectMeta(object.metadata, false, subdomainName, "metadata"), ...definitionErrors(object)],
-  validateUpdate: (next: Definition, old: Definition) => [...validateObjectMetaUpdate(next.metadata, old.metadata, "metadata"), ...definitionErrors(next), ...immutable(next, old)],
-  validateStatusUpdate: (next: Definition, old: Definition) => [...validateObjectMetaUpdate(next.metadata, old.metadata, "metadata")],
-  status: true, generation: true, createOnUpdate: false, unconditionalUpdate: false,
+  prepareForStatusUpdate: (next: Definition, old: Definition) => ({
+    ...old,
+    metadata: {
+      ...next.metadata,
+      labels: old.metadata.labels,
+      annotations: old.metadata.annotations,
+      finalizers: old.metadata.finalizers,
+    },
+    status: next.status,
+  }),
+  validate: (object: Definition) => [
+    ...validateObjectMeta(object.metadata, false, subdomainName, "metadata"),
+    ...definitionErrors(object),
+  ],
+  validateUpdate: (next: Definition, old: Definition) => [
+    ...validateObjectMetaUpdate(next.metadata, old.metadata, "metadata"),
+    ...definitionErrors(next),
+    ...immutable(next, old),
+  ],
+  validateStatusUpdate: (next: Definition, old: Definition) => [
+    ...validateObjectMetaUpdate(next.metadata, old.metadata, "metadata"),
+  ],
+  status: true,
+  generation: true,
+  createOnUpdate: false,
+  unconditionalUpdate: false,
 };
 
 function immutable(next: Definition, old: Definition): FieldError[] {
-  const established = old.status?.conditions?.some((condition) => condition.type === "Established" && condition.status === "True") ?? false;
+  const established =
+    old.status?.conditions?.some((condition) => condition.type === "Established" && condition.status === "True") ?? false;
   const errors: FieldError[] = [];
-  const same = (field: string, a: unknown, b: unknown): void => void (a === b || errors.push(invalidValue(field, a, "field is immutable")));
+  const same = (field: string, a: unknown, b: unknown): void =>
+    void (a === b || errors.push(invalidValue(field, a, "field is immutable")));
   if (established) {
     same("spec.scope", next.spec.scope, old.spec.scope);
     same("spec.names.kind", next.spec.names.kind, old.spec.names.kind);
@@ -55,31 +107,50 @@ function immutable(next: Definition, old: Definition): FieldError[] {
   return errors;
 }
 
-const namePart = (field: string, value: string): FieldError[] => isDns1035Label(value).map((message) => invalidValue(field, value, message));
-const kindPart = (field: string, value: string): FieldError[] => isDns1035Label(value.toLowerCase()).map((message) => invalidValue(field, value, `may have mixed case, but should otherwise match: ${message}`));
+const namePart = (field: string, value: string): FieldError[] =>
+  isDns1035Label(value).map((message) => invalidValue(field, value, message));
+const kindPart = (field: string, value: string): FieldError[] =>
+  isDns1035Label(value.toLowerCase()).map((message) =>
+    invalidValue(field, value, `may have mixed case, but should otherwise match: ${message}`),
+  );
 
 function definitionErrors(object: Definition): FieldError[] {
   const { spec } = object;
-  const { group = "", scope = "", versions = [] } = spec ?? {};
+  const { group = "", scope = "" } = spec ?? {};
+  const versions = spec?.versions ?? [];
   const names = spec?.names ?? ({} as DefinitionSpec["names"]);
   const errors: FieldError[] = [];
   const name = object.metadata.name ?? "";
-  if (name !== "" && name !== `${names.plural ?? ""}.${group}`) errors.push(invalidValue("metadata.name", name, 'must be spec.names.plural+"."+spec.group'));
+  if (name !== "" && name !== `${names.plural ?? ""}.${group}`)
+    errors.push(invalidValue("metadata.name", name, 'must be spec.names.plural+"."+spec.group'));
   if (group === "") errors.push(required("spec.group"));
-  else if (isDns1123Subdomain(group).length > 0) errors.push(...isDns1123Subdomain(group).map((message) => invalidValue("spec.group", group, message)));
+  else if (isDns1123Subdomain(group).length > 0)
+    errors.push(...isDns1123Subdomain(group).map((message) => invalidValue("spec.group", group, message)));
   else if (!group.includes(".")) errors.push(invalidValue("spec.group", group, "should be a domain with at least one dot"));
   if (scope === "") errors.push(required("spec.scope"));
-  else if (scope !== "Namespaced" && scope !== "Cluster") errors.push(notSupported("spec.scope", scope, ["Cluster", "Namespaced"]));
-  if (spec?.preserveUnknownFields === true) errors.push(invalidValue("spec.preserveUnknownFields", true, "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"));
+  else if (scope !== "Namespaced" && scope !== "Cluster")
+    errors.push(notSupported("spec.scope", scope, ["Cluster", "Namespaced"]));
+  if (spec?.preserveUnknownFields === true)
+    errors.push(
+      invalidValue(
+        "spec.preserveUnknownFields",
+        true,
+        "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead",
+      ),
+    );
   errors.push(...versionErrors(spec, versions), ...nameErrors(names));
-  if (storageVersions({ versions } as DefinitionSpec).length === 0) errors.push(invalidValue("status.storedVersions", null, "must have at least one stored version"));
+  if (storageVersions({ versions } as DefinitionSpec).length === 0)
+    errors.push(invalidValue("status.storedVersions", null, "must have at least one stored version"));
   return errors;
 }
 
 function nameErrors(names: DefinitionSpec["names"]): FieldError[] {
   const errors: FieldError[] = [];
   const at = (part: string): string => `spec.names.${part}`;
-  const part = (key: "plural" | "singular" | "kind" | "listKind", check: (field: string, value: string) => FieldError[]): void => {
+  const part = (
+    key: "plural" | "singular" | "kind" | "listKind",
+    check: (field: string, value: string) => FieldError[],
+  ): void => {
     const value = names[key] ?? "";
     errors.push(...(value === "" ? [required(at(key))] : check(at(key), value)));
   };
@@ -87,9 +158,12 @@ function nameErrors(names: DefinitionSpec["names"]): FieldError[] {
   part("singular", namePart);
   part("kind", kindPart);
   part("listKind", kindPart);
-  for (const [index, short] of (names.shortNames ?? []).entries()) errors.push(...namePart(`${at("shortNames")}[${index}]`, short));
-  if (names.kind !== undefined && names.kind !== "" && names.kind === names.listKind) errors.push(invalidValue(at("listKind"), names.listKind, "kind and listKind may not be the same"));
-  for (const [index, category] of (names.categories ?? []).entries()) errors.push(...namePart(`${at("categories")}[${index}]`, category));
+  for (const [index, short] of (names.shortNames ?? []).entries())
+    errors.push(...namePart(`${at("shortNames")}[${index}]`, short));
+  if (names.kind !== undefined && names.kind !== "" && names.kind === names.listKind)
+    errors.push(invalidValue(at("listKind"), names.listKind, "kind and listKind may not be the same"));
+  for (const [index, category] of (names.categories ?? []).entries())
+    errors.push(...namePart(`${at("categories")}[${index}]`, category));
   return errors;
 }
 
@@ -102,15 +176,21 @@ function versionErrors(spec: DefinitionSpec, versions: readonly DefinitionVersio
     if (seen.has(version.name)) unique = false;
     seen.add(version.name);
     errors.push(...namePart(`${at}.name`, version.name ?? ""));
-    if (version.deprecationWarning !== undefined && version.deprecated !== true) errors.push(invalidValue(`${at}.deprecationWarning`, version.deprecationWarning, "can only be set for deprecated versions"));
+    if (version.deprecationWarning !== undefined && version.deprecated !== true)
+      errors.push(
+        invalidValue(`${at}.deprecationWarning`, version.deprecationWarning, "can only be set for deprecated versions"),
+      );
     const props = version.schema?.openAPIV3Schema;
     const where = versions.length === 1 ? "spec.validation.openAPIV3Schema" : `${at}.schema.openAPIV3Schema`;
     if (props === undefined) errors.push(required(`${at}.schema.openAPIV3Schema`, "schemas are required"));
     else errors.push(...rootErrors(props, where));
-    errors.push(...columnErrors(version, versions.length === 1 ? "spec.additionalPrinterColumns" : `${at}.additionalPrinterColumns`));
+    errors.push(
+      ...columnErrors(version, versions.length === 1 ? "spec.additionalPrinterColumns" : `${at}.additionalPrinterColumns`),
+    );
   }
   if (!unique) errors.push(invalidValue("spec.versions", spec.versions, "must contain unique version names"));
-  if (storageVersions({ versions } as DefinitionSpec).length !== 1) errors.push(invalidValue("spec.versions", spec?.versions ?? null, "must have exactly one version marked as storage version"));
+  if (storageVersions({ versions } as DefinitionSpec).length !== 1)
+    errors.push(invalidValue("spec.versions", spec?.versions ?? null, "must have exactly one version marked as storage version"));
   return errors;
 }
 
@@ -120,10 +200,13 @@ function columnErrors(version: DefinitionVersion, at: string): FieldError[] {
   for (const [index, column] of (version.additionalPrinterColumns ?? []).entries()) {
     const field = `${at}[${index}]`;
     if ((column.name ?? "") === "") errors.push(required(`${field}.name`));
-    if ((column.type ?? "") === "") errors.push({ ...required(`${field}.type`), detail: `must be one of ${types.slice().sort().join(",")}` });
-    else if (!types.includes(column.type)) errors.push(invalidValue(`${field}.type`, column.type, `must be one of ${types.slice().sort().join(",")}`));
+    if ((column.type ?? "") === "")
+      errors.push({ ...required(`${field}.type`), detail: `must be one of ${types.slice().sort().join(",")}` });
+    else if (!types.includes(column.type))
+      errors.push(invalidValue(`${field}.type`, column.type, `must be one of ${types.slice().sort().join(",")}`));
     if ((column.jsonPath ?? "") === "") errors.push(required(`${field}.jsonPath`));
-    else if (parsePath(column.jsonPath) === undefined) errors.push(invalidValue(`${field}.jsonPath`, column.jsonPath, "is invalid"));
+    else if (parsePath(column.jsonPath) === undefined)
+      errors.push(invalidValue(`${field}.jsonPath`, column.jsonPath, "is invalid"));
   }
   return errors;
 }
@@ -145,22 +228,36 @@ function rootErrors(props: Props, at: string): FieldError[] {
 /** The rules that make a schema structural: every place has one type. */
 function structuralErrors(props: Props, at: string, errors: FieldError[], items = false): void {
   const open = props["x-kubernetes-preserve-unknown-fields"] === true || props["x-kubernetes-int-or-string"] === true;
-  if ((props.type ?? "") === "" && !open) errors.push(required(`${at}.type`, items ? "must not be empty for specified array items" : "must not be empty for specified object fields"));
+  if ((props.type ?? "") === "" && !open)
+    errors.push(
+      required(
+        `${at}.type`,
+        items ? "must not be empty for specified array items" : "must not be empty for specified object fields",
+      ),
+    );
   if (props.type !== undefined && !["object", "array", "string", "integer", "number", "boolean", ""].includes(props.type)) {
     errors.push(notSupported(`${at}.type`, props.type, ["array", "boolean", "integer", "number", "object", "string"]));
   }
   if (props.type === "array" && props.items === undefined) errors.push(required(`${at}.items`, "must be specified"));
-  if (props.uniqueItems === true) errors.push(forbiddenField(`${at}.uniqueItems`, "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"));
-  if (props.additionalProperties === false) errors.push(forbiddenField(`${at}.additionalProperties`, "additionalProperties cannot be set to false"));
-  if (props.properties !== undefined && props.additionalProperties !== undefined) errors.push(forbiddenField(`${at}.additionalProperties`, "additionalProperties and properties are mutual exclusive"));
+  if (props.uniqueItems === true)
+    errors.push(
+      forbiddenField(`${at}.uniqueItems`, "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"),
+    );
+  if (props.additionalProperties === false)
+    errors.push(forbiddenField(`${at}.additionalProperties`, "additionalProperties cannot be set to false"));
+  if (props.properties !== undefined && props.additionalProperties !== undefined)
+    errors.push(forbiddenField(`${at}.additionalProperties`, "additionalProperties and properties are mutual exclusive"));
   if (props.pattern !== undefined) checkPattern(props.pattern, `${at}.pattern`, errors);
   if (props["x-kubernetes-list-type"] === "map" && (props["x-kubernetes-list-map-keys"] ?? []).length === 0) {
     errors.push(required(`${at}.x-kubernetes-list-map-keys`, "must not be empty if x-kubernetes-list-type is map"));
   }
   const keys = props["x-kubernetes-list-map-keys"] ?? [];
-  for (const [index, key] of keys.entries()) if (keys.indexOf(key) !== index) errors.push(duplicate(`${at}.x-kubernetes-list-map-keys[${index}]`, key));
-  for (const [name, inner] of Object.entries(props.properties ?? {})) structuralErrors(inner, `${at}.properties[${name}]`, errors);
-  if (typeof props.additionalProperties === "object") structuralErrors(props.additionalProperties, `${at}.additionalProperties`, errors);
+  for (const [index, key] of keys.entries())
+    if (keys.indexOf(key) !== index) errors.push(duplicate(`${at}.x-kubernetes-list-map-keys[${index}]`, key));
+  for (const [name, inner] of Object.entries(props.properties ?? {}))
+    structuralErrors(inner, `${at}.properties[${name}]`, errors);
+  if (typeof props.additionalProperties === "object")
+    structuralErrors(props.additionalProperties, `${at}.additionalProperties`, errors);
   if (props.items !== undefined) structuralErrors(props.items, `${at}.items`, errors, true);
 }
 

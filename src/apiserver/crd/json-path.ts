@@ -1,8 +1,13 @@
 // The JSON paths of printer columns, selectable fields and scale: ".spec.a", ".status.conditions[?(@.type=='Ready')].status", ".items[0]", ".list[*].x".
 
-type Step = { readonly kind: "field"; readonly name: string } | { readonly kind: "index"; readonly index: number } | { readonly kind: "all" } | { readonly kind: "filter"; readonly path: readonly string[]; readonly value: string };
+type Step =
+  | { readonly kind: "field"; readonly name: string }
+  | { readonly kind: "index"; readonly index: number }
+  | { readonly kind: "all" }
+  | { readonly kind: "filter"; readonly path: readonly string[]; readonly value: string };
 
-const stepPattern = /^(?:\.([A-Za-z0-9_$-]+)|\['([^']+)'\]|\.?\[(-?\d+)\]|\.?\[\*\]|\.\*|\[\?\(@\.([A-Za-z0-9_.-]+)\s*==\s*(?:"([^"]*)"|'([^']*)')\)\])/;
+const stepPattern =
+  /^(?:\.([A-Za-z0-9_$-]+)|\['([^']+)'\]|\.?\[(-?\d+)\]|\.?\[\*\]|\.\*|\[\?\(@\.([A-Za-z0-9_.-]+)\s*==\s*(?:"([^"]*)"|'([^']*)')\)\])/;
 
 /** Undefined when the path is not of these forms. Escaped dots (`.metadata.labels.a\.b`) are read as part of a name. */
 export function parsePath(text: string): readonly Step[] | undefined {
@@ -11,7 +16,7 @@ export function parsePath(text: string): readonly Step[] | undefined {
   while (rest !== "" && rest !== ".") {
     const escaped = /^\.((?:[^.[\]\\]|\\.)+)/.exec(rest);
     const match = stepPattern.exec(rest);
-    if (escaped !== null && escaped[0].includes("\\")) {
+    if (escaped?.[0].includes("\\") === true) {
       steps.push({ kind: "field", name: (escaped[1] as string).replace(/\\(.)/g, "$1") });
       rest = rest.slice(escaped[0].length);
       continue;

@@ -63,7 +63,14 @@ export interface DefinitionVersion {
   readonly deprecated?: boolean;
   readonly deprecationWarning?: string;
   readonly schema?: { readonly openAPIV3Schema?: Props };
-  readonly subresources?: { readonly status?: object; readonly scale?: { readonly specReplicasPath: string; readonly statusReplicasPath: string; readonly labelSelectorPath?: string } };
+  readonly subresources?: {
+    readonly status?: object;
+    readonly scale?: {
+      readonly specReplicasPath: string;
+      readonly statusReplicasPath: string;
+      readonly labelSelectorPath?: string;
+    };
+  };
   readonly additionalPrinterColumns?: readonly PrinterColumn[];
   readonly selectableFields?: readonly { readonly jsonPath: string }[];
 }
@@ -82,7 +89,13 @@ export function usesKeyword(props: Props | undefined, test: (props: Props) => bo
   if (props === undefined || props === null || typeof props !== "object") return false;
   if (test(props)) return true;
   const inner: (Props | undefined)[] = [
-    ...Object.values(props.properties ?? {}), props.items, typeof props.additionalProperties === "object" ? props.additionalProperties : undefined, props.not, ...(props.allOf ?? []), ...(props.anyOf ?? []), ...(props.oneOf ?? []),
+    ...Object.values(props.properties ?? {}),
+    props.items,
+    typeof props.additionalProperties === "object" ? props.additionalProperties : undefined,
+    props.not,
+    ...(props.allOf ?? []),
+    ...(props.anyOf ?? []),
+    ...(props.oneOf ?? []),
   ];
   return inner.some((child) => usesKeyword(child, test));
 }

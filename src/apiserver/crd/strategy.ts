@@ -1,10 +1,22 @@
 // The strategy of a custom resource, made from one version of its definition.
-import { type ApiObject, type FieldError, type KindRules, labelSelector, objectSchema, selectorText, subdomainName, decodeTyped, type JsonValue, validateObjectMeta, validateObjectMetaUpdate } from "#api";
+import {
+  type ApiObject,
+  decodeTyped,
+  type FieldError,
+  type JsonValue,
+  type KindRules,
+  labelSelector,
+  objectSchema,
+  selectorText,
+  subdomainName,
+  validateObjectMeta,
+  validateObjectMetaUpdate,
+} from "#api";
 import type { Strategy } from "../registry/strategy.ts";
 import type { DefinitionSpec, DefinitionVersion, Props } from "./props.ts";
 import { customSchema } from "./schema.ts";
-import { prune, withDefaults } from "./values.ts";
 import { Validator } from "./validate.ts";
+import { prune, withDefaults } from "./values.ts";
 
 type Custom = ApiObject & Readonly<Record<string, unknown>>;
 const objectMeta = objectSchema("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta");
@@ -26,16 +38,32 @@ export function customStrategy(spec: DefinitionSpec, version: DefinitionVersion)
     prepareForUpdate: (next: Custom, old: Custom) => (hasStatus ? withField(next, "status", old["status"]) : next),
     prepareForStatusUpdate: (next: Custom, old: Custom) => {
       const { metadata } = next;
-      return { ...withField(old, "status", next["status"]), metadata: { ...old.metadata, managedFields: metadata.managedFields, resourceVersion: metadata.resourceVersion } } as Custom;
+      return {
+        ...withField(old, "status", next["status"]),
+        metadata: { ...old.metadata, managedFields: metadata.managedFields, resourceVersion: metadata.resourceVersion },
+      } as Custom;
     },
-    validate: (object: Custom) => [...validateObjectMeta(object.metadata, namespaced, subdomainName, "metadata"), ...check(object)],
-    validateUpdate: (next: Custom, old: Custom) => [...validateObjectMetaUpdate(next.metadata, old.metadata, "metadata"), ...check(next)],
-    validateStatusUpdate: (next: Custom, old: Custom) => [...validateObjectMetaUpdate(next.metadata, old.metadata, "metadata"), ...check(next)],
-    warnings: () => (version.deprecated === true ? [version.deprecationWarning ?? `${spec.group}/${version.name} ${spec.names.kind} is deprecated`] : []),
-    status: hasStatus, generation: true, createOnUpdate: false, unconditionalUpdate: false,
+    validate: (object: Custom) => [
+      ...validateObjectMeta(object.metadata, namespaced, subdomainName, "metadata"),
+      ...check(object),
+    ],
+    validateUpdate: (next: Custom, old: Custom) => [
+      ...validateObjectMetaUpdate(next.metadata, old.metadata, "metadata"),
+      ...check(next),
+    ],
+    validateStatusUpdate: (next: Custom, old: Custom) => [
+      ...validateObjectMetaUpdate(next.metadata, old.metadata, "metadata"),
+      ...check(next),
+    ],
+    status: hasStatus,
+    generation: true,
+    createOnUpdate: false,
+    unconditionalUpdate: false,
   };
   return {
-    schema: customSchema(props, preserve), rules, emptyStatus: undefined,
+    schema: customSchema(props, preserve),
+    rules,
+    emptyStatus: undefined,
     // Upstream counts any change outside metadata (and outside status, when it is a subresource).
     generationOf: (object) => {
       const { metadata: _metadata, apiVersion: _apiVersion, kind: _kind, ...rest } = object as Custom;
@@ -46,10 +74,18 @@ export function customStrategy(spec: DefinitionSpec, version: DefinitionVersion)
 }
 
 /** Metadata is decoded as every object's is; the rest is pruned by the schema. */
-function decodeCustom(props: Props | undefined, preserve: boolean, value: JsonValue): { readonly object: ApiObject; readonly problems: readonly string[] } {
+function decodeCustom(
+  props: Props | undefined,
+  preserve: boolean,
+  value: JsonValue,
+): { readonly object: ApiObject; readonly problems: readonly string[] } {
   const problems: string[] = [];
   const object = value as Record<string, unknown>;
-  const pruned = (preserve || props === undefined ? object : prune(props, object, (path) => problems.push(`unknown field ${JSON.stringify(path)}`))) as Record<string, unknown>;
+  const pruned = (
+    preserve || props === undefined
+      ? object
+      : prune(props, object, (path) => problems.push(`unknown field ${JSON.stringify(path)}`))
+  ) as Record<string, unknown>;
   const metadata = decodeTyped(objectMeta, (object["metadata"] ?? {}) as JsonValue);
   for (const problem of metadata.problems) problems.push(problem.replace(/^unknown field "/, 'unknown field "metadata.'));
   return { object: { ...pruned, metadata: metadata.object } as unknown as ApiObject, problems: problems.sort() };
@@ -61,7 +97,13 @@ function without(object: Custom, key: string): Custom {
   return rest as Custom;
 }
 
-const withField = (object: Custom, key: string, value: unknown): Custom => (value === undefined ? without(object, key) : ({ ...object, [key]: value } as Custom));
+const withField = (object: Custom, key: string, value: unknown): Custom =>
+  value === undefined ? without(object, key) : ({ ...object, [key]: value } as Custom);
 
 /** Text of a label selector found at a scale's labelSelectorPath. */
-export const selectorTextOf = (value: unknown): string => (typeof value === "string" ? value : typeof value === "object" && value !== null ? selectorText(labelSelector(value as never)) : "");
+export const selectorTextOf = (value: unknown): string =>
+  typeof value === "string"
+    ? value
+    : typeof value === "object" && value !== null
+      ? selectorText(labelSelector(value as never))
+      : "";

@@ -43,7 +43,10 @@ export class Validator {
     if (typeof value === "string") this.#string(props, value, path, errors);
     if (typeof value === "number" || typeof value === "bigint") this.#number(props, Number(value), value, path, errors);
     if (props.enum !== undefined && !props.enum.some((item) => deepEqual(item, value))) {
-      errors.push({ ...notSupported(path, value, []), detail: `supported values: ${props.enum.map((item) => JSON.stringify(typeof item === "string" ? item : JSON.stringify(item))).join(", ")}` });
+      errors.push({
+        ...notSupported(path, value, []),
+        detail: `supported values: ${props.enum.map((item) => JSON.stringify(typeof item === "string" ? item : JSON.stringify(item))).join(", ")}`,
+      });
     }
     this.#combinations(props, value, path, errors);
     if (Array.isArray(value)) this.#list(props, value, path, errors);
@@ -52,7 +55,8 @@ export class Validator {
 
   #type(props: Props, value: unknown, path: string, errors: FieldError[]): boolean {
     if (props["x-kubernetes-int-or-string"] === true) {
-      if (typeof value === "string" || (typeof value === "number" && Number.isInteger(value)) || typeof value === "bigint") return true;
+      if (typeof value === "string" || (typeof value === "number" && Number.isInteger(value)) || typeof value === "bigint")
+        return true;
       errors.push(typeError(path, "integer,string", value));
       return false;
     }
@@ -61,7 +65,13 @@ export class Validator {
     const actual = typeWord(value);
     if (actual === type || (type === "number" && actual === "integer")) return true;
     if (type === "integer" && actual === "number") {
-      errors.push(typeError(path, props.format === undefined || props.format === "" ? "integer" : props.format, value, props.format === undefined || props.format === "" ? "number" : "float64"));
+      const { format = "" } = props;
+      errors.push(typeError(path, format === "" ? "integer" : format, value, format === "" ? "number" : "float64"));
+      errors.push(
+        general(
+          `Checked value must be of type integer ${format === "" ? "(default format)" : `with format ${format}`} in ${path}`,
+        ),
+      );
       return false;
     }
     errors.push(typeError(path, type, value));
@@ -71,23 +81,41 @@ export class Validator {
   #string(props: Props, value: string, path: string, errors: FieldError[]): void {
     const length = [...value].length;
     if (props.maxLength !== undefined && length > props.maxLength) errors.push(tooLong(path, props.maxLength));
-    if (props.minLength !== undefined && length < props.minLength) errors.push(invalidValue(path, value, `${path} in body should be at least ${props.minLength} chars long`));
-    if (props.pattern !== undefined && !this.#patterns.get(props.pattern)(value)) errors.push(invalidValue(path, value, `${path} in body should match '${props.pattern}'`));
+    if (props.minLength !== undefined && length < props.minLength)
+      errors.push(invalidValue(path, value, `${path} in body should be at least ${props.minLength} chars long`));
+    if (props.pattern !== undefined && !this.#patterns.get(props.pattern)(value))
+      errors.push(invalidValue(path, value, `${path} in body should match '${props.pattern}'`));
     const problem = props.format === undefined ? undefined : formatProblem(props.format, value);
-    if (problem !== undefined) errors.push(invalidValue(path, value, `${path} in body must be of type ${props.format}: ${JSON.stringify(value)}`));
+    if (problem !== undefined)
+      errors.push(invalidValue(path, value, `${path} in body must be of type ${props.format}: ${JSON.stringify(value)}`));
   }
 
   #number(props: Props, value: number, shown: unknown, path: string, errors: FieldError[]): void {
     const outside = (low: number, high: number): boolean => value < low || value > high;
     const format = props.format ?? "";
-    if (props.type === "integer" && format === "int32" && outside(-2147483648, 2147483647)) errors.push(general(`Checked value must be of type integer with format int32 in ${path}`));
-    if (props.type === "number" && format === "float" && Math.abs(value) > 3.4028234663852886e38) errors.push(general(`Checked value must be of type number with format float in ${path}`));
-    if (props.multipleOf !== undefined && !isMultiple(value, props.multipleOf)) errors.push(invalidValue(path, shown, `${path} in body should be a multiple of ${props.multipleOf}`));
+    if (props.type === "integer" && format === "int32" && outside(-2147483648, 2147483647))
+      errors.push(general(`Checked value must be of type integer with format int32 in ${path}`));
+    if (props.type === "number" && format === "float" && Math.abs(value) > 3.4028234663852886e38)
+      errors.push(general(`Checked value must be of type number with format float in ${path}`));
+    if (props.multipleOf !== undefined && !isMultiple(value, props.multipleOf))
+      errors.push(invalidValue(path, shown, `${path} in body should be a multiple of ${props.multipleOf}`));
     if (props.maximum !== undefined && (props.exclusiveMaximum === true ? value >= props.maximum : value > props.maximum)) {
-      errors.push(invalidValue(path, shown, `${path} in body should be less than ${props.exclusiveMaximum === true ? "" : "or equal to "}${props.maximum}`));
+      errors.push(
+        invalidValue(
+          path,
+          shown,
+          `${path} in body should be less than ${props.exclusiveMaximum === true ? "" : "or equal to "}${props.maximum}`,
+        ),
+      );
     }
     if (props.minimum !== undefined && (props.exclusiveMinimum === true ? value <= props.minimum : value < props.minimum)) {
-      errors.push(invalidValue(path, shown, `${path} in body should be greater than ${props.exclusiveMinimum === true ? "" : "or equal to "}${props.minimum}`));
+      errors.push(
+        invalidValue(
+          path,
+          shown,
+          `${path} in body should be greater than ${props.exclusiveMinimum === true ? "" : "or equal to "}${props.minimum}`,
+        ),
+      );
     }
   }
 
@@ -95,26 +123,39 @@ export class Validator {
     const tried = (schemas: readonly Props[]): FieldError[][] => schemas.map((schema) => this.check(schema, value, path));
     if (props.anyOf !== undefined && props.anyOf.length > 0) {
       const results = tried(props.anyOf);
-      if (!results.some((result) => result.length === 0)) errors.push(general(`"${path}" must validate at least one schema (anyOf)`), ...best(results));
+      if (!results.some((result) => result.length === 0))
+        errors.push(general(`"${path}" must validate at least one schema (anyOf)`), ...best(results));
     }
     if (props.oneOf !== undefined && props.oneOf.length > 0) {
       const results = tried(props.oneOf);
       const valid = results.filter((result) => result.length === 0).length;
       if (valid !== 1) {
-        errors.push(general(`"${path}" must validate one and only one schema (oneOf). ${valid === 0 ? "Found none valid" : `Found ${valid} valid alternatives`}`), ...(valid === 0 ? best(results) : []));
+        errors.push(
+          general(
+            `"${path}" must validate one and only one schema (oneOf). ${valid === 0 ? "Found none valid" : `Found ${valid} valid alternatives`}`,
+          ),
+          ...(valid === 0 ? best(results) : []),
+        );
       }
     }
     if (props.allOf !== undefined && props.allOf.length > 0) {
       const results = tried(props.allOf);
       const failed = results.filter((result) => result.length > 0);
-      if (failed.length > 0) errors.push(...failed.flat(), general(`"${path}" must validate all the schemas (allOf)${failed.length === results.length ? ". None validated" : ""}`));
+      if (failed.length > 0)
+        errors.push(
+          ...failed.flat(),
+          general(`"${path}" must validate all the schemas (allOf)${failed.length === results.length ? ". None validated" : ""}`),
+        );
     }
-    if (props.not !== undefined && this.check(props.not, value, path).length === 0) errors.push(general(`"${path}" must not validate the schema (not)`));
+    if (props.not !== undefined && this.check(props.not, value, path).length === 0)
+      errors.push(general(`"${path}" must not validate the schema (not)`));
   }
 
   #list(props: Props, value: readonly unknown[], path: string, errors: FieldError[]): void {
-    if (props.items !== undefined) for (const [index, item] of value.entries()) this.#value(props.items, item, `${path}[${index}]`, errors);
-    if (props.minItems !== undefined && value.length < props.minItems) errors.push(invalidValue(path, value.length, `${path} in body should have at least ${props.minItems} items`));
+    if (props.items !== undefined)
+      for (const [index, item] of value.entries()) this.#value(props.items, item, `${path}[${index}]`, errors);
+    if (props.minItems !== undefined && value.length < props.minItems)
+      errors.push(invalidValue(path, value.length, `${path} in body should have at least ${props.minItems} items`));
     if (props.maxItems !== undefined && value.length > props.maxItems) errors.push(tooMany(path, value.length, props.maxItems));
     this.#unique(props, value, path, errors);
   }
@@ -135,19 +176,21 @@ export class Validator {
   #object(props: Props, value: Loose, path: string, errors: FieldError[]): void {
     const at = (key: string): string => (path === "" ? key : `${path}.${key}`);
     const count = Object.keys(value).length;
-    if (props.minProperties !== undefined && count < props.minProperties) errors.push(invalidValue(path, count, `${path} in body should have at least ${props.minProperties} properties`));
-    if (props.maxProperties !== undefined && count > props.maxProperties) errors.push(tooMany(path, count, props.maxProperties));
-    for (const name of props.required ?? []) if (value[name] === undefined) errors.push(required(at(name)));
     const values = typeof props.additionalProperties === "object" ? props.additionalProperties : undefined;
     for (const key of Object.keys(value).sort()) {
       const inner = Object.hasOwn(props.properties ?? {}, key) ? props.properties?.[key] : values;
       if (inner !== undefined) this.#value(inner, value[key], at(key), errors);
     }
+    if (props.minProperties !== undefined && count < props.minProperties)
+      errors.push(invalidValue(path, count, `${path} in body should have at least ${props.minProperties} properties`));
+    if (props.maxProperties !== undefined && count > props.maxProperties) errors.push(tooMany(path, count, props.maxProperties));
+    for (const name of props.required ?? []) if (value[name] === undefined) errors.push(required(at(name)));
   }
 }
 
 /** The alternative that came closest is explained. */
-const best = (results: readonly FieldError[][]): FieldError[] => results.reduce((a, b) => (b.length < a.length ? b : a), results[0] ?? []);
+const best = (results: readonly FieldError[][]): FieldError[] =>
+  results.reduce((a, b) => (b.length < a.length ? b : a), results[0] ?? []);
 
 function typeWord(value: unknown): string {
   if (value === null || value === undefined) return "null";
@@ -157,11 +200,18 @@ function typeWord(value: unknown): string {
   return typeof value;
 }
 
-const typeError = (path: string, type: string, value: unknown, actual = typeWord(value)): FieldError => invalidValue(path, actual, `${path} in body must be of type ${type}: "${actual}"`);
-const tooMany = (field: string, actual: number, max: number): FieldError => ({ type: "FieldValueTooMany", field, detail: "", value: undefined, ...tooManyText(actual, max) });
-
-/** "Too many: 2: must have at most 1 item": the number stands where other errors have their value. */
-const tooManyText = (actual: number, max: number): { readonly detail: string } => ({ detail: `${actual}: must have at most ${max} item${max === 1 ? "" : "s"}` });
+const typeError = (path: string, type: string, value: unknown, actual = typeWord(value)): FieldError => ({
+  type: "FieldValueTypeInvalid",
+  field: path,
+  value: actual,
+  detail: `${path} in body must be of type ${type}: "${actual}"`,
+});
+const tooMany = (field: string, actual: number, max: number): FieldError => ({
+  type: "FieldValueTooMany",
+  field,
+  value: actual,
+  detail: `must have at most ${max} item${max === 1 ? "" : "s"}`,
+});
 
 function isMultiple(value: number, of: number): boolean {
   const quotient = value / of;

@@ -9,7 +9,13 @@ const isObject = (value: unknown): value is Loose => typeof value === "object" &
 const typeNames: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata"]);
 
 /** Drops fields that the schema does not know; `unknown` hears of each ("spec.a[0].b"). Nothing is changed in place. */
-export function prune(props: Props | undefined, value: unknown, unknown: (path: string) => void, path = "", root = true): unknown {
+export function prune(
+  props: Props | undefined,
+  value: unknown,
+  unknown: (path: string) => void,
+  path = "",
+  root = true,
+): unknown {
   if (props === undefined) return value;
   if (Array.isArray(value)) {
     if (props.items === undefined) return value;
@@ -86,7 +92,11 @@ export function withDefaults(props: Props | undefined, value: unknown): unknown 
     }
   }
   for (const [key, given] of Object.entries(result ?? value)) {
-    const inner = Object.hasOwn(props.properties ?? {}, key) ? props.properties?.[key] : typeof props.additionalProperties === "object" ? props.additionalProperties : undefined;
+    const inner = Object.hasOwn(props.properties ?? {}, key)
+      ? props.properties?.[key]
+      : typeof props.additionalProperties === "object"
+        ? props.additionalProperties
+        : undefined;
     if (inner === undefined) continue;
     const next = withDefaults(inner, given);
     if (next !== given && !deepEqual(next, given)) set(key, next);

@@ -28,12 +28,18 @@ export function discoveryPaths(catalogue: Catalogue, address: () => string): Pat
     if (parts.length === 0) return json({ paths: allPaths(catalogue) });
     if (root === "api") {
       if (request.method !== "GET") throw methodRefused();
-      if (parts.length === 1) return wantsAggregated(request.header("accept")) ? aggregatedAnswer(whole(true), request.header("if-none-match")) : json(apiVersions(address()));
+      if (parts.length === 1)
+        return wantsAggregated(request.header("accept"))
+          ? aggregatedAnswer(whole(true), request.header("if-none-match"))
+          : json(apiVersions(address()));
       if (parts.length === 2 && first === "v1") return json(apiResourceList(catalogue, "", "v1"));
       throw noSuchResource();
     }
     if (root !== "apis") return undefined;
-    if (parts.length === 1) return wantsAggregated(request.header("accept")) ? aggregatedAnswer(whole(false), request.header("if-none-match")) : json(apiGroupList(catalogue));
+    if (parts.length === 1)
+      return wantsAggregated(request.header("accept"))
+        ? aggregatedAnswer(whole(false), request.header("if-none-match"))
+        : json(apiGroupList(catalogue));
     if (first === undefined || !catalogue.hasGroup(first)) return pageNotFound;
     if (parts.length === 2) return json({ kind: "APIGroup", apiVersion: "v1", ...apiGroup(catalogue, first) });
     if (second === undefined || catalogue.groups.get(first)?.has(second) !== true) throw noSuchResource();
@@ -49,7 +55,11 @@ function wantsAggregated(accept: string | undefined): boolean {
     const type = parameters[0] ?? "";
     const named = parameters.some((part) => part.startsWith("as=") || part.startsWith("g=") || part.startsWith("v="));
     if (type !== "application/json" && type !== "application/vnd.kubernetes.protobuf") continue;
-    if (type === "application/json" && ["as=APIGroupDiscoveryList", "g=apidiscovery.k8s.io", "v=v2"].every((part) => parameters.includes(part))) return true;
+    if (
+      type === "application/json" &&
+      ["as=APIGroupDiscoveryList", "g=apidiscovery.k8s.io", "v=v2"].every((part) => parameters.includes(part))
+    )
+      return true;
     if (!named && !parameters.some((part) => part.startsWith("q="))) return false;
   }
   return false;
@@ -67,7 +77,8 @@ function allPaths(catalogue: Catalogue): string[] {
     if (group === "") continue;
     paths.push(`/apis/${group}`, ...[...versions].map((version) => `/apis/${group}/${version}`));
   }
-  for (const path of ["/healthz", "/livez", "/readyz"]) paths.push(path, ...["etcd", "log", "ping"].map((check) => `${path}/${check}`));
+  for (const path of ["/healthz", "/livez", "/readyz"])
+    paths.push(path, ...["etcd", "log", "ping"].map((check) => `${path}/${check}`));
   paths.push("/metrics", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/openid/v1/jwks", "/version");
   return paths.sort();
 }

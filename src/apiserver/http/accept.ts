@@ -1,5 +1,5 @@
 // What form of answer a request accepts: format, and whether the object itself, its metadata or a table is wanted.
-import { apiError, type ApiError } from "#api";
+import { type ApiError, apiError } from "#api";
 import { type BodyFormat, formatOfType, parseMediaType } from "./media-type.ts";
 
 export type Transform = "none" | "Table" | "PartialObjectMetadata" | "PartialObjectMetadataList";
@@ -32,7 +32,11 @@ export function checkRoute(accept: string | undefined, streams: boolean): ApiErr
     const type = (clause.split(";")[0] as string).trim();
     if (type === "*/*" || Object.hasOwn(formatOfType, type)) return undefined;
   }
-  return apiError("NotAcceptable", `406: Not Acceptable\n\nAvailable representations: ${servedTypes}${streams ? `, ${streamTypes}` : ""}`, {});
+  return apiError(
+    "NotAcceptable",
+    `406: Not Acceptable\n\nAvailable representations: ${servedTypes}${streams ? `, ${streamTypes}` : ""}`,
+    {},
+  );
 }
 
 interface Clause {
@@ -64,9 +68,11 @@ export function negotiate(accept: string | undefined, transformable: boolean): A
     const { as = "", g = "", v = "" } = parameters;
     const pretty = parameters["pretty"] === "1";
     if (as === "" && g === "" && v === "") return { format, transform: "none", metaVersion: "", pretty };
-    if (transformable && transforms.has(as) && g === "meta.k8s.io" && (v === "v1" || v === "v1beta1")) return { format, transform: as as Transform, metaVersion: v, pretty };
+    if (transformable && transforms.has(as) && g === "meta.k8s.io" && (v === "v1" || v === "v1beta1"))
+      return { format, transform: as as Transform, metaVersion: v, pretty };
   }
   return undefined;
 }
 
-export const notAcceptable = (types = servedTypes): ApiError => apiError("NotAcceptable", `only the following media types are accepted: ${types}`);
+export const notAcceptable = (types = servedTypes): ApiError =>
+  apiError("NotAcceptable", `only the following media types are accepted: ${types}`);

@@ -26,7 +26,12 @@ export type Encodable = Exclude<Answer, { kind: "watch" | "forward" }>;
 export function encode(answer: Encodable, accepted: Wanted): Encoded {
   switch (answer.kind) {
     case "raw":
-      return { code: answer.code, contentType: answer.contentType, body: [Buffer.from(answer.body)], ...(answer.headers === undefined ? {} : { headers: answer.headers }) };
+      return {
+        code: answer.code,
+        contentType: answer.contentType,
+        body: [Buffer.from(answer.body)],
+        ...(answer.headers === undefined ? {} : { headers: answer.headers }),
+      };
     case "entry":
       return encodeEntry(answer, accepted);
     case "list":
@@ -57,27 +62,42 @@ export function objectBytes(object: unknown, accepted: Pick<Accepted, "format" |
 }
 
 /** What upstream calls the kind inside: "core.ConfigMap". */
-const internalName = ({ type }: ServedResource): string => `${type.group === "" ? "core" : (type.group.split(".")[0] as string)}.${type.kind}`;
+const internalName = ({ type }: ServedResource): string =>
+  `${type.group === "" ? "core" : (type.group.split(".")[0] as string)}.${type.kind}`;
 
 /** An entry's object in the served version. */
 export const servedObject = (resource: ServedResource, entry: Entry): ApiObject => toServed(resource, entry.parse());
 
 /** An entry's JSON in the served version: the stored bytes unless the versions differ. */
-export const servedJson = (resource: ServedResource, entry: Entry): Buffer => (resource.convert === undefined ? entry.bytes : encodeJson(servedObject(resource, entry)));
+export const servedJson = (resource: ServedResource, entry: Entry): Buffer =>
+  resource.convert === undefined ? entry.bytes : encodeJson(servedObject(resource, entry));
 
 function encodeEntry(answer: Extract<Answer, { kind: "entry" }>, accepted: Wanted): Encoded {
   const { code, resource, entry } = answer;
-  if (accepted.transform === "Table") return encodeObject(code, tableOf(resource, [entry], entry.revision === 0 ? {} : { resourceVersion: String(entry.revision) }, accepted), accepted);
+  if (accepted.transform === "Table")
+    return encodeObject(
+      code,
+      tableOf(resource, [entry], entry.revision === 0 ? {} : { resourceVersion: String(entry.revision) }, accepted),
+      accepted,
+    );
   if (accepted.transform === "PartialObjectMetadataList") {
-    throw apiError("NotAcceptable", `you requested PartialObjectMetadataList, but the requested object is not a list (*${internalName(resource)})`);
+    throw apiError(
+      "NotAcceptable",
+      `you requested PartialObjectMetadataList, but the requested object is not a list (*${internalName(resource)})`,
+    );
   }
   if (accepted.transform !== "none") return encodeObject(code, partialMetadata(entry, accepted.metaVersion), accepted);
-  if (accepted.format === "json" && !accepted.pretty) return { code, contentType: "application/json", body: [servedJson(resource, entry), newline] };
+  if (accepted.format === "json" && !accepted.pretty)
+    return { code, contentType: "application/json", body: [servedJson(resource, entry), newline] };
   return encodeObject(code, servedObject(resource, entry), accepted);
 }
 
 export function partialMetadata(entry: Entry, metaVersion: string): object {
-  return { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${metaVersion}`, metadata: (entry.object ?? parseStored(entry.bytes)).metadata };
+  return {
+    kind: "PartialObjectMetadata",
+    apiVersion: `meta.k8s.io/${metaVersion}`,
+    metadata: (entry.object ?? parseStored(entry.bytes)).metadata,
+  };
 }
 
 function encodeList(answer: Extract<Answer, { kind: "list" }>, accepted: Wanted): Encoded {
@@ -85,13 +105,21 @@ function encodeList(answer: Extract<Answer, { kind: "list" }>, accepted: Wanted)
   if (accepted.transform === "Table") return encodeObject(200, tableOf(resource, entries, metadata, accepted), accepted);
   const { type } = resource;
   if (accepted.transform === "PartialObjectMetadata") {
-    throw apiError("NotAcceptable", `you requested PartialObjectMetadata, but the requested object is a list (*${internalName(resource)}List)`);
+    throw apiError(
+      "NotAcceptable",
+      `you requested PartialObjectMetadata, but the requested object is a list (*${internalName(resource)}List)`,
+    );
   }
   if (accepted.transform !== "none") {
     const items = entries.map((entry) => partialMetadata(entry, accepted.metaVersion));
-    return encodeObject(200, { kind: "PartialObjectMetadataList", apiVersion: `meta.k8s.io/${accepted.metaVersion}`, metadata, items }, accepted);
+    return encodeObject(
+      200,
+      { kind: "PartialObjectMetadataList", apiVersion: `meta.k8s.io/${accepted.metaVersion}`, metadata, items },
+      accepted,
+    );
   }
-  if (accepted.format === "json" && !accepted.pretty) return { code: 200, contentType: "application/json", body: listChunks(answer) };
+  if (accepted.format === "json" && !accepted.pretty)
+    return { code: 200, contentType: "application/json", body: listChunks(answer) };
   const items = entries.map((entry) => {
     const object = servedObject(resource, entry);
     if (resource.custom) return object;
@@ -107,7 +135,9 @@ const chunkBytes = 256 * 1024;
 function listChunks(answer: Extract<Answer, { kind: "list" }>): Buffer[] {
   const { resource, entries, metadata } = answer;
   const { type } = resource;
-  const head = Buffer.from(`{"kind":"${type.kind}List","apiVersion":"${apiVersionOf(type)}","metadata":${JSON.stringify(metadata)},"items":[`);
+  const head = Buffer.from(
+    `{"kind":"${type.kind}List","apiVersion":"${apiVersionOf(type)}","metadata":${JSON.stringify(metadata)},"items":[`,
+  );
   const chunks: Buffer[] = [];
   let parts: Buffer[] = [head];
   let size = head.length;
@@ -116,7 +146,8 @@ function listChunks(answer: Extract<Answer, { kind: "list" }>): Buffer[] {
   for (const entry of entries) {
     if (!first) parts.push(comma);
     first = false;
-    if (resource.convert !== undefined) {
+    if (resource.convert !== undefined && resource.custom) parts.push(encodeJson(servedObject(resource, entry)));
+    else if (resource.convert !== undefined) {
       const { kind: _kind, apiVersion: _apiVersion, ...rest } = servedObject(resource, entry);
       parts.push(encodeJson(rest));
     } else if (resource.custom) parts.push(entry.bytes);

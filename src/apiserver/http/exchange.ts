@@ -25,7 +25,9 @@ export interface Exchange {
   headers(prefix: string): readonly (readonly [name: string, values: readonly string[]])[];
   readonly remoteAddress: string;
   /** "verified", with the certificate; "refused" when one was shown that the client CA has not signed. */
-  readonly certificate: { readonly state: "none" | "refused" } | { readonly state: "verified"; readonly certificate: ClientCertificate };
+  readonly certificate:
+    | { readonly state: "none" | "refused" }
+    | { readonly state: "verified"; readonly certificate: ClientCertificate };
   /** Aborted when the client goes away or the answer is sent. */
   readonly signal: AbortSignal;
   /** The whole body; undefined when it is longer than `limit`. */

@@ -7,8 +7,8 @@ import type { UserInfo } from "#client";
 import type { Answer } from "../answer.ts";
 import type { RequestBody } from "../body.ts";
 import { type Chain, type IncomingRequest, type Outcome, serve } from "../chain.ts";
-import type { Security } from "../security/mod.ts";
 import { parseQuery, type Query } from "../query.ts";
+import type { Security } from "../security/mod.ts";
 import { type Accepted, checkRoute, negotiate, notAcceptable, type Wanted } from "./accept.ts";
 import { type Encodable, type Encoded, encode, encodeObject } from "./encode.ts";
 import type { Exchange } from "./exchange.ts";
@@ -42,7 +42,16 @@ export async function handleExchange(deps: HttpDeps, exchange: Exchange): Promis
     const impersonate = impersonation(exchange);
     const body = await readBody(exchange);
     const incoming: IncomingRequest = {
-      method: exchange.method, path, uri: exchange.url, query, body, user, userAgent: exchange.header("user-agent") ?? "", sourceIPs: [exchange.remoteAddress], signal: exchange.signal, header: (name) => exchange.header(name),
+      method: exchange.method,
+      path,
+      uri: exchange.url,
+      query,
+      body,
+      user,
+      userAgent: exchange.header("user-agent") ?? "",
+      sourceIPs: [exchange.remoteAddress],
+      signal: exchange.signal,
+      header: (name) => exchange.header(name),
       ...(impersonate === undefined ? {} : { impersonate }),
     };
     const outcome = await serve(deps.chain, { ...incoming, ...refusedAccept(exchange, path) });
@@ -60,7 +69,11 @@ export function decodedPath(path: string): string {
   }
 }
 
-async function authenticate(deps: HttpDeps, exchange: Exchange, head: Record<string, string | readonly string[]>): Promise<UserInfo | undefined> {
+async function authenticate(
+  deps: HttpDeps,
+  exchange: Exchange,
+  head: Record<string, string | readonly string[]>,
+): Promise<UserInfo | undefined> {
   const authorization = exchange.header("authorization");
   const { certificate } = exchange;
   const refuse = (): undefined => {
@@ -85,9 +98,16 @@ async function authenticate(deps: HttpDeps, exchange: Exchange, head: Record<str
 }
 
 /** The user of an upgrade request. Throws Unauthorized. */
-export async function authenticateUpgrade(deps: HttpDeps, certificate: Exchange["certificate"], authorization: string | undefined, webSocketToken: string | undefined): Promise<UserInfo> {
+export async function authenticateUpgrade(
+  deps: HttpDeps,
+  certificate: Exchange["certificate"],
+  authorization: string | undefined,
+  webSocketToken: string | undefined,
+): Promise<UserInfo> {
   const user = await deps.security.authenticator.authenticate({
-    ...(certificate.state === "verified" ? { certificate: certificate.certificate } : {}), ...(authorization === undefined ? {} : { authorization }), ...(webSocketToken === undefined ? {} : { webSocketToken }),
+    ...(certificate.state === "verified" ? { certificate: certificate.certificate } : {}),
+    ...(authorization === undefined ? {} : { authorization }),
+    ...(webSocketToken === undefined ? {} : { webSocketToken }),
   });
   if (user !== undefined) return user;
   if (certificate.state === "refused" || deps.security.anonymousUser === undefined) throw unauthorized();
@@ -101,12 +121,12 @@ function impersonation(exchange: Exchange): UserInfo | undefined {
   const all = new Map(found);
   const name = all.get("impersonate-user")?.[0] ?? "";
   const uid = all.get("impersonate-uid")?.[0] ?? "";
-  const groups = (all.get("impersonate-group") ?? []).filter((group) => group !== "");
+  const groups = all.get("impersonate-group") ?? [];
   const extra: Record<string, readonly string[]> = {};
   for (const [header, values] of found) {
     if (header.startsWith("impersonate-extra-")) extra[unescaped(header.slice("impersonate-extra-".length))] = values;
   }
-  if (name === "" && uid === "" && groups.length === 0 && Object.keys(extra).length === 0) return undefined;
+  if (name === "" && uid === "" && groups.every((group) => group === "") && Object.keys(extra).length === 0) return undefined;
   return { name, groups, ...(uid === "" ? {} : { uid }), ...(Object.keys(extra).length === 0 ? {} : { extra }) };
 }
 
@@ -139,7 +159,9 @@ async function readBody(exchange: Exchange): Promise<RequestBody> {
 function refusedAccept(exchange: Exchange, path: string): { readonly refused?: ApiError } {
   if (!/^\/(api|apis\/[^/]+\/[^/]+)(\/|$)/.test(path)) return {};
   const accept = exchange.header("accept");
-  const refused = checkRoute(accept, exchange.method === "GET" && requestsCollection(path)) ?? (negotiate(accept, true) === undefined && !path.endsWith("/api") ? notAcceptable() : undefined);
+  const refused =
+    checkRoute(accept, exchange.method === "GET" && requestsCollection(path)) ??
+    (negotiate(accept, true) === undefined && !path.endsWith("/api") ? notAcceptable() : undefined);
   return refused === undefined ? {} : { refused };
 }
 
@@ -152,7 +174,12 @@ function requestsCollection(path: string): boolean {
 
 function wantedOf(deps: HttpDeps, exchange: Exchange, query: Query, accepted: Accepted): Wanted {
   const include = query.first("includeObject");
-  return { ...accepted, pretty: accepted.pretty || prettyWanted(exchange, query), include: include === "None" || include === "Object" ? include : "Metadata", nowMs: deps.chain.clock.now() };
+  return {
+    ...accepted,
+    pretty: accepted.pretty || prettyWanted(exchange, query),
+    include: include === "None" || include === "Object" ? include : "Metadata",
+    nowMs: deps.chain.clock.now(),
+  };
 }
 
 function prettyWanted(exchange: Exchange, query: Query): boolean {
@@ -161,11 +188,22 @@ function prettyWanted(exchange: Exchange, query: Query): boolean {
   return /^(curl|Wget|Mozilla\/5\.0)/.test(exchange.header("user-agent") ?? "");
 }
 
-async function answer(deps: HttpDeps, exchange: Exchange, query: Query, body: RequestBody, outcome: Outcome, head: Record<string, string | readonly string[]>): Promise<void> {
+async function answer(
+  deps: HttpDeps,
+  exchange: Exchange,
+  query: Query,
+  body: RequestBody,
+  outcome: Outcome,
+  head: Record<string, string | readonly string[]>,
+): Promise<void> {
   if (outcome.warnings.length > 0) head["warning"] = outcome.warnings.map((text) => `299 - ${quoted(text)}`);
   if (outcome.answer.kind === "forward") return await sendForwarded(deps, exchange, body, outcome.answer, outcome, head);
   const transformable = outcome.answer.kind !== "object" && outcome.answer.kind !== "raw";
-  const accepted = outcome.answer.kind === "raw" ? plain : negotiate(exchange.header("accept"), transformable) ?? (outcome.answer.kind === "object" && outcome.answer.code >= 400 ? plain : undefined);
+  const accepted =
+    outcome.answer.kind === "raw"
+      ? plain
+      : (negotiate(exchange.header("accept"), transformable) ??
+        (outcome.answer.kind === "object" && outcome.answer.code >= 400 ? plain : undefined));
   if (accepted === undefined) {
     if (outcome.answer.kind === "watch") outcome.answer.watcher.end("closed");
     outcome.finished();
@@ -191,9 +229,22 @@ function encodeOr406(answer: Encodable, wanted: Wanted): Encoded {
   }
 }
 
-async function sendForwarded(deps: HttpDeps, exchange: Exchange, body: RequestBody, answer: Extract<Answer, { kind: "forward" }>, outcome: Outcome, head: Record<string, string | readonly string[]>): Promise<void> {
+async function sendForwarded(
+  deps: HttpDeps,
+  exchange: Exchange,
+  body: RequestBody,
+  answer: Extract<Answer, { kind: "forward" }>,
+  outcome: Outcome,
+  head: Record<string, string | readonly string[]>,
+): Promise<void> {
   if (answer.upgradeOnly) throw badRequest("Upgrade request required");
-  const sent = { method: answer.method, path: answer.path, headers: exchange.allHeaders, body: body.bytes ?? Buffer.alloc(0), signal: exchange.signal };
+  const sent = {
+    method: answer.method,
+    path: answer.path,
+    headers: exchange.allHeaders,
+    body: body.bytes ?? Buffer.alloc(0),
+    signal: exchange.signal,
+  };
   const received = await forward(answer.backend, deps.kubeletClient, sent);
   const type = received.headers["content-type"] ?? answer.contentType;
   const headers = { ...head, ...forwardable(received.headers, false), ...(type === undefined ? {} : { "content-type": type }) };
@@ -208,28 +259,47 @@ async function sendForwarded(deps: HttpDeps, exchange: Exchange, body: RequestBo
 }
 
 /** Upstream quotes warnings as Go does and drops what a header cannot carry. */
-const quoted = (text: string): string => `"${[...text].filter((character) => character >= " " && character !== "\u007f").join("").replace(/[\\"]/g, "\\$&")}"`;
+const quoted = (text: string): string =>
+  `"${[...text]
+    .filter((character) => character >= " " && character !== "\u007f")
+    .join("")
+    .replace(/[\\"]/g, "\\$&")}"`;
 
 async function send(exchange: Exchange, encoded: Encoded, head: Record<string, string | readonly string[]>): Promise<void> {
   const size = encoded.body.reduce((sum, chunk) => sum + chunk.length, 0);
-  if (size <= gzipFrom || !(exchange.header("accept-encoding") ?? "").includes("gzip")) return sendEncoded(exchange, encoded, head);
+  if (size <= gzipFrom || !(exchange.header("accept-encoding") ?? "").includes("gzip"))
+    return sendEncoded(exchange, encoded, head);
   const body = await gzipped(Buffer.concat(encoded.body), { level: 1 });
   sendEncoded(exchange, { ...encoded, body: [body] }, { ...head, "content-encoding": "gzip", vary: "Accept-Encoding" });
 }
 
 function sendEncoded(exchange: Exchange, encoded: Encoded, head: Record<string, string | readonly string[]>): void {
-  exchange.respond(encoded.code, { ...head, ...(encoded.contentType === "" ? {} : { "content-type": encoded.contentType }), ...encoded.headers }, exchange.method === "HEAD" ? [] : encoded.body);
+  exchange.respond(
+    encoded.code,
+    { ...head, ...(encoded.contentType === "" ? {} : { "content-type": encoded.contentType }), ...encoded.headers },
+    exchange.method === "HEAD" ? [] : encoded.body,
+  );
 }
 
 function fail(deps: HttpDeps, exchange: Exchange, error: unknown, head: Record<string, string | readonly string[]>): void {
   if (exchange.signal.aborted) return;
   const status = error instanceof ApiError ? error.status : undefined;
-  if (status === undefined) deps.chain.log.error("a request failed by an error of ours", { url: exchange.url, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-  const shown = status ?? apiError("InternalError", `Internal error occurred: ${error instanceof Error ? error.message : String(error)}`).status;
+  if (status === undefined)
+    deps.chain.log.error("a request failed by an error of ours", {
+      url: exchange.url,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+  const shown =
+    status ??
+    apiError("InternalError", `Internal error occurred: ${error instanceof Error ? error.message : String(error)}`).status;
   const retry = shown.details?.retryAfterSeconds;
   const accepted = negotiate(exchange.header("accept"), false) ?? plain;
   try {
-    sendEncoded(exchange, encodeObject(shown.code ?? 500, shown, accepted), retry === undefined ? head : { ...head, "retry-after": String(retry) });
+    sendEncoded(
+      exchange,
+      encodeObject(shown.code ?? 500, shown, accepted),
+      retry === undefined ? head : { ...head, "retry-after": String(retry) },
+    );
   } catch {
     exchange.respond(shown.code ?? 500, { ...head, "content-type": "application/json" }, [encodeJson(shown)]);
   }

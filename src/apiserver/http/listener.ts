@@ -1,6 +1,14 @@
 // The network border: one TLS port for HTTP/2 (stream API) and HTTP/1.1, client certificates asked for but not required.
-import { createSecureServer, constants, type Http2SecureServer, type Http2Session, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+
 import type { IncomingMessage, ServerResponse } from "node:http";
+import {
+  constants,
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2Session,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { BodyStream, Exchange } from "./exchange.ts";
@@ -31,17 +39,29 @@ const sessionMemoryMegabytes = 1_000;
 /** Throws the listen error (EADDRINUSE, EACCES, ...). */
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const server = createSecureServer({
-    cert: options.cert, key: options.key, allowHTTP1: true, requestCert: options.clientCa !== undefined, rejectUnauthorized: false, minVersion: "TLSv1.2",
+    cert: options.cert,
+    key: options.key,
+    allowHTTP1: true,
+    requestCert: options.clientCa !== undefined,
+    rejectUnauthorized: false,
+    minVersion: "TLSv1.2",
     ...(options.clientCa === undefined ? {} : { ca: options.clientCa }),
-    maxSessionMemory: sessionMemoryMegabytes, settings: { maxConcurrentStreams: 1_000, initialWindowSize: 1 << 20 },
+    maxSessionMemory: sessionMemoryMegabytes,
+    settings: { maxConcurrentStreams: 1_000, initialWindowSize: 1 << 20 },
   });
   const sessions = new Set<Http2Session>();
   const sockets = new Set<TLSSocket>();
-  server.on("request", (request, response) => options.handle(new Http1Exchange(request as unknown as IncomingMessage, response as unknown as ServerResponse)));
+  server.on("request", (request, response) =>
+    options.handle(new Http1Exchange(request as unknown as IncomingMessage, response as unknown as ServerResponse)),
+  );
   // Adding a "request" listener also hangs the slow compatibility layer into "stream": take it out again, our streams are handled natively.
   server.removeAllListeners("stream");
-  server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => options.handle(new Http2Exchange(stream, headers)));
-  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => options.upgrade(request, socket, head, certificateOf(socket as TLSSocket)));
+  server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
+    options.handle(new Http2Exchange(stream, headers)),
+  );
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+    options.upgrade(request, socket, head, certificateOf(socket as TLSSocket)),
+  );
   server.on("session", (session) => {
     sessions.add(session);
     session.on("close", () => sessions.delete(session));
@@ -69,7 +89,12 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   };
 }
 
-async function closeServer(server: Http2SecureServer, sessions: ReadonlySet<Http2Session>, sockets: ReadonlySet<TLSSocket>, graceMs: number): Promise<void> {
+async function closeServer(
+  server: Http2SecureServer,
+  sessions: ReadonlySet<Http2Session>,
+  sockets: ReadonlySet<TLSSocket>,
+  graceMs: number,
+): Promise<void> {
   await new Promise<void>((resolve) => {
     server.close(() => resolve());
     for (const session of sessions) session.close();
@@ -93,7 +118,10 @@ function certificateOf(socket: TLSSocket): Exchange["certificate"] {
     if (socket.authorized) {
       const { CN, O } = peer.subject as { CN?: string | string[]; O?: string | string[] };
       const organizations = O === undefined ? [] : Array.isArray(O) ? O : [O];
-      found = { state: "verified", certificate: { commonName: Array.isArray(CN) ? (CN.at(-1) ?? "") : (CN ?? ""), organizations, der: peer.raw } };
+      found = {
+        state: "verified",
+        certificate: { commonName: Array.isArray(CN) ? (CN.at(-1) ?? "") : (CN ?? ""), organizations, der: peer.raw },
+      };
     } else found = { state: "refused" };
   }
   certificates.set(socket, found);
@@ -117,7 +145,8 @@ function collect(source: NodeJS.ReadableStream, limit: number): Promise<Buffer |
   });
 }
 
-const listOf = (value: string | readonly string[] | undefined): readonly string[] => (value === undefined ? [] : typeof value === "string" ? [value] : value);
+const listOf = (value: string | readonly string[] | undefined): readonly string[] =>
+  value === undefined ? [] : typeof value === "string" ? [value] : value;
 
 /** Node joins repeated headers with ", "; the raw list keeps them apart. */
 function rawHeaders(raw: readonly string[], prefix: string): [string, string[]][] {

@@ -16,7 +16,10 @@ export function parseMediaType(text: string): MediaType | undefined {
   for (const part of rest) {
     const at = part.indexOf("=");
     if (at < 0) continue;
-    parameters[part.slice(0, at).trim().toLowerCase()] = part.slice(at + 1).trim().replace(/^"(.*)"$/, "$1");
+    parameters[part.slice(0, at).trim().toLowerCase()] = part
+      .slice(at + 1)
+      .trim()
+      .replace(/^"(.*)"$/, "$1");
   }
   return { type, parameters };
 }

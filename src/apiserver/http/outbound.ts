@@ -2,8 +2,8 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { connect as connectPlain, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
 import type { Duplex } from "node:stream";
+import { connect as connectTls } from "node:tls";
 import { type ApiError, apiError } from "#api";
 import type { Backend } from "../subresources/backend.ts";
 
@@ -23,7 +23,17 @@ export interface ForwardedAnswer {
   readonly body: AsyncIterable<Buffer>;
 }
 
-const hopByHop = new Set(["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te", "trailer", "host", "http2-settings"]);
+const hopByHop = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+  "te",
+  "trailer",
+  "host",
+  "http2-settings",
+]);
 /** Credentials of our caller are never passed on. */
 const secret = /^(authorization|cookie|impersonate-.*|:.*)$/;
 
@@ -38,23 +48,40 @@ export function forwardable(headers: HeaderList, keepUpgrade: boolean): Record<s
 
 const tlsOptions = (backend: Backend, client: KubeletClient | undefined): object => ({
   rejectUnauthorized: backend.kubelet && client?.ca !== undefined,
-  ...(backend.kubelet && client !== undefined ? { cert: client.cert, key: client.key, ...(client.ca === undefined ? {} : { ca: client.ca }) } : {}),
+  ...(backend.kubelet && client !== undefined
+    ? { cert: client.cert, key: client.key, ...(client.ca === undefined ? {} : { ca: client.ca }) }
+    : {}),
 });
 
 const unreachable = (error: Error): ApiError => apiError("ServiceUnavailable", `error trying to reach service: ${error.message}`);
 
 /** Throws ServiceUnavailable when nobody answers. Redirects are not followed. */
 export function forward(
-  backend: Backend, client: KubeletClient | undefined, sent: { readonly method: string; readonly path: string; readonly headers: HeaderList; readonly body: Buffer; readonly signal: AbortSignal },
+  backend: Backend,
+  client: KubeletClient | undefined,
+  sent: {
+    readonly method: string;
+    readonly path: string;
+    readonly headers: HeaderList;
+    readonly body: Buffer;
+    readonly signal: AbortSignal;
+  },
 ): Promise<ForwardedAnswer> {
   return new Promise((resolve, reject) => {
     const send = backend.scheme === "https" ? httpsRequest : httpRequest;
     const outgoing = send(
       {
-        host: backend.host, port: backend.port, method: sent.method, path: sent.path, headers: { ...forwardable(sent.headers, false), "content-length": sent.body.length }, signal: sent.signal, agent: false,
+        host: backend.host,
+        port: backend.port,
+        method: sent.method,
+        path: sent.path,
+        headers: { ...forwardable(sent.headers, false), "content-length": sent.body.length },
+        signal: sent.signal,
+        agent: false,
         ...tlsOptions(backend, client),
       },
-      (incoming: IncomingMessage) => resolve({ code: incoming.statusCode ?? 502, headers: incoming.headers as HeaderList, body: incoming }),
+      (incoming: IncomingMessage) =>
+        resolve({ code: incoming.statusCode ?? 502, headers: incoming.headers as HeaderList, body: incoming }),
     );
     outgoing.on("error", (error) => reject(unreachable(error)));
     outgoing.end(sent.body);
@@ -63,16 +90,23 @@ export function forward(
 
 /** Sends the client's upgrade request to the backend and joins both sockets: whatever protocol they agree on passes through. */
 export function join(
-  backend: Backend, client: KubeletClient | undefined, sent: { readonly method: string; readonly path: string; readonly headers: HeaderList }, socket: Duplex, head: Buffer, failed: (error: ApiError) => void,
+  backend: Backend,
+  client: KubeletClient | undefined,
+  sent: { readonly method: string; readonly path: string; readonly headers: HeaderList },
+  socket: Duplex,
+  head: Buffer,
+  failed: (error: ApiError) => void,
 ): void {
   const options = { host: backend.host, port: backend.port, ...tlsOptions(backend, client) };
-  const upstream: Socket = backend.scheme === "https" ? connectTls({ ...options, ALPNProtocols: ["http/1.1"] }) : connectPlain(options);
+  const upstream: Socket =
+    backend.scheme === "https" ? connectTls({ ...options, ALPNProtocols: ["http/1.1"] }) : connectPlain(options);
   let connected = false;
   upstream.once(backend.scheme === "https" ? "secureConnect" : "connect", () => {
     connected = true;
     upstream.setNoDelay(true);
     const lines = [`${sent.method} ${sent.path} HTTP/1.1`, `host: ${backend.host}:${backend.port}`];
-    for (const [name, value] of Object.entries(forwardable(sent.headers, true))) for (const one of typeof value === "string" ? [value] : value) lines.push(`${name}: ${one}`);
+    for (const [name, value] of Object.entries(forwardable(sent.headers, true)))
+      for (const one of typeof value === "string" ? [value] : value) lines.push(`${name}: ${one}`);
     upstream.write(`${lines.join("\r\n")}\r\n\r\n`);
     if (head.length > 0) upstream.write(head);
     upstream.pipe(socket);

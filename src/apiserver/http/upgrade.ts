@@ -1,5 +1,5 @@
 // Requests that change protocols (exec, attach, port-forward, proxied WebSockets): authorized like any other, then tunnelled.
-import { STATUS_CODES, type IncomingMessage } from "node:http";
+import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { type ApiError, encodeJson } from "#api";
 import { serve } from "../chain.ts";
@@ -11,18 +11,39 @@ import { type HeaderList, join } from "./outbound.ts";
 const tokenProtocol = "base64url.bearer.authorization.k8s.io.";
 
 /** Never throws; the socket is ours from here on. */
-export async function handleUpgrade(deps: HttpDeps, request: IncomingMessage, socket: Duplex, head: Buffer, certificate: Exchange["certificate"]): Promise<void> {
+export async function handleUpgrade(
+  deps: HttpDeps,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  certificate: Exchange["certificate"],
+): Promise<void> {
   socket.on("error", () => {});
   const url = request.url ?? "/";
   const mark = url.indexOf("?");
-  const protocols = String(request.headers["sec-websocket-protocol"] ?? "").split(",").map((text) => text.trim()).filter((text) => text !== "");
+  const protocols = String(request.headers["sec-websocket-protocol"] ?? "")
+    .split(",")
+    .map((text) => text.trim())
+    .filter((text) => text !== "");
   const tokenEntry = protocols.find((text) => text.startsWith(tokenProtocol));
-  const refuse = (error: { readonly status: { readonly code?: number } }): void => refuseUpgrade(socket, error.status as ApiError["status"]);
+  const refuse = (error: { readonly status: { readonly code?: number } }): void =>
+    refuseUpgrade(socket, error.status as ApiError["status"]);
   try {
-    const user = await authenticateUpgrade(deps, certificate, request.headers.authorization, tokenEntry === undefined ? undefined : Buffer.from(tokenEntry.slice(tokenProtocol.length), "base64url").toString("utf8"));
+    const user = await authenticateUpgrade(
+      deps,
+      certificate,
+      request.headers.authorization,
+      tokenEntry === undefined ? undefined : Buffer.from(tokenEntry.slice(tokenProtocol.length), "base64url").toString("utf8"),
+    );
     const outcome = await serve(deps.chain, {
-      method: request.method ?? "GET", path: decodedPath(mark < 0 ? url : url.slice(0, mark)), uri: url, query: parseQuery(mark < 0 ? "" : url.slice(mark + 1)),
-      body: { contentType: "", bytes: Buffer.alloc(0) }, user, userAgent: request.headers["user-agent"] ?? "", sourceIPs: [(socket as { remoteAddress?: string }).remoteAddress ?? ""],
+      method: request.method ?? "GET",
+      path: decodedPath(mark < 0 ? url : url.slice(0, mark)),
+      uri: url,
+      query: parseQuery(mark < 0 ? "" : url.slice(mark + 1)),
+      body: { contentType: "", bytes: Buffer.alloc(0) },
+      user,
+      userAgent: request.headers["user-agent"] ?? "",
+      sourceIPs: [(socket as { remoteAddress?: string }).remoteAddress ?? ""],
       header: (name) => String(request.headers[name] ?? "") || undefined,
     });
     const { answer } = outcome;
@@ -30,7 +51,19 @@ export async function handleUpgrade(deps: HttpDeps, request: IncomingMessage, so
     if (answer.kind !== "forward") {
       if (answer.kind === "watch") answer.watcher.end("closed");
       const status = answer.kind === "object" ? (answer.object as ApiError["status"]) : undefined;
-      return refuseUpgrade(socket, status ?? ({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message: "this request cannot be upgraded", reason: "BadRequest", code: 400 } as ApiError["status"]));
+      return refuseUpgrade(
+        socket,
+        status ??
+          ({
+            kind: "Status",
+            apiVersion: "v1",
+            metadata: {},
+            status: "Failure",
+            message: "this request cannot be upgraded",
+            reason: "BadRequest",
+            code: 400,
+          } as ApiError["status"]),
+      );
     }
     const headers: Record<string, string | readonly string[]> = { ...(request.headers as HeaderList) };
     const kept = protocols.filter((text) => text !== tokenEntry);
@@ -44,5 +77,7 @@ export async function handleUpgrade(deps: HttpDeps, request: IncomingMessage, so
 function refuseUpgrade(socket: Duplex, status: ApiError["status"] | undefined): void {
   const code = status?.code ?? 500;
   const body = encodeJson(status ?? { kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", code });
-  socket.end(`HTTP/1.1 ${code} ${STATUS_CODES[code] ?? ""}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body.toString("utf8")}`);
+  socket.end(
+    `HTTP/1.1 ${code} ${STATUS_CODES[code] ?? ""}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body.toString("utf8")}`,
+  );
 }

@@ -12,13 +12,19 @@ import { partialMetadata, servedJson, servedObject } from "./encode.ts";
 import type { Exchange } from "./exchange.ts";
 
 const frameEnd = Buffer.from("}\n");
-const frameStart: Readonly<Record<string, Buffer>> = Object.fromEntries(["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"].map((type) => [type, Buffer.from(`{"type":"${type}","object":`)]));
+const frameStart: Readonly<Record<string, Buffer>> = Object.fromEntries(
+  ["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"].map((type) => [type, Buffer.from(`{"type":"${type}","object":`)]),
+);
 
 const maxWriteBytes = 1024 * 1024;
 
 /** Resolves when the watch is over. */
 export async function sendWatch(
-  exchange: Exchange, answer: Extract<Answer, { kind: "watch" }>, wanted: Wanted, head: Readonly<Record<string, string | readonly string[]>>, sent: (count: number) => void,
+  exchange: Exchange,
+  answer: Extract<Answer, { kind: "watch" }>,
+  wanted: Wanted,
+  head: Readonly<Record<string, string | readonly string[]>>,
+  sent: (count: number) => void,
 ): Promise<void> {
   const { watcher, resource } = answer;
   if (wanted.format === "yaml") {
@@ -44,7 +50,8 @@ export async function sendWatch(
         if (!stream.write(Buffer.concat(parts))) await stream.drained();
         [parts, size] = [[], 0];
       }
-      if (parts.length > 0 && !stream.write(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts))) await stream.drained();
+      if (parts.length > 0 && !stream.write(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)))
+        await stream.drained();
       continue;
     }
     if (watcher.ended !== undefined) break;
@@ -69,7 +76,13 @@ function frameEncoder(resource: ServedResource, wanted: Wanted): FrameEncoder {
   }
   const framed = (type: string, body: Buffer): Buffer[] => [frameStart[type] as Buffer, body, frameEnd]; // one of the five types
   return {
-    frame: (delivery) => framed(delivery.type, delivery.type !== "BOOKMARK" && wanted.transform === "none" ? servedJson(resource, delivery.entry) : encodeJson(objectOf(delivery))),
+    frame: (delivery) =>
+      framed(
+        delivery.type,
+        delivery.type !== "BOOKMARK" && wanted.transform === "none"
+          ? servedJson(resource, delivery.entry)
+          : encodeJson(objectOf(delivery)),
+      ),
     error: (status) => framed("ERROR", encodeJson(status)),
   };
 }
@@ -81,21 +94,36 @@ function transformed(resource: ServedResource, wanted: Wanted): (delivery: Deliv
     if (wanted.transform === "Table") {
       const withColumns = first;
       first = false;
-      if (delivery.type !== "BOOKMARK") return tableOf(resource, [delivery.entry], { resourceVersion: String(delivery.entry.revision) }, wanted, withColumns);
+      if (delivery.type !== "BOOKMARK")
+        return tableOf(resource, [delivery.entry], { resourceVersion: String(delivery.entry.revision) }, wanted, withColumns);
       return bookmarkTable(resource, delivery, wanted);
     }
     if (delivery.type === "BOOKMARK") {
       const bookmark = bookmarkObject(resource, delivery.revision, delivery.initialEventsEnd);
-      return wanted.transform === "none" ? bookmark : { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${wanted.metaVersion}`, metadata: bookmark.metadata };
+      return wanted.transform === "none"
+        ? bookmark
+        : { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${wanted.metaVersion}`, metadata: bookmark.metadata };
     }
-    return wanted.transform === "none" ? servedObject(resource, delivery.entry) : partialMetadata(delivery.entry, wanted.metaVersion);
+    return wanted.transform === "none"
+      ? servedObject(resource, delivery.entry)
+      : partialMetadata(delivery.entry, wanted.metaVersion);
   };
 }
 
 function bookmarkTable(resource: ServedResource, delivery: Extract<Delivery, { type: "BOOKMARK" }>, wanted: Wanted): object {
   const { metadata } = bookmarkObject(resource, delivery.revision, delivery.initialEventsEnd);
   return {
-    kind: "Table", apiVersion: `meta.k8s.io/${wanted.metaVersion}`, metadata: { resourceVersion: metadata.resourceVersion }, columnDefinitions: null,
-    rows: [{ cells: columnsOf(resource).columns.map((column) => (column.type === "integer" || (column.name === "Data" && column.type === "string") ? 0 : "")), object: { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${wanted.metaVersion}`, metadata } }],
+    kind: "Table",
+    apiVersion: `meta.k8s.io/${wanted.metaVersion}`,
+    metadata: { resourceVersion: metadata.resourceVersion },
+    columnDefinitions: null,
+    rows: [
+      {
+        cells: columnsOf(resource).columns.map((column) =>
+          column.type === "integer" || (column.name === "Data" && column.type === "string") ? 0 : "",
+        ),
+        object: { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${wanted.metaVersion}`, metadata },
+      },
+    ],
   };
 }

@@ -31,14 +31,28 @@ export class Catalogue {
         continue;
       }
       const conversion = conversionOf(type);
-      const storedType = conversion === undefined ? type : types.find((other) => other.kind === type.kind && other.group === conversion.stored.group && other.version === conversion.stored.version);
+      const storedType =
+        conversion === undefined
+          ? type
+          : types.find(
+              (other) =>
+                other.kind === type.kind &&
+                other.group === conversion.stored.group &&
+                other.version === conversion.stored.version,
+            );
       if (storedType === undefined) throw new Error(`The stored version of ${qualified(type)} is not known`);
       const prefix = builtInKeyPrefix(storedType);
       const storedFields = selectableFields(qualified(storedType));
-      const cache = caches.get(prefix) ?? hub.declare({ form: storedForm(storedType), prefix, selectableFields: storedFields.of });
+      const cache =
+        caches.get(prefix) ?? hub.declare({ form: storedForm(storedType), prefix, selectableFields: storedFields.of });
       caches.set(prefix, cache);
       this.#served.set(keyOf(type.group, type.version, type.plural), {
-        type, storedType, cache, strategy: strategyOf(type), fields: type.group === "events.k8s.io" ? eventsV1Fields : storedFields, custom: false,
+        type,
+        storedType,
+        cache,
+        strategy: strategyOf(type),
+        fields: type.group === "events.k8s.io" ? eventsV1Fields : storedFields,
+        custom: false,
         ...(conversion === undefined ? {} : { convert: conversion.conversion }),
       });
     }
@@ -53,7 +67,9 @@ export class Catalogue {
   remove(type: ResourceType): void {
     this.#served.delete(keyOf(type.group, type.version, type.plural));
     const versions = this.#groups.get(type.group);
-    const stillServed = [...this.#served.values()].some((other) => other.type.group === type.group && other.type.version === type.version);
+    const stillServed = [...this.#served.values()].some(
+      (other) => other.type.group === type.group && other.type.version === type.version,
+    );
     if (!stillServed) versions?.delete(type.version);
     if (versions?.size === 0) this.#groups.delete(type.group);
     this.changed();
@@ -88,7 +104,12 @@ export class Catalogue {
   /** All types of one group version, in the order in which they were added. */
   types(group: string, version: string): readonly ResourceType[] {
     const wanted = (type: ResourceType): boolean => type.group === group && type.version === version;
-    return [...(builtInResources as readonly ResourceType[]).filter(wanted), ...[...this.#served.values()].filter((resource) => resource.custom && wanted(resource.type)).map((resource) => resource.type)];
+    return [
+      ...(builtInResources as readonly ResourceType[]).filter(wanted),
+      ...[...this.#served.values()]
+        .filter((resource) => resource.custom && wanted(resource.type))
+        .map((resource) => resource.type),
+    ];
   }
 
   /** Calls back when resources come or go. */

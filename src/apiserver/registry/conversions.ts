@@ -15,8 +15,13 @@ function renamed(object: ApiObject, names: Readonly<Record<string, string>>, api
 }
 
 export const coreToEventFields: Readonly<Record<string, string>> = {
-  involvedObject: "regarding", message: "note", reportingComponent: "reportingController", source: "deprecatedSource",
-  firstTimestamp: "deprecatedFirstTimestamp", lastTimestamp: "deprecatedLastTimestamp", count: "deprecatedCount",
+  involvedObject: "regarding",
+  message: "note",
+  reportingComponent: "reportingController",
+  source: "deprecatedSource",
+  firstTimestamp: "deprecatedFirstTimestamp",
+  lastTimestamp: "deprecatedLastTimestamp",
+  count: "deprecatedCount",
 };
 const eventsToCore = Object.fromEntries(Object.entries(coreToEventFields).map(([core, newer]) => [newer, core]));
 
@@ -29,7 +34,11 @@ const annotation = (name: string): string => `autoscaling.alpha.kubernetes.io/${
 
 interface Metric {
   readonly type?: string;
-  readonly resource?: { readonly name?: string; readonly target?: { readonly type?: string; readonly averageUtilization?: number }; readonly current?: { readonly averageUtilization?: number } };
+  readonly resource?: {
+    readonly name?: string;
+    readonly target?: { readonly type?: string; readonly averageUtilization?: number };
+    readonly current?: { readonly averageUtilization?: number };
+  };
 }
 const isCpu = (metric: Metric): boolean => metric.type === "Resource" && metric.resource?.name === "cpu";
 const parsed = (text: string | undefined): unknown => {
@@ -51,15 +60,39 @@ const autoscalers: Conversion = {
     const conditions = parsed(annotations[annotation("conditions")]);
     const current = (parsed(annotations[annotation("current-metrics")]) ?? []) as Metric[];
     for (const name of ["metrics", "behavior", "conditions", "current-metrics"]) delete annotations[annotation(name)];
-    const metrics = [...others, ...(targetCPUUtilizationPercentage === undefined ? [] : [{ type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: targetCPUUtilizationPercentage } } }])];
+    const metrics = [
+      ...others,
+      ...(targetCPUUtilizationPercentage === undefined
+        ? []
+        : [
+            {
+              type: "Resource",
+              resource: { name: "cpu", target: { type: "Utilization", averageUtilization: targetCPUUtilizationPercentage } },
+            },
+          ]),
+    ];
     const { annotations: _dropped, ...meta } = metadata;
     const { currentCPUUtilizationPercentage, ...status2 } = status ?? {};
-    const currentMetrics = [...current, ...(currentCPUUtilizationPercentage === undefined ? [] : [{ type: "Resource", resource: { name: "cpu", current: { averageUtilization: currentCPUUtilizationPercentage } } }])];
+    const currentMetrics = [
+      ...current,
+      ...(currentCPUUtilizationPercentage === undefined
+        ? []
+        : [{ type: "Resource", resource: { name: "cpu", current: { averageUtilization: currentCPUUtilizationPercentage } } }]),
+    ];
     return {
-      ...rest, apiVersion: "autoscaling/v2",
+      ...rest,
+      apiVersion: "autoscaling/v2",
       metadata: Object.keys(annotations).length === 0 ? meta : { ...meta, annotations },
       spec: { ...kept, ...(metrics.length === 0 ? {} : { metrics }), ...(behavior === undefined ? {} : { behavior }) },
-      ...(status === undefined ? {} : { status: { ...status2, ...(currentMetrics.length === 0 ? {} : { currentMetrics }), ...(conditions === undefined ? {} : { conditions }) } }),
+      ...(status === undefined
+        ? {}
+        : {
+            status: {
+              ...status2,
+              ...(currentMetrics.length === 0 ? {} : { currentMetrics }),
+              ...(conditions === undefined ? {} : { conditions }),
+            },
+          }),
     } as ApiObject;
   },
   toServed: (object) => {
@@ -68,7 +101,9 @@ const autoscalers: Conversion = {
     const { currentMetrics = [], conditions, ...status1 } = (status ?? {}) as { currentMetrics?: Metric[]; conditions?: unknown };
     const cpu = metrics.find((metric) => isCpu(metric) && metric.resource?.target?.type === "Utilization");
     const others = metrics.filter((metric) => metric !== cpu);
-    const currentCpu = currentMetrics.find((metric) => isCpu(metric) && metric.resource?.current?.averageUtilization !== undefined);
+    const currentCpu = currentMetrics.find(
+      (metric) => isCpu(metric) && metric.resource?.current?.averageUtilization !== undefined,
+    );
     const otherCurrent = currentMetrics.filter((metric) => metric !== currentCpu);
     const annotations = {
       ...metadata.annotations,
@@ -78,17 +113,34 @@ const autoscalers: Conversion = {
       ...(otherCurrent.length === 0 ? {} : { [annotation("current-metrics")]: JSON.stringify(otherCurrent) }),
     };
     return {
-      ...rest, apiVersion: "autoscaling/v1",
+      ...rest,
+      apiVersion: "autoscaling/v1",
       metadata: Object.keys(annotations).length === 0 ? metadata : { ...metadata, annotations },
-      spec: { ...kept, ...(cpu === undefined ? {} : { targetCPUUtilizationPercentage: cpu.resource?.target?.averageUtilization }) },
-      ...(status === undefined ? {} : { status: { ...status1, ...(currentCpu === undefined ? {} : { currentCPUUtilizationPercentage: currentCpu.resource?.current?.averageUtilization }) } }),
+      spec: {
+        ...kept,
+        ...(cpu === undefined ? {} : { targetCPUUtilizationPercentage: cpu.resource?.target?.averageUtilization }),
+      },
+      ...(status === undefined
+        ? {}
+        : {
+            status: {
+              ...status1,
+              ...(currentCpu === undefined
+                ? {}
+                : { currentCPUUtilizationPercentage: currentCpu.resource?.current?.averageUtilization }),
+            },
+          }),
     } as ApiObject;
   },
 };
 
 /** Undefined when the kind is stored as it is served. */
-export function conversionOf(type: ResourceType): { readonly stored: { readonly group: string; readonly version: string }; readonly conversion: Conversion } | undefined {
-  if (type.kind === "Event" && type.group === "events.k8s.io") return { stored: { group: "", version: "v1" }, conversion: events };
-  if (type.kind === "HorizontalPodAutoscaler" && type.version === "v1") return { stored: { group: "autoscaling", version: "v2" }, conversion: autoscalers };
+export function conversionOf(
+  type: ResourceType,
+): { readonly stored: { readonly group: string; readonly version: string }; readonly conversion: Conversion } | undefined {
+  if (type.kind === "Event" && type.group === "events.k8s.io")
+    return { stored: { group: "", version: "v1" }, conversion: events };
+  if (type.kind === "HorizontalPodAutoscaler" && type.version === "v1")
+    return { stored: { group: "autoscaling", version: "v2" }, conversion: autoscalers };
   return undefined;
 }

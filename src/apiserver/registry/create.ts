@@ -1,7 +1,25 @@
 // create: admission, system fields, the kind's preparation and validation, one compare-and-set.
-import { alreadyExists, ApiError, type ApiObject, apiError, apiVersionOf, invalid, isAlreadyExists, updateManagedFields } from "#api";
+import {
+  ApiError,
+  type ApiObject,
+  alreadyExists,
+  apiError,
+  apiVersionOf,
+  invalid,
+  isAlreadyExists,
+  updateManagedFields,
+} from "#api";
 import type { Entry } from "../cache/entry.ts";
-import { dedupeOwners, newMeta, placeInNamespace, withGeneration, withMeta, withOwnership, withoutStatus, withStatus } from "./metadata.ts";
+import {
+  dedupeOwners,
+  newMeta,
+  placeInNamespace,
+  withGeneration,
+  withMeta,
+  withOwnership,
+  withoutStatus,
+  withStatus,
+} from "./metadata.ts";
 import { unstoredEntry } from "./object-store.ts";
 import { admissionContext, admit, managerOf, timeText, validateAdmission, type WriteRequest, type Writes } from "./request.ts";
 import { toStored } from "./resource.ts";
@@ -15,7 +33,15 @@ export async function create(writes: Writes, request: WriteRequest, object: ApiO
   const time = timeText(writes.clock.now());
   const placed = dedupeOwners(placeInNamespace(object, type.namespaced, request.namespace), request.warn);
   const managed = withOwnership(placed, strategy.rules.status ? withoutStatus(placed) : placed, (next) =>
-    updateManagedFields({ live: undefined, next, manager: managerOf(options, request.userAgent), subresource: "", apiVersion: apiVersionOf(type), time, schema: strategy.schema }),
+    updateManagedFields({
+      live: undefined,
+      next,
+      manager: managerOf(options, request.userAgent),
+      subresource: "",
+      apiVersion: apiVersionOf(type),
+      time,
+      schema: strategy.schema,
+    }),
   );
   const context = admissionContext(request, "CREATE", managed.metadata.name ?? "");
   const admitted = dedupeOwners(await admit(writes, managed, context), request.warn, true);
@@ -39,26 +65,29 @@ async function tryCreate(writes: Writes, request: WriteRequest, admitted: ApiObj
   const { resource, options } = request;
   const { type, strategy } = resource;
   const { rules } = strategy;
-  let next = withMeta(admitted, { deletionTimestamp: undefined, deletionGracePeriodSeconds: undefined });
+  let next = newMeta(admitted, writes.random, time);
   next = rules.prepareForCreate?.(next) ?? next;
   if (rules.generation) next = withGeneration(next, 1);
-  next = newMeta(next, writes.random, time);
   next = withStatus(next, strategy.emptyStatus);
   const name = next.metadata.name ?? "";
   const errors = rules.validate?.(next) ?? [];
   if (errors.length > 0) throw invalid(type, name, errors);
   for (const warning of rules.warnings?.(next, undefined) ?? []) request.warn(warning);
 
-  const allocation = type.group === "" && type.kind === "Service" ? await writes.security()?.allocateService(next, undefined, options.dryRun) : undefined;
+  const allocation =
+    type.group === "" && type.kind === "Service"
+      ? await writes.security()?.allocateService(next, undefined, options.dryRun)
+      : undefined;
   try {
     if (allocation !== undefined) next = allocation.object;
     await validateAdmission(writes, next, admissionContext(request, "CREATE", name));
-    if (Number(next.metadata.resourceVersion ?? 0) > 0) throw apiError("", "resourceVersion should not be set on objects to be created");
+    if (Number(next.metadata.resourceVersion ?? 0) > 0)
+      throw apiError("", "resourceVersion should not be set on objects to be created");
     const stored = toStored(resource, withMeta(next, { resourceVersion: undefined }));
     if (options.dryRun) {
       if (writes.objects.current(resource, next.metadata.namespace ?? "", name) !== undefined) throw alreadyExists(type, name);
       await allocation?.release();
-      return unstoredEntry(resource, stored);
+      return unstoredEntry(stored);
     }
     const entry = await writes.objects.create(resource, stored);
     await allocation?.commit();
@@ -77,6 +106,9 @@ function explained(error: ApiError, writes: Writes, request: WriteRequest, next:
 }
 
 function exhausted(error: ApiError): ApiError {
-  return new ApiError({ ...error.status, message: `${error.message}, the server was not able to generate a unique name for the object`, details: { ...error.status.details, retryAfterSeconds: 1 } });
+  return new ApiError({
+    ...error.status,
+    message: `${error.message}, the server was not able to generate a unique name for the object`,
+    details: { ...error.status.details, retryAfterSeconds: 1 },
+  });
 }
-

@@ -21,9 +21,24 @@ const foreground = "foregroundDeletion";
 
 /** Kinds whose deletion answers the object even when it is gone at once. */
 const answersObject = new Set([
-  "/Namespace", "/Pod", "/PodTemplate", "/Service", "/ServiceAccount", "/PersistentVolume", "/PersistentVolumeClaim", "/ResourceQuota",
-  "storage.k8s.io/StorageClass", "storage.k8s.io/CSIDriver", "storage.k8s.io/CSINode", "storage.k8s.io/CSIStorageCapacity", "storage.k8s.io/VolumeAttachment", "storage.k8s.io/VolumeAttributesClass",
-  "resource.k8s.io/ResourceClaim", "resource.k8s.io/ResourceClaimTemplate", "resource.k8s.io/DeviceClass", "resource.k8s.io/ResourceSlice",
+  "/Namespace",
+  "/Pod",
+  "/PodTemplate",
+  "/Service",
+  "/ServiceAccount",
+  "/PersistentVolume",
+  "/PersistentVolumeClaim",
+  "/ResourceQuota",
+  "storage.k8s.io/StorageClass",
+  "storage.k8s.io/CSIDriver",
+  "storage.k8s.io/CSINode",
+  "storage.k8s.io/CSIStorageCapacity",
+  "storage.k8s.io/VolumeAttachment",
+  "storage.k8s.io/VolumeAttributesClass",
+  "resource.k8s.io/ResourceClaim",
+  "resource.k8s.io/ResourceClaimTemplate",
+  "resource.k8s.io/DeviceClass",
+  "resource.k8s.io/ResourceSlice",
 ]);
 
 const kindKey = (resource: ServedResource): string => `${resource.type.group}/${resource.type.kind}`;
@@ -53,15 +68,28 @@ function checkPreconditions(resource: ServedResource, old: Stored<ApiObject>, op
   const { uid, resourceVersion } = preconditions;
   const kindName = { group: resource.type.group, plural: resource.type.kind };
   if (uid !== undefined && uid !== old.metadata.uid) {
-    throw conflict(kindName, old.metadata.name, `the UID in the precondition (${uid}) does not match the UID in record (${old.metadata.uid}). The object might have been deleted and then recreated`);
+    throw conflict(
+      kindName,
+      old.metadata.name,
+      `the UID in the precondition (${uid}) does not match the UID in record (${old.metadata.uid}). The object might have been deleted and then recreated`,
+    );
   }
   if (resourceVersion !== undefined && resourceVersion !== old.metadata.resourceVersion) {
-    throw conflict(kindName, old.metadata.name, `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${old.metadata.resourceVersion}). The object might have been modified`);
+    throw conflict(
+      kindName,
+      old.metadata.name,
+      `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${old.metadata.resourceVersion}). The object might have been modified`,
+    );
   }
 }
 
 /** Undefined: somebody else was faster. */
-async function tryRemove(writes: Writes, request: WriteRequest, existing: Entry, options: DeleteOptions): Promise<Deletion | undefined> {
+async function tryRemove(
+  writes: Writes,
+  request: WriteRequest,
+  existing: Entry,
+  options: DeleteOptions,
+): Promise<Deletion | undefined> {
   const { resource } = request;
   const { dryRun } = request.options;
   const nowMs = writes.clock.now();
@@ -75,17 +103,20 @@ async function tryRemove(writes: Writes, request: WriteRequest, existing: Entry,
   const finalizersChanged = finalizers.join() !== (old.metadata.finalizers ?? []).join();
   if (finalizersChanged) next = withMeta(next, { finalizers: finalizers.length === 0 ? undefined : finalizers });
   const held = finalizers.length > 0;
-  if (grace.kind !== "graceful" && held && next.metadata.deletionTimestamp === undefined) next = markDeleting(next, timeText(nowMs));
+  if (grace.kind !== "graceful" && held && next.metadata.deletionTimestamp === undefined)
+    next = markDeleting(next, timeText(nowMs));
   const changed = next !== old;
   let current = existing;
   if (changed && (grace.kind === "graceful" || held || finalizersChanged)) {
     if (held || (grace.kind === "graceful" && grace.seconds > 0)) {
-      if (dryRun) return answer(resource, unstoredEntry(resource, toStored(resource, next)), options, held);
+      if (dryRun) return answer(resource, unstoredEntry(toStored(resource, next)), options, held);
       const stored = await writes.objects.replace(resource, existing, toStored(resource, next));
       return stored === undefined ? undefined : answer(resource, stored, options, held);
     }
     if (grace.kind === "graceful") {
-      const stored = dryRun ? unstoredEntry(resource, toStored(resource, next)) : await writes.objects.replace(resource, existing, toStored(resource, next));
+      const stored = dryRun
+        ? unstoredEntry(toStored(resource, next))
+        : await writes.objects.replace(resource, existing, toStored(resource, next));
       if (stored === undefined) return undefined;
       current = stored;
     }
@@ -103,8 +134,16 @@ function gonePlain(resource: ServedResource, entry: Entry): Deletion {
 }
 
 const deletedStatus = (resource: ServedResource, entry: Entry): Status => ({
-  kind: "Status", apiVersion: "v1", metadata: {}, status: "Success",
-  details: { name: entry.sidecar.name, ...(resource.type.group === "" ? {} : { group: resource.type.group }), kind: resource.type.plural, uid: entry.sidecar.uid },
+  kind: "Status",
+  apiVersion: "v1",
+  metadata: {},
+  status: "Success",
+  details: {
+    name: entry.sidecar.name,
+    ...(resource.type.group === "" ? {} : { group: resource.type.group }),
+    kind: resource.type.plural,
+    uid: entry.sidecar.uid,
+  },
 });
 
 function answer(_resource: ServedResource, entry: Entry, options?: DeleteOptions, held = false): Deletion {
@@ -117,7 +156,10 @@ function markDeleting(object: ApiObject, time: string): ApiObject {
   return generation > 0 ? withGeneration(marked, generation + 1) : marked;
 }
 
-type Grace = { readonly kind: "none" } | { readonly kind: "already" } | { readonly kind: "graceful"; readonly object: ApiObject; readonly seconds: number };
+type Grace =
+  | { readonly kind: "none" }
+  | { readonly kind: "already" }
+  | { readonly kind: "graceful"; readonly object: ApiObject; readonly seconds: number };
 
 interface PodLike {
   readonly spec?: { readonly nodeName?: string; readonly terminationGracePeriodSeconds?: number };
@@ -172,7 +214,14 @@ interface NamespaceLike extends ApiObject {
 }
 
 /** A namespace is marked as terminating and goes when both its lists of finalizers are empty. */
-async function removeNamespace(writes: Writes, request: WriteRequest, existing: Entry, old: Stored<ApiObject>, options: DeleteOptions, time: string): Promise<Deletion | undefined> {
+async function removeNamespace(
+  writes: Writes,
+  request: WriteRequest,
+  existing: Entry,
+  old: Stored<ApiObject>,
+  options: DeleteOptions,
+  time: string,
+): Promise<Deletion | undefined> {
   const { resource, name } = request;
   if (protectedNamespaces.has(name)) throw forbidden(resource.type, name, "this namespace may not be deleted");
   const namespace = old as NamespaceLike & Stored<ApiObject>;
@@ -181,12 +230,22 @@ async function removeNamespace(writes: Writes, request: WriteRequest, existing: 
     if (!request.options.dryRun && (await finishDeletion(writes, resource, existing)) === undefined) return undefined;
     return { code: 200, entry: existing };
   }
-  if (namespace.metadata.deletionTimestamp !== undefined && namespace.status?.phase === "Terminating" && finalizers.join() === (old.metadata.finalizers ?? []).join()) {
+  if (
+    namespace.metadata.deletionTimestamp !== undefined &&
+    namespace.status?.phase === "Terminating" &&
+    finalizers.join() === (old.metadata.finalizers ?? []).join()
+  ) {
     return { code: 200, entry: existing };
   }
-  const { deletionGracePeriodSeconds: _none, ...metadata } = { ...namespace.metadata, deletionTimestamp: namespace.metadata.deletionTimestamp ?? time };
-  const marked: NamespaceLike = withMeta({ ...namespace, metadata, status: { ...namespace.status, phase: "Terminating" } } as NamespaceLike, { finalizers: finalizers.length === 0 ? undefined : finalizers });
-  if (request.options.dryRun) return { code: 200, entry: unstoredEntry(resource, marked) };
+  const { deletionGracePeriodSeconds: _none, ...metadata } = {
+    ...namespace.metadata,
+    deletionTimestamp: namespace.metadata.deletionTimestamp ?? time,
+  };
+  const marked: NamespaceLike = withMeta(
+    { ...namespace, metadata, status: { ...namespace.status, phase: "Terminating" } } as NamespaceLike,
+    { finalizers: finalizers.length === 0 ? undefined : finalizers },
+  );
+  if (request.options.dryRun) return { code: 200, entry: unstoredEntry(marked) };
   const stored = await writes.objects.replace(resource, existing, marked);
   return stored === undefined ? undefined : { code: 200, entry: stored };
 }

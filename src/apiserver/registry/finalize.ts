@@ -8,11 +8,13 @@ import type { ServedResource } from "./resource.ts";
 export function isReadyToGo(resource: ServedResource, object: ApiObject): boolean {
   const { deletionTimestamp, deletionGracePeriodSeconds, finalizers } = object.metadata;
   if (deletionTimestamp === undefined || (finalizers ?? []).length > 0 || (deletionGracePeriodSeconds ?? 0) > 0) return false;
-  if (isNamespace(resource)) return ((object as { spec?: { finalizers?: readonly string[] } }).spec?.finalizers ?? []).length === 0;
+  if (isNamespace(resource))
+    return ((object as { spec?: { finalizers?: readonly string[] } }).spec?.finalizers ?? []).length === 0;
   return true;
 }
 
-export const isNamespace = (resource: ServedResource): boolean => resource.type.group === "" && resource.type.kind === "Namespace";
+export const isNamespace = (resource: ServedResource): boolean =>
+  resource.type.group === "" && resource.type.kind === "Namespace";
 
 /** Removes it; the last stored state is returned. Undefined: it has changed meanwhile. */
 export async function finishDeletion(writes: Writes, resource: ServedResource, existing: Entry): Promise<Entry | undefined> {

@@ -1,5 +1,13 @@
 // How the server's own parts reach objects without a request: parsed reads from the watch caches, writes past authorization and admission.
-import { type ApiObject, isAlreadyExists, notFound, type ResourceType, type Stored } from "#api";
+import {
+  type ApiObject,
+  apiVersionOf,
+  isAlreadyExists,
+  notFound,
+  type ResourceType,
+  type Stored,
+  updateManagedFields,
+} from "#api";
 import type { ObjectReader, ObjectWriter } from "../contract.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { newMeta, sameState, withGeneration } from "./metadata.ts";
@@ -16,7 +24,8 @@ export function objectReader(catalogue: Catalogue, writes: Pick<Writes, "objects
     },
     list: <T extends ApiObject>(type: ResourceType<T>, namespace?: string) => {
       const resource = of(type);
-      const prefix = namespace === undefined || namespace === "" ? resource.cache.prefix : `${resource.cache.prefix}${namespace}/`;
+      const prefix =
+        namespace === undefined || namespace === "" ? resource.cache.prefix : `${resource.cache.prefix}${namespace}/`;
       return resource.cache.select(prefix).map((entry) => toServed(resource, entry.parse()) as Stored<T>);
     },
     onChange: (type, changed) => {
@@ -47,7 +56,11 @@ export function objectWriter(catalogue: Catalogue, writes: Writes): ObjectWriter
         }),
       );
     },
-    update: async <T extends ApiObject>(type: ResourceType<T>, ref: { namespace?: string; name: string }, change: (current: Stored<T>) => T | undefined) => {
+    update: async <T extends ApiObject>(
+      type: ResourceType<T>,
+      ref: { namespace?: string; name: string },
+      change: (current: Stored<T>) => T | undefined,
+    ) => {
       const resource = catalogue.of(type);
       let existing = writes.objects.current(resource, ref.namespace ?? "", ref.name);
       for (;;) {
@@ -55,7 +68,8 @@ export function objectWriter(catalogue: Catalogue, writes: Writes): ObjectWriter
         const current = toServed(resource, existing.parse()) as Stored<T>;
         const next = change(current);
         if (next === undefined || sameState(next, current)) return current;
-        const entry = await writes.objects.replace(resource, existing, toStored(resource, next));
+        const owned = ownedByServer(resource, next, current, timeText(writes.clock.now()));
+        const entry = await writes.objects.replace(resource, existing, toStored(resource, owned));
         if (entry !== undefined) return toServed(resource, entry.parse()) as Stored<T>;
         existing = await writes.objects.latest(resource, ref.namespace ?? "", ref.name);
       }
@@ -70,9 +84,23 @@ export function objectWriter(catalogue: Catalogue, writes: Writes): ObjectWriter
   };
 }
 
+/** What the server itself writes is owned by "kube-apiserver". */
+function ownedByServer(resource: ServedResource, next: ApiObject, live: Stored<ApiObject> | undefined, time: string): ApiObject {
+  return updateManagedFields({
+    live,
+    next,
+    manager: "kube-apiserver",
+    subresource: "",
+    apiVersion: apiVersionOf(resource.type),
+    time,
+    schema: resource.strategy.schema,
+  });
+}
+
 function fresh(writes: Writes, resource: ServedResource, object: ApiObject): ApiObject {
   const { rules } = resource.strategy;
-  const defaulted = rules.default?.(object) ?? object;
-  const prepared = rules.prepareForCreate?.(defaulted) ?? defaulted;
-  return newMeta(rules.generation ? withGeneration(prepared as ApiObject, 1) : (prepared as ApiObject), writes.random, timeText(writes.clock.now()));
+  const time = timeText(writes.clock.now());
+  const defaulted = newMeta((rules.default?.(object) ?? object) as ApiObject, writes.random, time);
+  const prepared = (rules.prepareForCreate?.(defaulted) ?? defaulted) as ApiObject;
+  return ownedByServer(resource, rules.generation ? withGeneration(prepared, 1) : prepared, undefined, time);
 }

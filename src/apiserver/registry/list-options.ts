@@ -28,8 +28,11 @@ export function listOptions(query: Query, watch: boolean): ListOptions {
   const resourceVersion = query.first("resourceVersion") ?? "";
   const match = query.first("resourceVersionMatch") ?? "";
   const token = query.first("continue") ?? "";
-  const sendInitialEvents = query.has("sendInitialEvents") && query.first("sendInitialEvents") !== "" ? isTrue(query, "sendInitialEvents") : undefined;
-  const errors = watch ? watchErrors(match, token, sendInitialEvents) : listErrors(match, resourceVersion, token, sendInitialEvents);
+  const sendInitialEvents =
+    query.has("sendInitialEvents") && query.first("sendInitialEvents") !== "" ? isTrue(query, "sendInitialEvents") : undefined;
+  const errors = watch
+    ? watchErrors(match, token, sendInitialEvents)
+    : listErrors(match, resourceVersion, token, sendInitialEvents);
   if (errors.length > 0) throw invalid({ group: "meta.k8s.io", kind: "ListOptions" }, "", errors);
   return {
     labelSelector: query.first("labelSelector") ?? "",
@@ -44,18 +47,24 @@ export function listOptions(query: Query, watch: boolean): ListOptions {
   };
 }
 
-const unsupportedMatch = (match: string, supported: string): FieldError => ({ ...notSupported("resourceVersionMatch", match, []), detail: `supported values: ${supported}` });
+const unsupportedMatch = (match: string, supported: string): FieldError => ({
+  ...notSupported("resourceVersionMatch", match, []),
+  detail: `supported values: ${supported}`,
+});
 
 function listErrors(match: string, resourceVersion: string, token: string, sendInitialEvents: boolean | undefined): FieldError[] {
   const errors: FieldError[] = [];
   const field = "resourceVersionMatch";
   if (match !== "") {
-    if (resourceVersion === "") errors.push(forbiddenField(field, "resourceVersionMatch is forbidden unless resourceVersion is provided"));
+    if (resourceVersion === "")
+      errors.push(forbiddenField(field, "resourceVersionMatch is forbidden unless resourceVersion is provided"));
     if (token !== "") errors.push(forbiddenField(field, "resourceVersionMatch is forbidden when continue is provided"));
     if (match !== "Exact" && match !== "NotOlderThan") errors.push(unsupportedMatch(match, '"Exact", "NotOlderThan", ""'));
-    if (match === "Exact" && resourceVersion === "0") errors.push(forbiddenField(field, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'));
+    if (match === "Exact" && resourceVersion === "0")
+      errors.push(forbiddenField(field, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'));
   }
-  if (sendInitialEvents !== undefined) errors.push(forbiddenField("sendInitialEvents", "sendInitialEvents is forbidden for list"));
+  if (sendInitialEvents !== undefined)
+    errors.push(forbiddenField("sendInitialEvents", "sendInitialEvents is forbidden for list"));
   return errors;
 }
 
@@ -64,7 +73,8 @@ function watchErrors(match: string, token: string, sendInitialEvents: boolean | 
   const field = "resourceVersionMatch";
   if (token !== "") errors.push(forbiddenField(field, "resourceVersionMatch is forbidden when continue is provided"));
   if (sendInitialEvents !== undefined) {
-    if (match !== "NotOlderThan") errors.push(forbiddenField(field, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
+    if (match !== "NotOlderThan")
+      errors.push(forbiddenField(field, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
   } else if (match !== "") {
     errors.push(forbiddenField(field, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"));
   }
@@ -107,7 +117,8 @@ export function decodeContinue(text: string): ContinueToken {
     throw refuse(`invalid character '${decoded[0] ?? ""}' looking for beginning of value`);
   }
   const { v = "", rv = 0, start = "" } = token;
-  if (typeof rv !== "number") throw refuse(`json: cannot unmarshal ${typeof rv} into Go struct field continueToken.rv of type int64`);
+  if (typeof rv !== "number")
+    throw refuse(`json: cannot unmarshal ${typeof rv} into Go struct field continueToken.rv of type int64`);
   if (v !== tokenVersion) throw refuse(`server does not recognize this encoded version ${String(v)}`);
   if (rv === 0) throw refuse(`incorrect encoded start resourceVersion (version ${tokenVersion})`);
   if (typeof start !== "string" || start === "") throw refuse(`encoded start key empty (version ${tokenVersion})`);

@@ -2,7 +2,10 @@
 import { type ApiObject, badRequest, deepEqual, type ObjectMeta } from "#api";
 import { type Random, randomSuffix, uuid } from "#base";
 
-export const withMeta = <T extends ApiObject>(object: T, changes: { readonly [K in keyof ObjectMeta]?: ObjectMeta[K] | undefined }): T => {
+export const withMeta = <T extends ApiObject>(
+  object: T,
+  changes: { readonly [K in keyof ObjectMeta]?: ObjectMeta[K] | undefined },
+): T => {
   const metadata = { ...object.metadata, ...changes } as Record<string, unknown>;
   for (const key of Object.keys(changes)) if (metadata[key] === undefined) delete metadata[key];
   return { ...object, metadata: metadata as ObjectMeta };
@@ -32,14 +35,16 @@ export function checkName(object: ApiObject, name: string, namespace: string): v
 export function dedupeOwners(object: ApiObject, warn: (message: string) => void, admitted = false): ApiObject {
   const owners = object.metadata.ownerReferences;
   if (owners === undefined || owners.length < 2) return object;
-  const kept: typeof owners[number][] = [];
+  const kept: (typeof owners)[number][] = [];
   const twice: string[] = [];
   for (const owner of owners) {
     if (kept.some((other) => deepEqual(other, owner))) twice.push(owner.uid);
     else kept.push(owner);
   }
   if (kept.length === owners.length) return object;
-  warn(`.metadata.ownerReferences contains duplicate entries${admitted ? " after mutating admission happens" : ""}; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${twice.join(", ")}`);
+  warn(
+    `.metadata.ownerReferences contains duplicate entries${admitted ? " after mutating admission happens" : ""}; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${twice.join(", ")}`,
+  );
   return withMeta(object, { ownerReferences: kept });
 }
 
@@ -48,8 +53,18 @@ const maxGeneratedBase = 58;
 /** System fields of a new object. */
 export function newMeta(object: ApiObject, random: Random, time: string): ApiObject {
   const { metadata } = object;
-  const generated = (metadata.name ?? "") === "" && (metadata.generateName ?? "") !== "" ? `${(metadata.generateName as string).slice(0, maxGeneratedBase)}${randomSuffix(random)}` : metadata.name;
-  return withMeta(object, { name: generated, uid: uuid(random), creationTimestamp: time, deletionTimestamp: undefined, deletionGracePeriodSeconds: undefined, selfLink: undefined });
+  const generated =
+    (metadata.name ?? "") === "" && (metadata.generateName ?? "") !== ""
+      ? `${(metadata.generateName as string).slice(0, maxGeneratedBase)}${randomSuffix(random)}`
+      : metadata.name;
+  return withMeta(object, {
+    name: generated,
+    uid: uuid(random),
+    creationTimestamp: time,
+    deletionTimestamp: undefined,
+    deletionGracePeriodSeconds: undefined,
+    selfLink: undefined,
+  });
 }
 
 /** What an update may not touch comes from the stored object. */
@@ -65,7 +80,8 @@ export function keepSystemMeta(next: ApiObject, old: ApiObject): ApiObject {
   });
 }
 
-export const withGeneration = (object: ApiObject, generation: number | undefined): ApiObject => (object.metadata.generation === generation ? object : withMeta(object, { generation }));
+export const withGeneration = (object: ApiObject, generation: number | undefined): ApiObject =>
+  object.metadata.generation === generation ? object : withMeta(object, { generation });
 
 /** Whether two versions differ in more than the times of their managedFields and their resourceVersion. */
 export function sameState(next: ApiObject, old: ApiObject): boolean {
@@ -74,7 +90,15 @@ export function sameState(next: ApiObject, old: ApiObject): boolean {
 
 function comparable(object: ApiObject): unknown {
   const { resourceVersion: _resourceVersion, managedFields, ...metadata } = object.metadata;
-  return { ...object, kind: undefined, apiVersion: undefined, metadata: managedFields === undefined ? metadata : { ...metadata, managedFields: managedFields.map(({ time: _time, ...entry }) => entry) } };
+  return {
+    ...object,
+    kind: undefined,
+    apiVersion: undefined,
+    metadata:
+      managedFields === undefined
+        ? metadata
+        : { ...metadata, managedFields: managedFields.map(({ time: _time, ...entry }) => entry) },
+  };
 }
 
 /** Who owns which field is computed on `owned` (without what the strategy drops) and kept on `object`. */
@@ -85,7 +109,9 @@ export function withOwnership(object: ApiObject, owned: ApiObject, manage: (next
 
 /** Kinds whose status upstream writes even when it is empty always show one. */
 export function withStatus(object: ApiObject, emptyStatus: unknown): ApiObject {
-  return emptyStatus === undefined || (object as { status?: unknown }).status !== undefined ? object : ({ ...object, status: emptyStatus } as ApiObject);
+  return emptyStatus === undefined || (object as { status?: unknown }).status !== undefined
+    ? object
+    : ({ ...object, status: emptyStatus } as ApiObject);
 }
 
 export function withoutStatus(object: ApiObject): ApiObject {

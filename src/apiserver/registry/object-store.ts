@@ -3,7 +3,7 @@ import { type ApiObject, alreadyExists, apiError, notFound } from "#api";
 import { type Store, StoreError } from "#store";
 import { Entry, ParsedCache } from "../cache/entry.ts";
 import type { CacheHub } from "../cache/hub.ts";
-import { serialize } from "../cache/stored-bytes.ts";
+import { serialize, stringify } from "../cache/stored-bytes.ts";
 import type { ServedResource } from "./resource.ts";
 import { objectKey } from "./storage-keys.ts";
 
@@ -53,7 +53,12 @@ export class ObjectStore {
 
   /** False: the object has another revision by now. Resolves with the deletion's revision. */
   async remove(old: Entry): Promise<number | undefined> {
-    const result = await translated(this.#store.transact({ if: [{ key: old.key, op: "=", target: "mod", value: old.revision }], then: [{ kind: "delete", key: old.key }] }));
+    const result = await translated(
+      this.#store.transact({
+        if: [{ key: old.key, op: "=", target: "mod", value: old.revision }],
+        then: [{ kind: "delete", key: old.key }],
+      }),
+    );
     if (!result.succeeded) return undefined;
     await this.hub.reached(result.revision);
     return result.revision;
@@ -73,15 +78,37 @@ export class ObjectStore {
     if (!result.succeeded) return undefined;
     await this.hub.reached(result.revision);
     const cached = resource.cache.get(key);
-    return cached?.revision === result.revision ? cached : resource.cache.entryOf({ key, value, modRevision: result.revision, createRevision: result.revision, version: 1, lease: 0n });
+    return cached?.revision === result.revision
+      ? cached
+      : resource.cache.entryOf({
+          key,
+          value,
+          modRevision: result.revision,
+          createRevision: result.revision,
+          version: 1,
+          lease: 0n,
+        });
   }
 }
 
 /** An entry for an object that is not stored (dry run): its resourceVersion is left out or stays what it was. */
-export function unstoredEntry(resource: ServedResource, object: ApiObject): Entry {
-  const bytes = Buffer.from(JSON.stringify(object));
-  const sidecar = { namespace: object.metadata.namespace ?? "", name: object.metadata.name ?? "", uid: object.metadata.uid ?? "", labels: object.metadata.labels, fields: {} };
-  return new Entry("", bytes, Number(object.metadata.resourceVersion ?? 0), sidecar, new ParsedCache({ capacity: 1 }), object as never);
+export function unstoredEntry(object: ApiObject): Entry {
+  const bytes = Buffer.from(stringify(object));
+  const sidecar = {
+    namespace: object.metadata.namespace ?? "",
+    name: object.metadata.name ?? "",
+    uid: object.metadata.uid ?? "",
+    labels: object.metadata.labels,
+    fields: {},
+  };
+  return new Entry(
+    "",
+    bytes,
+    Number(object.metadata.resourceVersion ?? 0),
+    sidecar,
+    new ParsedCache({ capacity: 1 }),
+    object as never,
+  );
 }
 
 export const absent = (resource: ServedResource, name: string): Error => notFound(resource.type, name);
@@ -94,7 +121,8 @@ async function translated<T>(promise: Promise<T>): Promise<T> {
     if (!(error instanceof StoreError)) throw error;
     if (error.code === "tooLarge") throw apiError("", "etcdserver: request is too large");
     if (error.code === "noSpace") throw apiError("", "etcdserver: mvcc: database space exceeded");
-    if (error.code === "unavailable" || error.code === "closed") throw apiError("ServiceUnavailable", `the store is not available: ${error.message}`);
+    if (error.code === "unavailable" || error.code === "closed")
+      throw apiError("ServiceUnavailable", `the store is not available: ${error.message}`);
     if (error.code === "unknownOutcome") throw apiError("Timeout", `Timeout: ${error.message}`);
     throw error;
   }

@@ -1,5 +1,15 @@
 // The options of writes and deletions: read from the query (and, for DELETE, the body), checked with upstream's messages.
-import { badRequest, type DeleteOptions, type FieldError, forbiddenField, invalid, invalidValue, notSupported, required, tooLong } from "#api";
+import {
+  badRequest,
+  type DeleteOptions,
+  type FieldError,
+  forbiddenField,
+  invalid,
+  invalidValue,
+  notSupported,
+  required,
+  tooLong,
+} from "#api";
 import { isTrue, type Query } from "../query.ts";
 
 export type FieldValidation = "Strict" | "Warn" | "Ignore";
@@ -35,11 +45,17 @@ export function dryRunErrors(values: readonly string[]): FieldError[] {
 }
 
 function fieldValidationErrors(value: string): FieldError[] {
-  return ["", "Ignore", "Strict", "Warn"].includes(value) ? [] : [notSupported("fieldValidation", value, ["", "Ignore", "Strict", "Warn"])];
+  return ["", "Ignore", "Strict", "Warn"].includes(value)
+    ? []
+    : [notSupported("fieldValidation", value, ["", "Ignore", "Strict", "Warn"])];
 }
 
 /** Throws Invalid for `CreateOptions`, `UpdateOptions` or `PatchOptions`. */
-export function writeOptions(kind: "CreateOptions" | "UpdateOptions" | "PatchOptions", query: Query, patch?: { readonly apply: boolean }): WriteOptions {
+export function writeOptions(
+  kind: "CreateOptions" | "UpdateOptions" | "PatchOptions",
+  query: Query,
+  patch?: { readonly apply: boolean },
+): WriteOptions {
   const manager = query.first("fieldManager") ?? "";
   const validation = query.first("fieldValidation") ?? "";
   const errors: FieldError[] = [];
@@ -74,7 +90,8 @@ export function deleteOptionsFromQuery(query: Query): DeleteOptions {
 export function parseInt64(text: string): number {
   if (!/^[+-]?[0-9]+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
   const value = BigInt(text.replace(/^\+/, ""));
-  if (value > 9223372036854775807n || value < -9223372036854775808n) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: value out of range`);
+  if (value > 9223372036854775807n || value < -9223372036854775808n)
+    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: value out of range`);
   return Number(value);
 }
 
@@ -83,10 +100,15 @@ export function checkDeleteOptions(options: DeleteOptions): void {
   const errors: FieldError[] = [];
   const { propagationPolicy } = options;
   if (propagationPolicy !== undefined && options.orphanDependents !== undefined) {
-    errors.push(invalidValue("propagationPolicy", propagationPolicy, "orphanDependents and deletionPropagation cannot be both set"));
+    errors.push(
+      invalidValue("propagationPolicy", propagationPolicy, "orphanDependents and deletionPropagation cannot be both set"),
+    );
   }
   if (propagationPolicy !== undefined && !["Foreground", "Background", "Orphan"].includes(propagationPolicy)) {
-    errors.push({ ...notSupported("propagationPolicy", propagationPolicy, []), detail: 'supported values: "Foreground", "Background", "Orphan", "nil"' });
+    errors.push({
+      ...notSupported("propagationPolicy", propagationPolicy, []),
+      detail: 'supported values: "Foreground", "Background", "Orphan", "nil"',
+    });
   }
   errors.push(...dryRunErrors(options.dryRun ?? []));
   if (errors.length > 0) throw invalid({ group: metaGroup, kind: "DeleteOptions" }, "", errors);

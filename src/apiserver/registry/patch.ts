@@ -1,13 +1,32 @@
 // patch: four kinds of patches on one path; the result goes through the same update as a PUT.
 import {
-  ApiError, type ApiObject, apiError, apiVersionOf, applyJsonPatch, applyMergePatch, applyPatch, applyStrategicMergePatch, badRequest, DecodeError, decodeJson, decodeTyped, decodeYaml, encodeJson, invalid,
-  invalidValue, isConflict, type JsonValue, type ObjectSchema, readJsonPatch, type Stored,
+  ApiError,
+  type ApiObject,
+  apiError,
+  apiVersionOf,
+  applyJsonPatch,
+  applyMergePatch,
+  applyPatch,
+  applyStrategicMergePatch,
+  badRequest,
+  DecodeError,
+  decodeJson,
+  decodeTyped,
+  decodeYaml,
+  encodeJson,
+  invalid,
+  invalidValue,
+  isConflict,
+  type JsonValue,
+  type ObjectSchema,
+  readJsonPatch,
+  type Stored,
 } from "#api";
 import { decodeObject, type ExpectedKind, keepReset, type RequestBody, unsupportedBody, warnEach } from "../body.ts";
 import { parseMediaType } from "../http/media-type.ts";
 import { checkName, placeInNamespace, withMeta } from "./metadata.ts";
-import { type WriteRequest, type Writes } from "./request.ts";
 import type { WriteOptions } from "./options.ts";
+import type { WriteRequest, Writes } from "./request.ts";
 import { type Change, guaranteedUpdate, owned, type Written } from "./update.ts";
 
 export type PatchType = "json" | "merge" | "strategic" | "apply";
@@ -26,7 +45,11 @@ export function patchType(contentType: string, custom: boolean): PatchType {
   const type = types[parseMediaType(contentType)?.type ?? contentType];
   if (type === undefined) throw apiError("UnsupportedMediaType", "415: Unsupported Media Type", {});
   if (custom && type === "strategic") {
-    throw unsupportedBody(Object.keys(types).filter((name) => !custom || !name.includes("strategic")).join(", "));
+    throw unsupportedBody(
+      Object.keys(types)
+        .filter((name) => !custom || !name.includes("strategic"))
+        .join(", "),
+    );
   }
   return type;
 }
@@ -35,7 +58,10 @@ export async function patch(writes: Writes, request: WriteRequest, type: PatchTy
   const change = type === "apply" ? applyChange(request, body) : patchChange(request, type, body);
   for (let attempt = 1; ; attempt++) {
     try {
-      return await guaranteedUpdate(writes, request, change, { createsWhenAbsent: type === "apply" && request.subresource === "", applies: type === "apply" });
+      return await guaranteedUpdate(writes, request, change, {
+        createsWhenAbsent: type === "apply" && request.subresource === "",
+        applies: type === "apply",
+      });
     } catch (error) {
       if (!isConflict(error) || attempt === conflictTries || type === "apply") throw error;
     }
@@ -57,13 +83,25 @@ function patchChange(request: WriteRequest, type: Exclude<PatchType, "apply">, b
 }
 
 /** A patch of a document that is no stored object (scale): gives what the patch makes of the current one. */
-export function patchedDocument(type: PatchType, body: RequestBody, expected: ExpectedKind, options: WriteOptions, request: { warn(message: string): void }): (current: ApiObject) => ApiObject {
+export function patchedDocument(
+  type: PatchType,
+  body: RequestBody,
+  expected: ExpectedKind,
+  options: WriteOptions,
+  request: { warn(message: string): void },
+): (current: ApiObject) => ApiObject {
   if (type === "apply") {
     const applied = decodeObject({ ...body, contentType: "application/yaml" }, expected, options.fieldValidation, request.warn);
     return () => applied;
   }
   const apply = reader(type, body, expected.schema);
-  return (current) => decodeObject({ contentType: "application/json", bytes: encodeJson(apply.to(current)) }, expected, options.fieldValidation, request.warn);
+  return (current) =>
+    decodeObject(
+      { contentType: "application/json", bytes: encodeJson(apply.to(current)) },
+      expected,
+      options.fieldValidation,
+      request.warn,
+    );
 }
 
 interface PatchReader {
@@ -77,10 +115,16 @@ function reader(type: Exclude<PatchType, "apply">, body: RequestBody, schema: Ob
   const { value, problems } = patchValue(type, body);
   if (type === "json") {
     const { operations, unknownFields } = readJsonPatch(value as never);
-    return { value, problems: [...problems, ...unknownFields.map((field) => `json patch unknown field ${JSON.stringify(field)}`)], to: (live) => applyJsonPatch(live as never, operations) };
+    return {
+      value,
+      problems: [...problems, ...unknownFields.map((field) => `json patch unknown field ${JSON.stringify(field)}`)],
+      to: (live) => applyJsonPatch(live as never, operations),
+    };
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw badRequest(`${type === "merge" ? "error decoding patch: " : ""}json: cannot unmarshal ${Array.isArray(value) ? "array" : typeof value} into Go value of type map[string]interface {}`);
+    throw badRequest(
+      `${type === "merge" ? "error decoding patch: " : ""}json: cannot unmarshal ${Array.isArray(value) ? "array" : typeof value} into Go value of type map[string]interface {}`,
+    );
   }
   if (type === "merge") return { value, problems, to: (live) => applyMergePatch(live as never, value as never) };
   return { value, problems, to: (live) => applyStrategicMergePatch(live as never, value as never, schema) };
@@ -91,7 +135,8 @@ function patchValue(type: PatchType, body: RequestBody): { readonly value: unkno
   try {
     return decodeJson(body.bytes);
   } catch (error) {
-    if (error instanceof DecodeError) throw badRequest(type === "strategic" ? error.message : `error decoding patch: ${error.message}`);
+    if (error instanceof DecodeError)
+      throw badRequest(type === "strategic" ? error.message : `error decoding patch: ${error.message}`);
     throw error;
   }
 }
@@ -100,16 +145,22 @@ function patchValue(type: PatchType, body: RequestBody): { readonly value: unkno
 function typed(request: WriteRequest, patched: unknown, problems: readonly string[], shown?: string): ApiObject {
   const { resource, options } = request;
   const { strategy, type } = resource;
-  const refuse = (why: string): ApiError => withoutKind(invalid({ group: "", kind: "" }, "", [invalidValue("patch", shown ?? encodeJson(patched).toString("utf8"), why)]));
+  const refuse = (why: string): ApiError =>
+    withoutKind(
+      invalid({ group: "", kind: "" }, "", [invalidValue("patch", shown ?? encodeJson(patched).toString("utf8"), why)]),
+    );
   try {
-    const decoded = decodeTyped(strategy.schema, patched as JsonValue);
+    const decoded = strategy.decode?.(patched as JsonValue) ?? decodeTyped(strategy.schema, patched as JsonValue);
     const all = [...problems, ...decoded.problems];
     if (all.length > 0) {
       if (options.fieldValidation === "Strict") throw refuse(`strict decoding error: ${all.join(", ")}`);
       if (options.fieldValidation === "Warn") for (const problem of all) request.warn(problem);
     }
     const object = decoded.object as unknown as ApiObject;
-    const whole = keepReset({ ...object, kind: type.kind, apiVersion: apiVersionOf(type), metadata: object.metadata ?? {} }, patched);
+    const whole = keepReset(
+      { ...object, kind: type.kind, apiVersion: apiVersionOf(type), metadata: object.metadata ?? {} },
+      patched,
+    );
     return strategy.rules.default?.(whole) ?? whole;
   } catch (error) {
     if (error instanceof DecodeError) throw refuse(error.message);
@@ -126,7 +177,11 @@ function withoutKind(error: ApiError): ApiError {
 /** A value as Go's %v prints it: map[a:1 b:[x y]]. */
 function goText(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(goText).join(" ")}]`;
-  if (typeof value === "object" && value !== null) return `map[${Object.keys(value).sort().map((key) => `${key}:${goText((value as Record<string, unknown>)[key])}`).join(" ")}]`;
+  if (typeof value === "object" && value !== null)
+    return `map[${Object.keys(value)
+      .sort()
+      .map((key) => `${key}:${goText((value as Record<string, unknown>)[key])}`)
+      .join(" ")}]`;
   return value === null ? "<nil>" : String(value);
 }
 
@@ -136,18 +191,34 @@ function applyChange(request: WriteRequest, body: RequestBody): Change {
   const applied = appliedObject(request, body);
   return (live, time) => {
     const merged = applyPatch({
-      live, applied, manager: options.fieldManager, force: options.force, subresource: request.subresource, apiVersion: apiVersionOf(type), time, schema: strategy.schema,
+      live,
+      applied,
+      manager: options.fieldManager,
+      force: options.force,
+      subresource: request.subresource,
+      apiVersion: apiVersionOf(type),
+      time,
+      schema: strategy.schema,
     });
     if (merged === live) return live;
     const whole = { ...(merged as ApiObject), kind: type.kind, apiVersion: apiVersionOf(type) };
     const defaulted = strategy.rules.default?.(whole) ?? whole;
-    return placeInNamespace(live === undefined ? withMeta(defaulted, { name: defaulted.metadata.name ?? request.name }) : keepRevision(defaulted, live, applied), type.namespaced, request.namespace);
+    return placeInNamespace(
+      live === undefined
+        ? withMeta(defaulted, { name: defaulted.metadata.name ?? request.name })
+        : keepRevision(defaulted, live, applied),
+      type.namespaced,
+      request.namespace,
+    );
   };
 }
 
 /** An apply that names no resourceVersion or uid takes the live ones. */
 const keepRevision = (object: ApiObject, live: Stored<ApiObject>, applied: ApiObject): ApiObject =>
-  withMeta(object, { resourceVersion: applied.metadata.resourceVersion ?? live.metadata.resourceVersion, uid: applied.metadata.uid ?? live.metadata.uid });
+  withMeta(object, {
+    resourceVersion: applied.metadata.resourceVersion ?? live.metadata.resourceVersion,
+    uid: applied.metadata.uid ?? live.metadata.uid,
+  });
 
 function appliedObject(request: WriteRequest, body: RequestBody): ApiObject {
   const { resource } = request;
@@ -157,7 +228,8 @@ function appliedObject(request: WriteRequest, body: RequestBody): ApiObject {
     const raw = body.bytes === undefined ? { value: body.value, problems: [] } : decodeYaml(body.bytes);
     value = raw.value;
     if (raw.problems.length > 0) {
-      if (request.options.fieldValidation === "Strict") throw badRequest(`error strict decoding YAML: error converting YAML to JSON: ${raw.problems.join(", ")}`);
+      if (request.options.fieldValidation === "Strict")
+        throw badRequest(`error strict decoding YAML: error converting YAML to JSON: ${raw.problems.join(", ")}`);
       if (request.options.fieldValidation === "Warn") for (const problem of raw.problems) warnEach(problem, request.warn);
     }
   } catch (error) {
@@ -165,15 +237,23 @@ function appliedObject(request: WriteRequest, body: RequestBody): ApiObject {
     throw error;
   }
   const object = value as Partial<ApiObject> | null;
-  if (typeof object !== "object" || object === null || Array.isArray(object)) throw badRequest("error decoding YAML: the patch must be an object");
+  if (typeof object !== "object" || object === null || Array.isArray(object))
+    throw badRequest("error decoding YAML: the patch must be an object");
   const expected = apiVersionOf(type);
   if ((object.apiVersion ?? "") === "") throw apiError("", `Object 'apiVersion' is missing in '${JSON.stringify(object)}'`);
   if ((object.kind ?? "") === "") throw apiError("", `Object 'Kind' is missing in '${JSON.stringify(object)}'`);
-  if (object.apiVersion !== expected) throw badRequest(`Incorrect version specified in apply patch. Specified patch version: ${object.apiVersion}, expected: ${expected}`);
-  if (object.kind !== type.kind) throw badRequest(`Incorrect kind specified in apply patch. Specified patch kind: ${object.kind}, expected: ${type.kind}`);
+  if (object.apiVersion !== expected)
+    throw badRequest(
+      `Incorrect version specified in apply patch. Specified patch version: ${object.apiVersion}, expected: ${expected}`,
+    );
+  if (object.kind !== type.kind)
+    throw badRequest(`Incorrect kind specified in apply patch. Specified patch kind: ${object.kind}, expected: ${type.kind}`);
   const metadata = object.metadata ?? {};
-  if ((metadata as { managedFields?: unknown }).managedFields !== undefined && (metadata as { managedFields?: unknown }).managedFields !== null) throw badRequest("metadata.managedFields must be nil");
+  if (
+    (metadata as { managedFields?: unknown }).managedFields !== undefined &&
+    (metadata as { managedFields?: unknown }).managedFields !== null
+  )
+    throw badRequest("metadata.managedFields must be nil");
   checkName({ ...object, metadata: { ...metadata, name: metadata.name ?? request.name } }, request.name, request.namespace);
   return { ...object, metadata } as ApiObject;
 }
-

@@ -8,7 +8,14 @@ import type { CacheHub } from "../cache/hub.ts";
 import type { CacheWatcher } from "../cache/watcher.ts";
 import type { Query } from "../query.ts";
 import { type Filter, filterOf } from "./filter.ts";
-import { decodeContinue, encodeContinue, type ListOptions, listOptions, parseResourceVersion, resourceVersionProblem } from "./list-options.ts";
+import {
+  decodeContinue,
+  encodeContinue,
+  type ListOptions,
+  listOptions,
+  parseResourceVersion,
+  resourceVersionProblem,
+} from "./list-options.ts";
 import type { ServedResource } from "./resource.ts";
 import { objectKey } from "./storage-keys.ts";
 
@@ -46,10 +53,19 @@ export async function list(reads: Reads, place: Place): Promise<Answer> {
   const options = listOptions(place.query, false);
   const filter = filterOf(place.resource, place.namespace, place.name, options.labelSelector, options.fieldSelector);
   const found = await select(reads, place.resource, filter, options);
-  return { kind: "list", resource: place.resource, entries: found.entries, metadata: listMetadata(place.resource, filter, found) };
+  return {
+    kind: "list",
+    resource: place.resource,
+    entries: found.entries,
+    metadata: listMetadata(place.resource, filter, found),
+  };
 }
 
-export function listMetadata(resource: ServedResource, filter: Filter, { revision, next, remaining }: Selection): { readonly resourceVersion: string; readonly continue?: string; readonly remainingItemCount?: number } {
+export function listMetadata(
+  resource: ServedResource,
+  filter: Filter,
+  { revision, next, remaining }: Selection,
+): { readonly resourceVersion: string; readonly continue?: string; readonly remainingItemCount?: number } {
   return {
     resourceVersion: String(revision),
     ...(next === undefined ? {} : { continue: encodeContinue({ revision, start: next.slice(resource.cache.prefix.length) }) }),
@@ -70,8 +86,12 @@ export async function select(reads: Reads, resource: ServedResource, filter: Fil
   const { hub } = reads;
   if (options.continue !== "") {
     const token = decodeContinue(options.continue);
-    if (options.resourceVersion !== "" && options.resourceVersion !== "0") throw badRequest("specifying resource version is not allowed when using continue");
-    const start = filter.prefix.length > resource.cache.prefix.length && !token.start.includes("/") ? filter.prefix + token.start : resource.cache.prefix + token.start;
+    if (options.resourceVersion !== "" && options.resourceVersion !== "0")
+      throw badRequest("specifying resource version is not allowed when using continue");
+    const start =
+      filter.prefix.length > resource.cache.prefix.length && !token.start.includes("/")
+        ? filter.prefix + token.start
+        : resource.cache.prefix + token.start;
     if (token.revision < 0) return fromCache(hub, resource, filter, options.limit, start);
     return await atRevision(reads, resource, filter, options.limit, token.revision, start, true);
   }
@@ -98,7 +118,15 @@ function fromCache(hub: CacheHub, resource: ServedResource, filter: Filter, limi
 }
 
 /** The list as it was at `revision`: from the cache if nothing has changed since, otherwise from the store's history. */
-async function atRevision(reads: Reads, resource: ServedResource, filter: Filter, limit: number, revision: number, start: string, continued: boolean): Promise<Selection> {
+async function atRevision(
+  reads: Reads,
+  resource: ServedResource,
+  filter: Filter,
+  limit: number,
+  revision: number,
+  start: string,
+  continued: boolean,
+): Promise<Selection> {
   const { cache } = resource;
   if (cache.lastChange <= revision && reads.hub.revision >= revision) {
     return { ...page(cache.range(filter.prefix, start), filter, limit), revision };
@@ -106,11 +134,21 @@ async function atRevision(reads: Reads, resource: ServedResource, filter: Filter
   try {
     const from = start < filter.prefix ? filter.prefix : start;
     const found = await reads.store.range(from, { end: prefixEnd(filter.prefix), revision });
-    return { ...page(found.kvs.map((kv) => cache.entryOf(kv)), filter, limit), revision };
+    return {
+      ...page(
+        found.kvs.map((kv) => cache.entryOf(kv)),
+        filter,
+        limit,
+      ),
+      revision,
+    };
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== "compacted") throw error;
     if (!continued) throw expired("The resourceVersion for the provided list is too old.");
-    throw apiError("Expired", "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.");
+    throw apiError(
+      "Expired",
+      "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.",
+    );
   }
 }
 
@@ -138,7 +176,10 @@ async function waitFor(reads: Reads, revision: number): Promise<void> {
   timer.cancel();
   if (reached) return;
   const message = `Too large resource version: ${revision}, current: ${reads.hub.revision}`;
-  throw apiError("Timeout", `Timeout: ${message}`, { retryAfterSeconds: 1, causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }] });
+  throw apiError("Timeout", `Timeout: ${message}`, {
+    retryAfterSeconds: 1,
+    causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
+  });
 }
 
 /** A watch that has begun. The caller takes from the watcher until it ends. */
@@ -150,22 +191,43 @@ export async function watch(reads: Reads, place: Place, minTimeoutSeconds: numbe
   const matches = (entry: Entry): boolean => entry.key.startsWith(filter.prefix) && (filter.matches?.(entry) ?? true);
   const since = parseResourceVersion(options.resourceVersion);
   const initialEvents = options.sendInitialEvents ?? since === 0;
-  if (options.sendInitialEvents === true) await waitFor(reads, since === 0 && options.resourceVersion === "" ? reads.store.revision : since);
-  const initial = !initialEvents ? [] : filter.key === undefined ? resource.cache.select(filter.prefix, filter.matches) : [resource.cache.get(filter.key)].filter((entry) => entry !== undefined && matches(entry)) as Entry[];
+  if (options.sendInitialEvents === true)
+    await waitFor(reads, since === 0 && options.resourceVersion === "" ? reads.store.revision : since);
+  const initial = !initialEvents
+    ? []
+    : filter.key === undefined
+      ? resource.cache.select(filter.prefix, filter.matches)
+      : ([resource.cache.get(filter.key)].filter((entry) => entry !== undefined && matches(entry)) as Entry[]);
   const from = initialEvents || since === 0 ? hub.revision : since;
   const watcher = resource.cache.watch(
-    { matches, since: from, initial, markInitialEnd: options.sendInitialEvents === true && options.allowBookmarks, bookmarks: options.allowBookmarks, capacity: watchCapacity + initial.length },
+    {
+      matches,
+      since: from,
+      initial,
+      markInitialEnd: options.sendInitialEvents === true && options.allowBookmarks,
+      bookmarks: options.allowBookmarks,
+      capacity: watchCapacity + initial.length,
+    },
     hub.revision,
   );
-  if (watcher === undefined) return { kind: "object", code: 410, object: expired(`too old resource version: ${since} (${resource.cache.oldestWatchable})`).status };
+  if (watcher === undefined)
+    return {
+      kind: "object",
+      code: 410,
+      object: expired(`too old resource version: ${since} (${resource.cache.oldestWatchable})`).status,
+    };
   endLater(reads.clock, watcher, options.timeoutSeconds ?? minTimeoutSeconds, place.signal);
   return { kind: "watch", resource, watcher };
 }
 
 function endLater(clock: Clock, watcher: CacheWatcher, seconds: number, signal: AbortSignal | undefined): void {
   const timer = clock.after(Math.max(0, seconds) * 1_000, () => watcher.end("closed"));
-  signal?.addEventListener("abort", () => {
-    timer.cancel();
-    watcher.end("closed");
-  }, { once: true });
+  signal?.addEventListener(
+    "abort",
+    () => {
+      timer.cancel();
+      watcher.end("closed");
+    },
+    { once: true },
+  );
 }

@@ -42,13 +42,28 @@ export function updateRules(request: Pick<WriteRequest, "resource" | "subresourc
   const { rules } = request.resource.strategy;
   const prepare = request.subresource === "status" ? rules.prepareForStatusUpdate : rules.prepareForUpdate;
   const validate = request.subresource === "status" ? rules.validateStatusUpdate : rules.validateUpdate;
-  return { ...(prepare === undefined ? {} : { prepare: (next, old) => prepare(next, old) as ApiObject }), ...(validate === undefined ? {} : { validate: (next, old) => validate(next, old) }) };
+  return {
+    ...(prepare === undefined ? {} : { prepare: (next, old) => prepare(next, old) as ApiObject }),
+    ...(validate === undefined ? {} : { validate: (next, old) => validate(next, old) }),
+  };
 }
 
-export function admissionContext(request: WriteRequest, operation: AdmissionContext["operation"], name: string, old?: Stored<ApiObject>): AdmissionContext {
+export function admissionContext(
+  request: WriteRequest,
+  operation: AdmissionContext["operation"],
+  name: string,
+  old?: Stored<ApiObject>,
+): AdmissionContext {
   return {
-    operation, type: request.resource.type, subresource: request.subresource, namespace: request.namespace, name, user: request.user,
-    dryRun: request.options.dryRun, ...(old === undefined ? {} : { old }), warn: request.warn,
+    operation,
+    type: request.resource.type,
+    subresource: request.subresource,
+    namespace: request.namespace,
+    name,
+    user: request.user,
+    dryRun: request.options.dryRun,
+    ...(old === undefined ? {} : { old }),
+    warn: request.warn,
   };
 }
 
@@ -79,7 +94,14 @@ export async function validateAdmission(writes: Writes, object: ApiObject | unde
 export function managerOf(options: Pick<WriteOptions, "fieldManager">, userAgent: string): string {
   if (options.fieldManager !== "") return options.fieldManager;
   const product = (userAgent.split("/")[0] ?? "").replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, "");
-  return product === "" ? "unknown" : Buffer.byteLength(product) <= 128 ? product : Buffer.from(product).subarray(0, 128).toString("utf8").replace(/\ufffd+$/u, "");
+  return product === ""
+    ? "unknown"
+    : Buffer.byteLength(product) <= 128
+      ? product
+      : Buffer.from(product)
+          .subarray(0, 128)
+          .toString("utf8")
+          .replace(/\ufffd+$/u, "");
 }
 
 /** RFC 3339 in seconds. */

@@ -1,5 +1,5 @@
 // A served resource: a built-in kind or a custom one, its place in the store and its cache.
-import { type ApiObject, type ResourceType, qualified } from "#api";
+import { type ApiObject, qualified, type ResourceType } from "#api";
 import type { ResourceCache } from "../cache/resource-cache.ts";
 import type { TableKind } from "../tables/table.ts";
 import type { SelectableFields } from "./selectable-fields.ts";
@@ -17,6 +17,14 @@ export interface ServedResource {
   readonly convert?: { readonly toStored: (object: ApiObject) => ApiObject; readonly toServed: (object: ApiObject) => ApiObject };
   /** Table columns of a custom resource; built-in kinds have theirs in tables/columns.ts. */
   readonly table?: TableKind;
+  /** Where a custom resource keeps what its Scale says. */
+  readonly scale?: {
+    readonly specReplicasPath: string;
+    readonly statusReplicasPath: string;
+    readonly labelSelectorPath?: string;
+  };
+  /** Told in a Warning with every answer. */
+  readonly deprecation?: string;
   /** True for resources that a CustomResourceDefinition serves. */
   readonly custom: boolean;
 }
@@ -24,4 +32,5 @@ export interface ServedResource {
 export const resourceText = (resource: ServedResource): string => qualified(resource.type);
 
 export const toStored = (resource: ServedResource, object: ApiObject): ApiObject => resource.convert?.toStored(object) ?? object;
-export const toServed = <T extends ApiObject>(resource: ServedResource, object: T): T => (resource.convert?.toServed(object) as T | undefined) ?? object;
+export const toServed = <T extends ApiObject>(resource: ServedResource, object: T): T =>
+  (resource.convert?.toServed(object) as T | undefined) ?? object;

@@ -10,14 +10,17 @@ export interface SelectableFields {
 }
 
 type Loose = { readonly [key: string]: unknown };
-const at = (object: unknown, path: string): unknown => path.split(".").reduce<unknown>((value, key) => (value as Loose | undefined | null)?.[key], object);
+const at = (object: unknown, path: string): unknown =>
+  path.split(".").reduce<unknown>((value, key) => (value as Loose | undefined | null)?.[key], object);
 const same = (names: readonly string[]): Record<string, string> => Object.fromEntries(names.map((name) => [name, name]));
 const notSupported = (field: string): string => `field label not supported: ${field}`;
 const text = (value: unknown): string => (value === undefined || value === null ? "" : String(value));
 
 /** Fields whose selector name is their path; absent strings are "". */
 function byPath(...paths: readonly (readonly [path: string, absent: string] | string)[]): SelectableFields {
-  const fields = paths.map((path) => (typeof path === "string" ? { name: path, absent: "" } : { name: path[0], absent: path[1] }));
+  const fields = paths.map((path) =>
+    typeof path === "string" ? { name: path, absent: "" } : { name: path[0], absent: path[1] },
+  );
   return {
     names: same(fields.map((field) => field.name)),
     unknown: notSupported,
@@ -26,12 +29,33 @@ function byPath(...paths: readonly (readonly [path: string, absent: string] | st
 }
 
 interface PodLike {
-  readonly spec?: { readonly nodeName?: string; readonly restartPolicy?: string; readonly schedulerName?: string; readonly serviceAccountName?: string; readonly hostNetwork?: boolean };
-  readonly status?: { readonly phase?: string; readonly podIP?: string; readonly podIPs?: readonly { readonly ip?: string }[]; readonly nominatedNodeName?: string };
+  readonly spec?: {
+    readonly nodeName?: string;
+    readonly restartPolicy?: string;
+    readonly schedulerName?: string;
+    readonly serviceAccountName?: string;
+    readonly hostNetwork?: boolean;
+  };
+  readonly status?: {
+    readonly phase?: string;
+    readonly podIP?: string;
+    readonly podIPs?: readonly { readonly ip?: string }[];
+    readonly nominatedNodeName?: string;
+  };
 }
 
 const pods: SelectableFields = {
-  names: same(["spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork", "status.phase", "status.podIP", "status.podIPs", "status.nominatedNodeName"]),
+  names: same([
+    "spec.nodeName",
+    "spec.restartPolicy",
+    "spec.schedulerName",
+    "spec.serviceAccountName",
+    "spec.hostNetwork",
+    "status.phase",
+    "status.podIP",
+    "status.podIPs",
+    "status.nominatedNodeName",
+  ]),
   unknown: notSupported,
   of: (object) => {
     const { spec, status } = object as PodLike;
@@ -59,7 +83,10 @@ const events: SelectableFields = {
     const component = text(at(event, "source.component")) || text(event["reportingComponent"]);
     return {
       ...Object.fromEntries(eventPaths.map((path) => [`involvedObject.${path}`, text(at(event, `involvedObject.${path}`))])),
-      reason: text(event["reason"]), reportingComponent: text(event["reportingComponent"]), source: component, type: text(event["type"]),
+      reason: text(event["reason"]),
+      reportingComponent: text(event["reportingComponent"]),
+      source: component,
+      type: text(event["type"]),
     };
   },
 };
@@ -67,7 +94,12 @@ const events: SelectableFields = {
 /** Of events.k8s.io: its own names for the fields of the stored core Event. */
 export const eventsV1Fields: SelectableFields = {
   ...events,
-  names: { ...Object.fromEntries(eventPaths.map((path) => [`regarding.${path}`, `involvedObject.${path}`])), reason: "reason", reportingController: "reportingComponent", type: "type" },
+  names: {
+    ...Object.fromEntries(eventPaths.map((path) => [`regarding.${path}`, `involvedObject.${path}`])),
+    reason: "reason",
+    reportingController: "reportingComponent",
+    type: "type",
+  },
 };
 
 export const noFields: SelectableFields = {
@@ -85,7 +117,10 @@ const table: Readonly<Record<string, SelectableFields>> = {
   namespaces: byPath("status.phase"),
   services: byPath("spec.clusterIP", "spec.type"),
   replicationcontrollers: byPath(["status.replicas", "0"]),
-  "jobs.batch": { ...byPath(["status.successful", "0"]), unknown: (field) => `field label ${JSON.stringify(field)} not supported for Job` },
+  "jobs.batch": {
+    ...byPath(["status.successful", "0"]),
+    unknown: (field) => `field label ${JSON.stringify(field)} not supported for Job`,
+  },
   "certificatesigningrequests.certificates.k8s.io": byPath("spec.signerName"),
   "resourceslices.resource.k8s.io": byPath("spec.nodeName", "spec.driver"),
 };

@@ -21,6 +21,8 @@ export function builtInKeyPrefix(type: Pick<ResourceType, "group" | "plural">): 
 }
 
 /** "/registry/stable.example.com/crontabs/". */
-export const customKeyPrefix = (type: Pick<ResourceType, "group" | "plural">): string => `${registryPrefix}${type.group}/${type.plural}/`;
+export const customKeyPrefix = (type: Pick<ResourceType, "group" | "plural">): string =>
+  `${registryPrefix}${type.group}/${type.plural}/`;
 
-export const objectKey = (prefix: string, namespace: string, name: string): Key => keyFromText(namespace === "" ? `${prefix}${name}` : `${prefix}${namespace}/${name}`);
+export const objectKey = (prefix: string, namespace: string, name: string): Key =>
+  keyFromText(namespace === "" ? `${prefix}${name}` : `${prefix}${namespace}/${name}`);

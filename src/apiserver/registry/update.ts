@@ -1,11 +1,42 @@
 // update: read, change, check, compare-and-set; again when somebody else was faster and the caller did not insist on a revision.
-import { type ApiObject, apiError, apiVersionOf, conflict, deepEqual, invalid, invalidValue, notFound, type Stored, updateManagedFields } from "#api";
+import {
+  type ApiObject,
+  apiError,
+  apiVersionOf,
+  conflict,
+  deepEqual,
+  invalid,
+  invalidValue,
+  notFound,
+  type Stored,
+  updateManagedFields,
+} from "#api";
 import type { Entry } from "../cache/entry.ts";
 import { createAdmitted } from "./create.ts";
 import { finishDeletion, isReadyToGo } from "./finalize.ts";
-import { checkName, dedupeOwners, keepSystemMeta, placeInNamespace, sameState, withGeneration, withMeta, withOwnership, withoutStatus, withStatus } from "./metadata.ts";
+import {
+  checkName,
+  dedupeOwners,
+  keepSystemMeta,
+  placeInNamespace,
+  sameState,
+  withGeneration,
+  withMeta,
+  withOwnership,
+  withoutStatus,
+  withStatus,
+} from "./metadata.ts";
 import { unstoredEntry } from "./object-store.ts";
-import { admissionContext, admit, managerOf, timeText, updateRules, validateAdmission, type WriteRequest, type Writes } from "./request.ts";
+import {
+  admissionContext,
+  admit,
+  managerOf,
+  timeText,
+  updateRules,
+  validateAdmission,
+  type WriteRequest,
+  type Writes,
+} from "./request.ts";
 import { toServed, toStored } from "./resource.ts";
 
 export interface Written {
@@ -23,9 +54,9 @@ export async function update(writes: Writes, request: WriteRequest, object: ApiO
   const { resource } = request;
   const placed = dedupeOwners(placeInNamespace(object, resource.type.namespaced, request.namespace), request.warn);
   checkName(placed, request.name, request.namespace);
-  return await guaranteedUpdate(writes, request, (live, time) => owned(request, placed, live, time),
-    { createsWhenAbsent: resource.strategy.rules.createOnUpdate && request.subresource === "" },
-  );
+  return await guaranteedUpdate(writes, request, (live, time) => owned(request, placed, live, time), {
+    createsWhenAbsent: resource.strategy.rules.createOnUpdate && request.subresource === "",
+  });
 }
 
 /** The object with the managed fields of a write that is no apply. */
@@ -35,7 +66,15 @@ export function owned(request: WriteRequest, next: ApiObject, live: Stored<ApiOb
   const { prepare } = updateRules(request);
   const kept = live === undefined ? (rules.status ? withoutStatus(next) : next) : (prepare?.(next, live) ?? next);
   return withOwnership(next, kept, (object) =>
-    updateManagedFields({ live, next: object, manager: managerOf(options, request.userAgent), subresource, apiVersion: apiVersionOf(resource.type), time, schema }),
+    updateManagedFields({
+      live,
+      next: object,
+      manager: managerOf(options, request.userAgent),
+      subresource,
+      apiVersion: apiVersionOf(resource.type),
+      time,
+      schema,
+    }),
   );
 }
 
@@ -48,7 +87,12 @@ export interface UpdateMode {
 const uidPrecondition = (key: string, wanted: string, actual: string): string =>
   `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${actual}`;
 
-export async function guaranteedUpdate(writes: Writes, request: WriteRequest, change: Change, mode: UpdateMode): Promise<Written> {
+export async function guaranteedUpdate(
+  writes: Writes,
+  request: WriteRequest,
+  change: Change,
+  mode: UpdateMode,
+): Promise<Written> {
   const { resource, name, namespace } = request;
   let existing = writes.objects.current(resource, namespace, name);
   for (;;) {
@@ -63,7 +107,13 @@ export async function guaranteedUpdate(writes: Writes, request: WriteRequest, ch
   }
 }
 
-async function createInstead(writes: Writes, request: WriteRequest, change: Change, mode: UpdateMode, time: string): Promise<Entry> {
+async function createInstead(
+  writes: Writes,
+  request: WriteRequest,
+  change: Change,
+  mode: UpdateMode,
+  time: string,
+): Promise<Entry> {
   const { resource, name } = request;
   const wanted = mode.createsWhenAbsent ? await change(undefined, time) : undefined;
   if (wanted === undefined) throw notFound(resource.type, name);
@@ -71,14 +121,26 @@ async function createInstead(writes: Writes, request: WriteRequest, change: Chan
   const { uid } = wanted.metadata;
   if (uid !== undefined && uid !== "") {
     const key = writes.objects.keyOf(resource, request.namespace, name);
-    throw conflict(resource.type, name, mode.applies === true ? `uid mismatch: the provided object specified uid ${uid}, and no existing object was found` : uidPrecondition(key, uid, ""));
+    throw conflict(
+      resource.type,
+      name,
+      mode.applies === true
+        ? `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`
+        : uidPrecondition(key, uid, ""),
+    );
   }
   const admitted = await admit(writes, wanted, admissionContext(request, "CREATE", name));
   return await createAdmitted(writes, request, withMeta(admitted, { resourceVersion: undefined }), time);
 }
 
 /** Undefined: somebody else was faster. */
-async function tryUpdate(writes: Writes, request: WriteRequest, existing: Entry, change: Change, time: string): Promise<Entry | undefined> {
+async function tryUpdate(
+  writes: Writes,
+  request: WriteRequest,
+  existing: Entry,
+  change: Change,
+  time: string,
+): Promise<Entry | undefined> {
   const { resource, name, options, subresource } = request;
   const { type, strategy } = resource;
   const { rules } = strategy;
@@ -92,7 +154,10 @@ async function tryUpdate(writes: Writes, request: WriteRequest, existing: Entry,
     throw conflict(type, name, uidPrecondition(existing.key, uid, old.metadata.uid));
   }
   if (resourceVersion === "" || resourceVersion === "0") {
-    if (!rules.unconditionalUpdate) throw invalid(type, name, [invalidValue("metadata.resourceVersion", 0, "must be specified for an update")]);
+    if (!rules.unconditionalUpdate)
+      throw invalid(resource.custom ? { group: type.group, kind: type.plural } : type, name, [
+        invalidValue("metadata.resourceVersion", 0, "must be specified for an update"),
+      ]);
   } else if (!/^[0-9]+$/.test(resourceVersion)) {
     throw apiError("", `strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`);
   } else if (resourceVersion !== old.metadata.resourceVersion) throw conflict(type, name, modified);
@@ -102,7 +167,10 @@ async function tryUpdate(writes: Writes, request: WriteRequest, existing: Entry,
   if (errors.length > 0) throw invalid(type, name, errors);
   for (const warning of rules.warnings?.(next, old) ?? []) request.warn(warning);
 
-  const allocation = type.group === "" && type.kind === "Service" && subresource === "" ? await writes.security()?.allocateService(next, old, options.dryRun) : undefined;
+  const allocation =
+    type.group === "" && type.kind === "Service" && subresource === ""
+      ? await writes.security()?.allocateService(next, old, options.dryRun)
+      : undefined;
   try {
     const final = allocation?.object ?? next;
     await validateAdmission(writes, final, context);
@@ -117,25 +185,36 @@ async function tryUpdate(writes: Writes, request: WriteRequest, existing: Entry,
 }
 
 function prepared(request: WriteRequest, admitted: ApiObject, old: Stored<ApiObject>): ApiObject {
-  const { rules } = request.resource.strategy;
+  const { rules, generationOf } = request.resource.strategy;
   let next = withGeneration(admitted, old.metadata.generation);
   next = updateRules(request).prepare?.(next, old) ?? next;
   next = withStatus(keepSystemMeta(next, old), request.resource.strategy.emptyStatus);
-  if (rules.generation && request.subresource !== "status" && !deepEqual(specOf(next), specOf(old))) next = withGeneration(next, (old.metadata.generation ?? 0) + 1);
+  if (
+    rules.generation &&
+    request.subresource !== "status" &&
+    !deepEqual((generationOf ?? specOf)(next), (generationOf ?? specOf)(old))
+  )
+    next = withGeneration(next, (old.metadata.generation ?? 0) + 1);
   return next;
 }
 
 const specOf = (object: ApiObject): unknown => (object as { readonly spec?: unknown }).spec;
 
-async function store(writes: Writes, request: WriteRequest, existing: Entry, old: Stored<ApiObject>, next: ApiObject): Promise<Entry | undefined> {
+async function store(
+  writes: Writes,
+  request: WriteRequest,
+  existing: Entry,
+  old: Stored<ApiObject>,
+  next: ApiObject,
+): Promise<Entry | undefined> {
   const { resource, options } = request;
   if (isReadyToGo(resource, next)) {
-    if (options.dryRun) return unstoredEntry(resource, toStored(resource, next));
+    if (options.dryRun) return unstoredEntry(toStored(resource, next));
     const gone = await finishDeletion(writes, resource, existing);
-    return gone === undefined ? undefined : unstoredEntry(resource, toStored(resource, next));
+    return gone === undefined ? undefined : unstoredEntry(toStored(resource, next));
   }
   if (sameState(next, old)) return existing;
   const stored = toStored(resource, next);
-  if (options.dryRun) return unstoredEntry(resource, withMeta(stored, { resourceVersion: old.metadata.resourceVersion }));
+  if (options.dryRun) return unstoredEntry(withMeta(stored, { resourceVersion: old.metadata.resourceVersion }));
   return await writes.objects.replace(resource, existing, stored);
 }

@@ -1,5 +1,5 @@
 // From a request on a stored resource to the registry: options, bodies, and the form of the answer.
-import { apiError, type ApiObject, badRequest, DecodeError, type DeleteOptions, decodeTyped, objectSchema } from "#api";
+import { type ApiObject, apiError, badRequest, DecodeError, type DeleteOptions, decodeTyped, objectSchema } from "#api";
 import type { UserInfo } from "#client";
 import type { Answer } from "../answer.ts";
 import { bodyFormat, decodeObject, type ExpectedKind, isRegistered, type RawBody, type RequestBody, rawBody } from "../body.ts";
@@ -33,12 +33,25 @@ export interface VerbRequest {
 }
 
 export const expectedKind = (resource: ServedResource): ExpectedKind => ({
-  group: resource.type.group, version: resource.type.version, kind: resource.type.kind, schema: resource.strategy.schema, strictKind: resource.custom,
+  group: resource.type.group,
+  version: resource.type.version,
+  kind: resource.type.kind,
+  schema: resource.strategy.schema,
+  strictKind: resource.custom,
+  ...(resource.strategy.decode === undefined ? {} : { decode: resource.strategy.decode }),
 });
 
 export const writeRequest = (request: VerbRequest, options: WriteRequest["options"]): WriteRequest => ({
-  resource: request.resource, namespace: request.namespace, name: request.name, subresource: request.subresource, options, user: request.user, userAgent: request.userAgent,
-  warn: (message) => request.warn(message), authorize: (verb) => request.authorize(verb), ...(request.special === undefined ? {} : { special: request.special }),
+  resource: request.resource,
+  namespace: request.namespace,
+  name: request.name,
+  subresource: request.subresource,
+  options,
+  user: request.user,
+  userAgent: request.userAgent,
+  warn: (message) => request.warn(message),
+  authorize: (verb) => request.authorize(verb),
+  ...(request.special === undefined ? {} : { special: request.special }),
 });
 
 function decoded(request: VerbRequest, options: WriteRequest["options"]): ApiObject {
@@ -82,7 +95,10 @@ function bodyOptions(body: RequestBody): DeleteOptions {
   const { value } = optionsBody(body);
   const { kind } = (value ?? {}) as { kind?: unknown };
   if (kind !== undefined && kind !== "" && kind !== "DeleteOptions") {
-    if (!isRegistered("", "v1", String(kind))) throw badRequest(`no kind ${JSON.stringify(kind)} is registered for version "v1" in scheme "pkg/apis/meta/internalversion/scheme/register.go:27"`);
+    if (!isRegistered("", "v1", String(kind)))
+      throw badRequest(
+        `no kind ${JSON.stringify(kind)} is registered for version "v1" in scheme "pkg/apis/meta/internalversion/scheme/register.go:27"`,
+      );
     throw badRequest("decoded object cannot be converted to DeleteOptions");
   }
   try {
@@ -107,7 +123,8 @@ function optionsBody(body: RequestBody): RawBody {
 export async function deleteVerb(writes: Writes, request: VerbRequest): Promise<Answer> {
   const options = deleteOptions(request);
   const deletion = await remove(writes, deleteRequest(request, options), options);
-  if (deletion.entry !== undefined) return { kind: "entry", code: deletion.code, resource: request.resource, entry: deletion.entry };
+  if (deletion.entry !== undefined)
+    return { kind: "entry", code: deletion.code, resource: request.resource, entry: deletion.entry };
   return { kind: "object", code: deletion.code, object: deletion.status };
 }
 
@@ -133,4 +150,5 @@ export async function deleteCollectionVerb(reads: Reads, writes: Writes, request
 }
 
 export const noSuchResource = (): Error => apiError("NotFound", "the server could not find the requested resource", {});
-export const notAllowed = (): Error => apiError("MethodNotAllowed", "the server does not allow this method on the requested resource", {});
+export const notAllowed = (): Error =>
+  apiError("MethodNotAllowed", "the server does not allow this method on the requested resource", {});

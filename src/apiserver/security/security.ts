@@ -13,6 +13,7 @@ import type {
   RequestInfo,
 } from "../contract.ts";
 import { admissionPlugins } from "./admission/plugins.ts";
+import { createWebhookDialer, type WebhookDialer } from "./admission/webhooks/dialer.ts";
 import { type Allocation, ServiceAllocator } from "./allocation/services.ts";
 import { anonymousUser, createAuthenticator, type TokenAuthenticators } from "./authentication/authenticator.ts";
 import { Impersonation } from "./authentication/impersonation.ts";
@@ -51,6 +52,8 @@ export interface SecurityOptions {
   /** As upstream's --enable-admission-plugins and --disable-admission-plugins. NodeRestriction is on only when enabled here. */
   readonly enableAdmission?: readonly string[];
   readonly disableAdmission?: readonly string[];
+  /** How admission webhooks are called; over HTTPS unless told. */
+  readonly webhooks?: WebhookDialer;
   /** CIDRs of service addresses, the first one is the default family: ["10.96.0.0/16"]. */
   readonly serviceRanges: readonly string[];
   /** Inclusive; [30000, 32767] unless told. */
@@ -108,12 +111,15 @@ export function createSecurity(options: SecurityOptions): Security {
   const byMode = { Node: node ?? alwaysDeny, RBAC: rbac, AlwaysAllow: alwaysAllow, AlwaysDeny: alwaysDeny };
   const authorizer = firstOf([mastersAuthorizer, ...modes.map((mode) => byMode[mode])]);
   const impersonation = new Impersonation(authorizer);
+  const webhooks = options.webhooks ?? createWebhookDialer();
   const admission = admissionPlugins({
     reader,
     writer,
     clock,
     random,
     authorizer,
+    log: options.log,
+    webhooks,
     enable: options.enableAdmission,
     disable: options.disableAdmission,
   });
@@ -170,7 +176,7 @@ export function createSecurity(options: SecurityOptions): Security {
     },
     publish: (advertised) => publishMasterService({ reader, writer, ranges: options.serviceRanges }, advertised),
     [Symbol.dispose]: () => {
-      for (const part of [rbac, node, services, admission]) part?.[Symbol.dispose]();
+      for (const part of [rbac, node, services, admission, webhooks]) part?.[Symbol.dispose]();
     },
   };
 }

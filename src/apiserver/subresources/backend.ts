@@ -1,5 +1,5 @@
 // Where a request is passed on to: a kubelet, a pod, a service. How the connection is made is the border's business (http/outbound.ts).
-import { apiError, badRequest, endpointSlices, notFound, nodes, pods, type Pod, services, type Stored } from "#api";
+import { apiError, badRequest, endpointSlices, nodes, notFound, type Pod, pods, type Stored, services } from "#api";
 import type { ObjectReader } from "../contract.ts";
 
 /** An HTTP server that answers in our place. */
@@ -23,13 +23,26 @@ export function kubeletBackend(reader: ObjectReader, nodeName: string): Backend 
   const addresses = node.status?.addresses ?? [];
   for (const type of addressOrder) {
     const found = addresses.find((address) => address.type === type && address.address !== "");
-    if (found !== undefined) return { scheme: "https", host: found.address, port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? kubeletPort, kubelet: true, node: nodeName };
+    if (found !== undefined)
+      return {
+        scheme: "https",
+        host: found.address,
+        port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? kubeletPort,
+        kubelet: true,
+        node: nodeName,
+      };
   }
-  throw apiError("", `no preferred addresses found; known addresses: [${addresses.map((address) => `{${address.type} ${address.address}}`).join(" ")}]`);
+  throw apiError(
+    "",
+    `no preferred addresses found; known addresses: [${addresses.map((address) => `{${address.type} ${address.address}}`).join(" ")}]`,
+  );
 }
 
 /** "[scheme:]name[:port]", as the proxy paths write it. */
-export function splitTarget(text: string, kind: "pod" | "service" | "node"): { readonly scheme: "http" | "https"; readonly name: string; readonly port: string } {
+export function splitTarget(
+  text: string,
+  kind: "pod" | "service" | "node",
+): { readonly scheme: "http" | "https"; readonly name: string; readonly port: string } {
   const parts = text.split(":");
   const refuse = (): Error => badRequest(`invalid ${kind} request ${JSON.stringify(text)}`);
   if (parts.length > 3) throw refuse();
@@ -58,13 +71,25 @@ function podPort(pod: Stored<Pod>, port: string, scheme: string): number {
   return found?.containerPort ?? (scheme === "https" ? 443 : 80);
 }
 
-export function serviceBackend(reader: ObjectReader, namespace: string, target: string, pick: (below: number) => number): Backend {
+export function serviceBackend(
+  reader: ObjectReader,
+  namespace: string,
+  target: string,
+  pick: (below: number) => number,
+): Backend {
   const { scheme, name, port } = splitTarget(target, "service");
   const service = reader.get(services, { namespace, name });
   if (service === undefined) throw notFound(services, name);
   const servicePorts = service.spec?.ports ?? [];
-  const servicePort = port === "" && servicePorts.length === 1 ? servicePorts[0] : servicePorts.find((other) => (other.name ?? "") === port || String(other.port) === port);
-  if (servicePort === undefined) throw apiError("ServiceUnavailable", `no service port ${port === "" ? '""' : port} found for service ${JSON.stringify(name)}`);
+  const servicePort =
+    port === "" && servicePorts.length === 1
+      ? servicePorts[0]
+      : servicePorts.find((other) => (other.name ?? "") === port || String(other.port) === port);
+  if (servicePort === undefined)
+    throw apiError(
+      "ServiceUnavailable",
+      `no service port ${port === "" ? '""' : port} found for service ${JSON.stringify(name)}`,
+    );
   const candidates: { host: string; port: number }[] = [];
   for (const slice of reader.list(endpointSlices, namespace)) {
     if (slice.metadata.labels?.["kubernetes.io/service-name"] !== name) continue;
@@ -79,4 +104,3 @@ export function serviceBackend(reader: ObjectReader, namespace: string, target: 
   if (chosen === undefined) throw apiError("ServiceUnavailable", `no endpoints available for service ${JSON.stringify(target)}`);
   return { scheme, ...chosen, kubelet: false };
 }
-

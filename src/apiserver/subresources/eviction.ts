@@ -1,5 +1,18 @@
 // pods/eviction: a deletion that respects the pod's disruption budget.
-import { type ApiObject, apiError, badRequest, type DeleteOptions, forbidden, isConflict, labelSelector, notFound, objectSchema, podDisruptionBudgets, selectorMatches, type Stored } from "#api";
+import {
+  type ApiObject,
+  apiError,
+  badRequest,
+  type DeleteOptions,
+  forbidden,
+  isConflict,
+  labelSelector,
+  notFound,
+  objectSchema,
+  podDisruptionBudgets,
+  type Stored,
+  selectorMatches,
+} from "#api";
 import type { Answer } from "../answer.ts";
 import { decodeObject, type ExpectedKind } from "../body.ts";
 import type { ObjectReader, ObjectWriter } from "../contract.ts";
@@ -13,19 +26,32 @@ interface Eviction extends ApiObject {
 }
 
 interface Pod extends ApiObject {
-  readonly status?: { readonly phase?: string; readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+  readonly status?: {
+    readonly phase?: string;
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+  };
 }
 
 interface Budget extends ApiObject {
   readonly spec?: { readonly selector?: never; readonly unhealthyPodEvictionPolicy?: string };
   readonly status?: {
-    readonly observedGeneration?: number; readonly disruptionsAllowed?: number; readonly currentHealthy?: number; readonly desiredHealthy?: number; readonly disruptedPods?: Readonly<Record<string, string>>;
+    readonly observedGeneration?: number;
+    readonly disruptionsAllowed?: number;
+    readonly currentHealthy?: number;
+    readonly desiredHealthy?: number;
+    readonly disruptedPods?: Readonly<Record<string, string>>;
   };
 }
 
 const maxDisrupted = 2_000;
 const success = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 };
-const expected = (): ExpectedKind => ({ group: "policy", version: "v1", kind: "Eviction", schema: objectSchema("io.k8s.api.policy.v1.Eviction"), strictKind: false });
+const expected = (): ExpectedKind => ({
+  group: "policy",
+  version: "v1",
+  kind: "Eviction",
+  schema: objectSchema("io.k8s.api.policy.v1.Eviction"),
+  strictKind: false,
+});
 
 export interface EvictionDeps {
   readonly writes: Writes;
@@ -45,7 +71,11 @@ export async function evict(deps: EvictionDeps, request: VerbRequest): Promise<A
   const dryRun = options.dryRun || (deletion.dryRun ?? []).length > 0;
   if (!withoutBudget(pod)) await askBudget(deps, pod, dryRun);
   const request2 = deleteRequest(request, dryRun ? { ...deletion, dryRun: ["All"] } : deletion);
-  await remove(deps.writes, { ...request2, subresource: "" }, { ...deletion, preconditions: { uid: pod.metadata.uid, ...deletion.preconditions } });
+  await remove(
+    deps.writes,
+    { ...request2, subresource: "" },
+    { ...deletion, preconditions: { uid: pod.metadata.uid, ...deletion.preconditions } },
+  );
   return { kind: "object", code: 201, object: success };
 }
 
@@ -56,16 +86,23 @@ function withoutBudget(pod: Pod): boolean {
 }
 
 async function askBudget(deps: EvictionDeps, pod: Pod & Stored<ApiObject>, dryRun: boolean): Promise<void> {
-  const budgets = deps.reader.list(podDisruptionBudgets, pod.metadata.namespace ?? "").filter((budget) => selectorMatches(labelSelector((budget as Budget).spec?.selector), pod.metadata.labels));
+  const budgets = deps.reader
+    .list(podDisruptionBudgets, pod.metadata.namespace ?? "")
+    .filter((budget) => selectorMatches(labelSelector((budget as Budget).spec?.selector), pod.metadata.labels));
   if (budgets.length === 0) return;
-  if (budgets.length > 1) throw apiError("", "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
+  if (budgets.length > 1)
+    throw apiError("", "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
   const [budget] = budgets as unknown as (Budget & Stored<ApiObject>)[];
   if (budget === undefined) return;
   if (mayGoUnready(pod, budget)) return;
   const ref = { namespace: budget.metadata.namespace ?? "", name: budget.metadata.name };
   try {
     await deps.writer.update(podDisruptionBudgets, ref, (current) => {
-      const taken = takeOne(current as unknown as Budget & Stored<ApiObject>, pod.metadata.name, timeText(deps.writes.clock.now()));
+      const taken = takeOne(
+        current as unknown as Budget & Stored<ApiObject>,
+        pod.metadata.name,
+        timeText(deps.writes.clock.now()),
+      );
       return dryRun ? undefined : (taken as never);
     });
   } catch (error) {
@@ -87,13 +124,36 @@ const blocked = "Cannot evict pod as it would violate the pod's disruption budge
 
 function takeOne(budget: Budget & Stored<ApiObject>, podName: string, time: string): Budget {
   const { name, generation = 0 } = budget.metadata;
-  const { observedGeneration = 0, disruptionsAllowed = 0, currentHealthy = 0, desiredHealthy = 0, disruptedPods = {} } = budget.status ?? {};
-  if (observedGeneration < generation) throw tooMany(blocked, `The disruption budget ${name} is still being processed by the server.`, 10);
+  const {
+    observedGeneration = 0,
+    disruptionsAllowed = 0,
+    currentHealthy = 0,
+    desiredHealthy = 0,
+    disruptedPods = {},
+  } = budget.status ?? {};
+  if (observedGeneration < generation)
+    throw tooMany(blocked, `The disruption budget ${name} is still being processed by the server.`, 10);
   if (disruptionsAllowed < 0) throw forbidden(podDisruptionBudgets, name, "pdb disruptions allowed is negative");
-  if (Object.keys(disruptedPods).length > maxDisrupted) throw forbidden(podDisruptionBudgets, name, "DisruptedPods map too big - too many evictions not confirmed by PDB controller");
-  if (disruptionsAllowed === 0) throw tooMany(blocked, `The disruption budget ${name} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`, 0);
-  return { ...budget, status: { ...budget.status, disruptionsAllowed: disruptionsAllowed - 1, disruptedPods: { ...disruptedPods, [podName]: time } } };
+  if (Object.keys(disruptedPods).length > maxDisrupted)
+    throw forbidden(podDisruptionBudgets, name, "DisruptedPods map too big - too many evictions not confirmed by PDB controller");
+  if (disruptionsAllowed === 0)
+    throw tooMany(
+      blocked,
+      `The disruption budget ${name} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`,
+      0,
+    );
+  return {
+    ...budget,
+    status: {
+      ...budget.status,
+      disruptionsAllowed: disruptionsAllowed - 1,
+      disruptedPods: { ...disruptedPods, [podName]: time },
+    },
+  };
 }
 
 const tooMany = (message: string, cause: string, retryAfterSeconds: number): Error =>
-  apiError("TooManyRequests", message, { causes: [{ reason: "DisruptionBudget", message: cause }], ...(retryAfterSeconds === 0 ? {} : { retryAfterSeconds }) });
+  apiError("TooManyRequests", message, {
+    causes: [{ reason: "DisruptionBudget", message: cause }],
+    ...(retryAfterSeconds === 0 ? {} : { retryAfterSeconds }),
+  });

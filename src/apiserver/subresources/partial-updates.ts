@@ -16,7 +16,8 @@ interface Condition {
   readonly lastTransitionTime?: string;
 }
 
-const conditionsOf = (object: ApiObject): readonly Condition[] => ((object as Loose).status?.["conditions"] ?? []) as readonly Condition[];
+const conditionsOf = (object: ApiObject): readonly Condition[] =>
+  ((object as Loose).status?.["conditions"] ?? []) as readonly Condition[];
 
 /** Conditions get their times from the server; Approved, Denied and Failed stay once set. */
 export const approvalRules = (nowMs: () => number): SubresourceRules => ({
@@ -25,31 +26,44 @@ export const approvalRules = (nowMs: () => number): SubresourceRules => ({
     const before = conditionsOf(old);
     const conditions = conditionsOf(next).map((condition) => {
       const known = before.find((other) => other.type === condition.type);
-      const lastTransitionTime = condition.lastTransitionTime ?? (known !== undefined && known.status === condition.status ? known.lastTransitionTime : time);
+      const lastTransitionTime =
+        condition.lastTransitionTime ??
+        (known !== undefined && known.status === condition.status ? known.lastTransitionTime : time);
       return { ...condition, lastUpdateTime: condition.lastUpdateTime ?? known?.lastUpdateTime ?? time, lastTransitionTime };
     });
     const { status } = old as Loose;
-    return { ...old, metadata: { ...old.metadata, managedFields: next.metadata.managedFields, resourceVersion: next.metadata.resourceVersion }, status: { ...status, ...(conditions.length === 0 ? {} : { conditions }) } } as ApiObject;
+    return {
+      ...old,
+      metadata: { ...old.metadata, managedFields: next.metadata.managedFields, resourceVersion: next.metadata.resourceVersion },
+      status: { ...status, ...(conditions.length === 0 ? {} : { conditions }) },
+    } as ApiObject;
   },
   validate: (next, old) => {
     const now = conditionsOf(next);
     return conditionsOf(old)
-      .filter((condition) => ["Approved", "Denied", "Failed"].includes(condition.type) && !now.some((other) => other.type === condition.type))
-      .map((condition) => forbiddenField("status.conditions", `updates may not remove a condition of type ${JSON.stringify(condition.type)}`));
+      .filter(
+        (condition) =>
+          ["Approved", "Denied", "Failed"].includes(condition.type) && !now.some((other) => other.type === condition.type),
+      )
+      .map((condition) =>
+        forbiddenField("status.conditions", `updates may not remove a condition of type ${JSON.stringify(condition.type)}`),
+      );
   },
 });
 
 interface Container {
   readonly name: string;
 }
-const ephemeral = (object: ApiObject): readonly Container[] => ((object as Loose).spec?.["ephemeralContainers"] ?? []) as readonly Container[];
+const ephemeral = (object: ApiObject): readonly Container[] =>
+  ((object as Loose).spec?.["ephemeralContainers"] ?? []) as readonly Container[];
 
 export const ephemeralContainersRules = (rules: KindRules): SubresourceRules => ({
   prepare: (next, old) => {
     const containers = ephemeral(next);
     const { spec } = old as Loose;
     return {
-      ...old, metadata: { ...old.metadata, managedFields: next.metadata.managedFields, resourceVersion: next.metadata.resourceVersion },
+      ...old,
+      metadata: { ...old.metadata, managedFields: next.metadata.managedFields, resourceVersion: next.metadata.resourceVersion },
       spec: { ...spec, ...(containers.length === 0 ? {} : { ephemeralContainers: containers }) },
     } as ApiObject;
   },
@@ -58,8 +72,20 @@ export const ephemeralContainersRules = (rules: KindRules): SubresourceRules => 
     const now = ephemeral(next);
     for (const container of ephemeral(old)) {
       const same = now.find((other) => other.name === container.name);
-      if (same === undefined) errors.push(forbiddenField("spec.ephemeralContainers", `existing ephemeral containers ${JSON.stringify(container.name)} may not be removed\n`));
-      else if (!deepEqual(same, container)) errors.push(forbiddenField("spec.ephemeralContainers", `existing ephemeral containers ${JSON.stringify(container.name)} may not be changed\n`));
+      if (same === undefined)
+        errors.push(
+          forbiddenField(
+            "spec.ephemeralContainers",
+            `existing ephemeral containers ${JSON.stringify(container.name)} may not be removed\n`,
+          ),
+        );
+      else if (!deepEqual(same, container))
+        errors.push(
+          forbiddenField(
+            "spec.ephemeralContainers",
+            `existing ephemeral containers ${JSON.stringify(container.name)} may not be changed\n`,
+          ),
+        );
     }
     return errors;
   },
@@ -68,16 +94,28 @@ export const ephemeralContainersRules = (rules: KindRules): SubresourceRules => 
 /** Only resources and resize policies of containers are taken. */
 export const resizeRules = (rules: KindRules): SubresourceRules => ({
   prepare: (next, old) => {
-    const wanted = (part: string): readonly Record<string, unknown>[] => ((next as Loose).spec?.[part] ?? []) as readonly Record<string, unknown>[];
+    const wanted = (part: string): readonly Record<string, unknown>[] =>
+      ((next as Loose).spec?.[part] ?? []) as readonly Record<string, unknown>[];
     const merged = (part: string): unknown =>
       (((old as Loose).spec?.[part] ?? []) as readonly Record<string, unknown>[]).map((container) => {
         const given = wanted(part).find((other) => other["name"] === container["name"]);
-        return given === undefined ? container : { ...container, resources: given["resources"], ...(given["resizePolicy"] === undefined ? {} : { resizePolicy: given["resizePolicy"] }) };
+        return given === undefined
+          ? container
+          : {
+              ...container,
+              resources: given["resources"],
+              ...(given["resizePolicy"] === undefined ? {} : { resizePolicy: given["resizePolicy"] }),
+            };
       });
     const { spec } = old as Loose;
     return {
-      ...old, metadata: { ...old.metadata, managedFields: next.metadata.managedFields, resourceVersion: next.metadata.resourceVersion },
-      spec: { ...spec, containers: merged("containers"), ...(spec?.["initContainers"] === undefined ? {} : { initContainers: merged("initContainers") }) },
+      ...old,
+      metadata: { ...old.metadata, managedFields: next.metadata.managedFields, resourceVersion: next.metadata.resourceVersion },
+      spec: {
+        ...spec,
+        containers: merged("containers"),
+        ...(spec?.["initContainers"] === undefined ? {} : { initContainers: merged("initContainers") }),
+      },
     } as ApiObject;
   },
   validate: (next) => rules.validate?.(next) ?? [],

@@ -4,8 +4,8 @@ import type { Answer } from "../answer.ts";
 import type { ObjectReader } from "../contract.ts";
 import { isTrue, type Query } from "../query.ts";
 import { parseInt64 } from "../registry/options.ts";
-import { type Backend, kubeletBackend, podBackend, serviceBackend, splitTarget } from "./backend.ts";
 import { notAllowed, type VerbRequest } from "../registry/verbs.ts";
+import { type Backend, kubeletBackend, podBackend, serviceBackend, splitTarget } from "./backend.ts";
 
 export interface ConnectDeps {
   readonly reader: ObjectReader;
@@ -37,17 +37,22 @@ function containerOf(pod: Stored<Pod>, wanted: string): string {
   if (preferred !== undefined && normal.includes(preferred)) return preferred;
   if (normal.length === 1 && init.length === 0) return normal[0] as string;
   const list = (names: readonly string[]): string => names.join(" ");
-  throw badRequest(`a container name must be specified for pod ${pod.metadata.name}, choose one of: [${list([...init, ...normal, ...ephemeral])}]`);
+  throw badRequest(
+    `a container name must be specified for pod ${pod.metadata.name}, choose one of: [${list([...init, ...normal, ...ephemeral])}]`,
+  );
 }
 
 function logErrors(query: Query): FieldError[] {
   const errors: FieldError[] = [];
   const number = (name: string): number | undefined => (query.has(name) ? parseInt64(query.first(name) as string) : undefined);
   const [tailLines, sinceSeconds, limitBytes] = [number("tailLines"), number("sinceSeconds"), number("limitBytes")];
-  if (tailLines !== undefined && tailLines < 0) errors.push(invalidValue("tailLines", tailLines, "must be greater than or equal to 0"));
+  if (tailLines !== undefined && tailLines < 0)
+    errors.push(invalidValue("tailLines", tailLines, "must be greater than or equal to 0"));
   if (limitBytes !== undefined && limitBytes < 1) errors.push(invalidValue("limitBytes", limitBytes, "must be greater than 0"));
-  if (sinceSeconds !== undefined && query.has("sinceTime")) errors.push(forbiddenField("[]", "at most one of `sinceTime` or `sinceSeconds` may be specified"));
-  else if (sinceSeconds !== undefined && sinceSeconds < 1) errors.push(invalidValue("sinceSeconds", sinceSeconds, "must be greater than 0"));
+  if (sinceSeconds !== undefined && query.has("sinceTime"))
+    errors.push(forbiddenField("[]", "at most one of `sinceTime` or `sinceSeconds` may be specified"));
+  else if (sinceSeconds !== undefined && sinceSeconds < 1)
+    errors.push(invalidValue("sinceSeconds", sinceSeconds, "must be greater than 0"));
   const stream = query.first("stream");
   if (stream !== undefined && stream !== "All") errors.push(forbiddenField("stream", "may not be specified"));
   return errors;
@@ -72,7 +77,14 @@ export function podLog(deps: ConnectDeps, request: VerbRequest, method: string):
   const rest = passed(request.query, ["sinceSeconds", "sinceTime", "tailLines", "limitBytes"]).slice(1);
   const query = [...flags, ...(rest === "" ? [] : [rest])].join("&");
   const path = `/containerLogs/${request.namespace}/${request.name}/${container}${query === "" ? "" : `?${query}`}`;
-  return { kind: "forward", backend: kubeletBackend(deps.reader, nodeName), method: "GET", path, upgradeOnly: false, contentType: "text/plain" };
+  return {
+    kind: "forward",
+    backend: kubeletBackend(deps.reader, nodeName),
+    method: "GET",
+    path,
+    upgradeOnly: false,
+    contentType: "text/plain",
+  };
 }
 
 /** exec and attach: flags become the kubelet's own names. */
@@ -92,7 +104,13 @@ export function podExec(deps: ConnectDeps, request: VerbRequest, method: string,
   flag("stderr", "error", what === "attach");
   flag("tty", "tty");
   for (const part of query.all("command")) search.append("command", part);
-  return { kind: "forward", backend: kubeletBackend(deps.reader, nodeName), method, path: `/${what}/${request.namespace}/${request.name}/${container}?${search}`, upgradeOnly: true };
+  return {
+    kind: "forward",
+    backend: kubeletBackend(deps.reader, nodeName),
+    method,
+    path: `/${what}/${request.namespace}/${request.name}/${container}?${search}`,
+    upgradeOnly: true,
+  };
 }
 
 export function podPortForward(deps: ConnectDeps, request: VerbRequest, method: string): Answer {
@@ -109,7 +127,13 @@ export function proxy(deps: ConnectDeps, request: VerbRequest, method: string, r
   const { resource, namespace, name, uri } = request;
   const mark = uri.indexOf("?");
   const path = `/${rest.join("/")}${mark < 0 ? "" : uri.slice(mark)}`;
-  return { kind: "forward", backend: proxyBackend(deps, resource.type.plural, namespace, name), method, path, upgradeOnly: false };
+  return {
+    kind: "forward",
+    backend: proxyBackend(deps, resource.type.plural, namespace, name),
+    method,
+    path,
+    upgradeOnly: false,
+  };
 }
 
 function proxyBackend(deps: ConnectDeps, plural: string, namespace: string, name: string): Backend {
@@ -118,7 +142,9 @@ function proxyBackend(deps: ConnectDeps, plural: string, namespace: string, name
   const target = splitTarget(name, "node");
   try {
     const backend = kubeletBackend(deps.reader, target.name);
-    return target.port === "" || target.port === String(backend.port) ? backend : { ...backend, port: Number(target.port), kubelet: false, scheme: target.scheme };
+    return target.port === "" || target.port === String(backend.port)
+      ? backend
+      : { ...backend, port: Number(target.port), kubelet: false, scheme: target.scheme };
   } catch (error) {
     if ((error as { reason?: string }).reason === "NotFound") throw notFound(resource(plural), target.name);
     throw error;

@@ -1,15 +1,26 @@
 // scale: the number of replicas of a workload, read and written as an autoscaling/v1 Scale.
-import { type ApiObject, invalid, invalidValue, labelSelector, objectSchema, selectorText, setSelector, type Stored } from "#api";
+import {
+  type ApiObject,
+  internalError,
+  invalid,
+  invalidValue,
+  labelSelector,
+  objectSchema,
+  type Stored,
+  selectorText,
+  setSelector,
+} from "#api";
 import type { Answer } from "../answer.ts";
 import { decodeObject, type ExpectedKind } from "../body.ts";
+import { fieldNames } from "../crd/json-path.ts";
 import { checkName, withMeta } from "../registry/metadata.ts";
+import { absent } from "../registry/object-store.ts";
 import { writeOptions } from "../registry/options.ts";
 import { patchedDocument, patchType } from "../registry/patch.ts";
 import type { Writes } from "../registry/request.ts";
 import { type ServedResource, toServed } from "../registry/resource.ts";
 import { guaranteedUpdate, owned } from "../registry/update.ts";
 import { notAllowed, type VerbRequest, writeRequest } from "../registry/verbs.ts";
-import { absent } from "../registry/object-store.ts";
 
 interface Workload extends ApiObject {
   readonly spec?: { readonly replicas?: number; readonly selector?: unknown };
@@ -20,16 +31,60 @@ interface Scale extends ApiObject {
   readonly spec?: { readonly replicas?: number };
 }
 
-const expected = (): ExpectedKind => ({ group: "autoscaling", version: "v1", kind: "Scale", schema: objectSchema("io.k8s.api.autoscaling.v1.Scale"), strictKind: false });
+const expected = (): ExpectedKind => ({
+  group: "autoscaling",
+  version: "v1",
+  kind: "Scale",
+  schema: objectSchema("io.k8s.api.autoscaling.v1.Scale"),
+  strictKind: false,
+});
 
 /** Zero and empty fields are left out, as upstream's encoder does. */
 export function scaleOf(resource: ServedResource, workload: Workload): object {
+  if (resource.scale !== undefined) return customScale(resource.scale, workload);
   const { name, namespace, uid, resourceVersion, creationTimestamp } = workload.metadata;
   const replicas = workload.spec?.replicas ?? 0;
   const selector = selectorOf(resource, workload.spec?.selector);
   return {
-    kind: "Scale", apiVersion: "autoscaling/v1", metadata: { name, namespace, uid, ...(resourceVersion === undefined ? {} : { resourceVersion }), creationTimestamp },
-    spec: replicas === 0 ? {} : { replicas }, status: { replicas: workload.status?.replicas ?? 0, ...(selector === "" ? {} : { selector }) },
+    kind: "Scale",
+    apiVersion: "autoscaling/v1",
+    metadata: { name, namespace, uid, ...(resourceVersion === undefined ? {} : { resourceVersion }), creationTimestamp },
+    spec: replicas === 0 ? {} : { replicas },
+    status: { replicas: workload.status?.replicas ?? 0, ...(selector === "" ? {} : { selector }) },
+  };
+}
+
+type ScalePaths = NonNullable<ServedResource["scale"]>;
+
+const at = (object: unknown, path: string): unknown =>
+  fieldNames(path).reduce<unknown>((value, name) => (value as Record<string, unknown> | undefined | null)?.[name], object);
+
+/** A copy with one nested field set. */
+function withValue(object: object, names: readonly string[], value: unknown): object {
+  const [first = "", ...rest] = names;
+  const inner = (object as Record<string, unknown>)[first];
+  return {
+    ...object,
+    [first]: rest.length === 0 ? value : withValue(typeof inner === "object" && inner !== null ? inner : {}, rest, value),
+  };
+}
+
+function customScale(paths: ScalePaths, object: ApiObject): object {
+  const replicas = at(object, paths.specReplicasPath);
+  if (typeof replicas !== "number")
+    throw internalError(new Error(`the spec replicas field ${JSON.stringify(paths.specReplicasPath)} does not exist`));
+  const selector = paths.labelSelectorPath === undefined ? "" : at(object, paths.labelSelectorPath);
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  const current = at(object, paths.statusReplicasPath);
+  return {
+    kind: "Scale",
+    apiVersion: "autoscaling/v1",
+    metadata: { name, ...(namespace === undefined ? {} : { namespace }), uid, resourceVersion, creationTimestamp },
+    spec: replicas === 0 ? {} : { replicas },
+    status: {
+      replicas: typeof current === "number" ? current : 0,
+      ...(typeof selector === "string" && selector !== "" ? { selector } : {}),
+    },
   };
 }
 
@@ -64,19 +119,40 @@ export async function scale(writes: Writes, request: VerbRequest, method: string
   }
 }
 
-async function write(writes: Writes, request: VerbRequest, options: ReturnType<typeof writeOptions>, wanted: (current: object) => Scale): Promise<Answer> {
+async function write(
+  writes: Writes,
+  request: VerbRequest,
+  options: ReturnType<typeof writeOptions>,
+  wanted: (current: object) => Scale,
+): Promise<Answer> {
   const { resource } = request;
   const inner = { ...writeRequest(request, options), special: { prepare: (next: ApiObject) => next } };
   const { entry } = await guaranteedUpdate(
-    writes, inner,
+    writes,
+    inner,
     (live, time) => {
       const workload = live as Workload & Stored<ApiObject>;
       const given = wanted(scaleOf(resource, workload));
       const replicas = given.spec?.replicas ?? 0;
-      if (replicas < 0) throw invalid({ group: "autoscaling", kind: "Scale" }, request.name, [invalidValue("spec.replicas", replicas, "must be greater than or equal to 0")]);
-      const next: Workload = { ...workload, spec: { ...workload.spec, replicas } };
+      if (replicas < 0)
+        throw invalid({ group: "autoscaling", kind: "Scale" }, request.name, [
+          invalidValue("spec.replicas", replicas, "must be greater than or equal to 0"),
+        ]);
+      const next = (
+        resource.scale === undefined
+          ? { ...workload, spec: { ...workload.spec, replicas } }
+          : withValue(workload, fieldNames(resource.scale.specReplicasPath), replicas)
+      ) as Workload;
       const { resourceVersion, uid } = given.metadata;
-      return owned(inner, withMeta(next, { resourceVersion: resourceVersion ?? workload.metadata.resourceVersion, ...(uid === undefined ? {} : { uid }) }), live, time);
+      return owned(
+        inner,
+        withMeta(next, {
+          resourceVersion: resourceVersion ?? workload.metadata.resourceVersion,
+          ...(uid === undefined ? {} : { uid }),
+        }),
+        live,
+        time,
+      );
     },
     { createsWhenAbsent: false },
   );

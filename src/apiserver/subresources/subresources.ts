@@ -1,9 +1,21 @@
 // What a resource answers behind an object's name (status, scale, binding, log, ...), and resources that store nothing.
-import { type ApiObject, apiVersionOf, methodNotAllowed, notFound, type ObjectSchema, objectSchema, type ResourceType, type Stored, schemaOfKind, updateManagedFields } from "#api";
+import {
+  type ApiObject,
+  apiVersionOf,
+  methodNotAllowed,
+  notFound,
+  type ObjectSchema,
+  objectSchema,
+  type ResourceType,
+  type Stored,
+  schemaOfKind,
+  updateManagedFields,
+} from "#api";
 import type { Answer } from "../answer.ts";
 import { decodeObject } from "../body.ts";
 import type { ObjectReader, ObjectWriter } from "../contract.ts";
 import type { ServerRequest } from "../dispatch.ts";
+import { isTrue } from "../query.ts";
 import type { Catalogue } from "../registry/catalogue.ts";
 import { placeInNamespace } from "../registry/metadata.ts";
 import { type WriteOptions, writeOptions } from "../registry/options.ts";
@@ -11,7 +23,6 @@ import { get, type Reads } from "../registry/read.ts";
 import { admissionContext, admit, managerOf, timeText, validateAdmission, type Writes } from "../registry/request.ts";
 import { noSuchResource, notAllowed, patchVerb, updateVerb, type VerbRequest, writeRequest } from "../registry/verbs.ts";
 import type { Security } from "../security/mod.ts";
-import { isTrue } from "../query.ts";
 import { bind } from "./binding.ts";
 import { evict } from "./eviction.ts";
 import { approvalRules, ephemeralContainersRules, finalizeRules, resizeRules } from "./partial-updates.ts";
@@ -44,7 +55,12 @@ export function createSubresources(deps: SubresourceDeps): Subresources {
   };
 }
 
-async function answerSubresource(deps: SubresourceDeps, request: VerbRequest, method: string, path: readonly string[]): Promise<Answer> {
+async function answerSubresource(
+  deps: SubresourceDeps,
+  request: VerbRequest,
+  method: string,
+  path: readonly string[],
+): Promise<Answer> {
   const { writes } = deps;
   const { resource } = request;
   const [name = ""] = path;
@@ -67,7 +83,11 @@ async function answerSubresource(deps: SubresourceDeps, request: VerbRequest, me
     case "approval":
       return await part(deps, { ...request, special: approvalRules(() => writes.clock.now()) }, method, ["GET", "PUT", "PATCH"]);
     case "ephemeralcontainers":
-      return await part(deps, { ...request, special: ephemeralContainersRules(resource.strategy.rules) }, method, ["GET", "PUT", "PATCH"]);
+      return await part(deps, { ...request, special: ephemeralContainersRules(resource.strategy.rules) }, method, [
+        "GET",
+        "PUT",
+        "PATCH",
+      ]);
     case "resize":
       return await part(deps, { ...request, special: resizeRules(resource.strategy.rules) }, method, ["GET", "PUT", "PATCH"]);
     case "log":
@@ -99,12 +119,25 @@ async function part(deps: SubresourceDeps, request: VerbRequest, method: string,
   return method === "PUT" ? await updateVerb(deps.writes, request) : await patchVerb(deps.writes, request);
 }
 
+const defaultTokenSeconds = 3_600;
+
 async function token(deps: SubresourceDeps, request: VerbRequest): Promise<Answer> {
   const { namespace, name, resource } = request;
   const options = writeOptions("CreateOptions", request.query);
   const schema = objectSchema("io.k8s.api.authentication.v1.TokenRequest");
-  const body = decodeObject(request.body, { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest", schema, strictKind: false }, options.fieldValidation, request.warn);
-  const placed = placeInNamespace(body, true, namespace);
+  const body = decodeObject(
+    request.body,
+    { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest", schema, strictKind: false },
+    options.fieldValidation,
+    request.warn,
+  );
+  const given = placeInNamespace(body, true, namespace) as ApiObject & {
+    readonly spec?: { readonly expirationSeconds?: number };
+  };
+  const placed = {
+    ...given,
+    spec: { ...given.spec, expirationSeconds: given.spec?.expirationSeconds ?? defaultTokenSeconds },
+  } as ApiObject;
   const managed = managedReview(deps, placed, "authentication.k8s.io/v1", schema, options, request.userAgent, "token");
   const admitted = await admit(deps.writes, managed, admissionContext(writeRequest(request, options), "CREATE", name));
   const account = deps.writes.objects.current(resource, namespace, name);
@@ -113,11 +146,32 @@ async function token(deps: SubresourceDeps, request: VerbRequest): Promise<Answe
 }
 
 /** Reviews are not stored, and still say who wrote which field. */
-function managedReview(deps: SubresourceDeps, next: ApiObject, apiVersion: string, schema: ObjectSchema, options: WriteOptions, userAgent: string, subresource: string): ApiObject {
-  return updateManagedFields({ live: undefined, next, manager: managerOf(options, userAgent), subresource, apiVersion, time: timeText(deps.writes.clock.now()), schema });
+function managedReview(
+  deps: SubresourceDeps,
+  next: ApiObject,
+  apiVersion: string,
+  schema: ObjectSchema,
+  options: WriteOptions,
+  userAgent: string,
+  subresource: string,
+): ApiObject {
+  return updateManagedFields({
+    live: undefined,
+    next,
+    manager: managerOf(options, userAgent),
+    subresource,
+    apiVersion,
+    time: timeText(deps.writes.clock.now()),
+    schema,
+  });
 }
 
-async function answerVirtual(deps: SubresourceDeps, type: ResourceType, request: ServerRequest, target: VirtualTarget): Promise<Answer> {
+async function answerVirtual(
+  deps: SubresourceDeps,
+  type: ResourceType,
+  request: ServerRequest,
+  target: VirtualTarget,
+): Promise<Answer> {
   if (type.kind === "ComponentStatus") return componentStatuses(type, request, target);
   if (target.name !== undefined || type.namespaced !== (target.namespace !== undefined)) {
     if (target.name === undefined && type.namespaced) throw notAllowed();
@@ -129,16 +183,32 @@ async function answerVirtual(deps: SubresourceDeps, type: ResourceType, request:
     const pods = deps.catalogue.get("", "v1", "pods");
     if (pods === undefined) throw noSuchResource();
     return await bind(deps.writes, {
-      resource: pods, namespace, name: "", subresource: "binding", query: request.query, body: request.body, user: request.user, userAgent: request.userAgent, warn: (message) => request.warn(message),
-      authorize: (verb) => request.authorize(verb), uri: request.uri,
+      resource: pods,
+      namespace,
+      name: "",
+      subresource: "binding",
+      query: request.query,
+      body: request.body,
+      user: request.user,
+      userAgent: request.userAgent,
+      warn: (message) => request.warn(message),
+      authorize: (verb) => request.authorize(verb),
+      uri: request.uri,
     });
   }
   const options = writeOptions("CreateOptions", request.query);
   const schema = schemaOfKind(type);
   if (schema === undefined) throw noSuchResource();
-  const decoded = decodeObject(request.body, { ...type, schema, strictKind: false }, options.fieldValidation, (message) => request.warn(message));
+  const decoded = decodeObject(request.body, { ...type, schema, strictKind: false }, options.fieldValidation, (message) =>
+    request.warn(message),
+  );
   const placed = type.namespaced ? placeInNamespace(decoded, true, namespace) : decoded;
-  const review = deps.security.review(type, managedReview(deps, placed, apiVersionOf(type), schema, options, request.userAgent, ""), request.user, namespace);
+  const review = deps.security.review(
+    type,
+    managedReview(deps, placed, apiVersionOf(type), schema, options, request.userAgent, ""),
+    request.user,
+    namespace,
+  );
   if (review === undefined) throw noSuchResource();
   return { kind: "object", code: 201, object: await review };
 }
@@ -153,7 +223,11 @@ function componentStatuses(type: ResourceType, request: ServerRequest, target: V
   const of = (name: string): object => ({ metadata: { name }, conditions: [{ type: "Healthy", status: "True", message: "ok" }] });
   if (target.name === undefined) {
     if (isTrue(request.query, "watch")) throw methodNotAllowed(type, "watch");
-    return { kind: "object", code: 200, object: { kind: "ComponentStatusList", apiVersion: "v1", metadata: {}, items: components.map(of) } };
+    return {
+      kind: "object",
+      code: 200,
+      object: { kind: "ComponentStatusList", apiVersion: "v1", metadata: {}, items: components.map(of) },
+    };
   }
   if (!components.includes(target.name)) throw notFound({ group: "", plural: "componentstatus" }, target.name);
   return { kind: "object", code: 200, object: { kind: type.kind, apiVersion: apiVersionOf(type), ...of(target.name) } };

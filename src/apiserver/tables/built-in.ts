@@ -7,7 +7,10 @@ import type { TableKind } from "./table.ts";
 import { workloadTables } from "./workloads.ts";
 
 /** events.k8s.io has other names for the same fields. */
-const coreEvent = (event: Any): Any => ({ ...event, ...Object.fromEntries(Object.entries(coreToEventFields).map(([core, newer]) => [core, event[newer]])) });
+const coreEvent = (event: Any): Any => ({
+  ...event,
+  ...Object.fromEntries(Object.entries(coreToEventFields).map(([core, newer]) => [core, event[newer]])),
+});
 
 export const builtInColumns: Readonly<Record<string, TableKind>> = {
   ...coreTables,

@@ -27,14 +27,25 @@ export function selectorCell(selector: Any): string {
 /** Names and images of a pod template's containers. */
 export function containerCells(podSpec: Any): readonly [names: string, images: string] {
   const containers: Any[] = podSpec?.containers ?? [];
-  return [containers.map((container) => container.name).join(","), containers.map((container) => container.image ?? "").join(",")];
+  return [
+    containers.map((container) => container.name).join(","),
+    containers.map((container) => container.image ?? "").join(","),
+  ];
 }
 
-const accessModeNames: Readonly<Record<string, string>> = { ReadWriteOnce: "RWO", ReadOnlyMany: "ROX", ReadWriteMany: "RWX", ReadWriteOncePod: "RWOP" };
+const accessModeNames: Readonly<Record<string, string>> = {
+  ReadWriteOnce: "RWO",
+  ReadOnlyMany: "ROX",
+  ReadWriteMany: "RWX",
+  ReadWriteOncePod: "RWOP",
+};
 
 export function accessModes(modes: readonly string[] | undefined): string {
   const present = new Set(modes ?? []);
-  return Object.keys(accessModeNames).filter((mode) => present.has(mode)).map((mode) => accessModeNames[mode] as string).join(",");
+  return Object.keys(accessModeNames)
+    .filter((mode) => present.has(mode))
+    .map((mode) => accessModeNames[mode] as string)
+    .join(",");
 }
 
 export const goBool = (value: boolean | undefined): string => (value === true ? "True" : "False");

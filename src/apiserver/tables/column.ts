@@ -1,8 +1,16 @@
 // How a table column is declared.
 import type { Column } from "./table.ts";
 
-export const column = (name: string, type = "string", options: { readonly format?: string; readonly priority?: number; readonly description?: string } = {}): Column => ({
-  name, type, format: options.format ?? "", description: options.description ?? "", priority: options.priority ?? 0,
+export const column = (
+  name: string,
+  type = "string",
+  options: { readonly format?: string; readonly priority?: number; readonly description?: string } = {},
+): Column => ({
+  name,
+  type,
+  format: options.format ?? "",
+  description: options.description ?? "",
+  priority: options.priority ?? 0,
 });
 
 /** Shown by `-o wide` only. */

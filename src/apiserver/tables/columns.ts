@@ -10,4 +10,5 @@ const plain: TableKind = {
   cells: (object) => [object.metadata.name ?? "", object.metadata.creationTimestamp ?? null],
 };
 
-export const columnsOf = (resource: ServedResource): TableKind => resource.table ?? builtInColumns[`${resource.type.group}/${resource.type.kind}`] ?? plain;
+export const columnsOf = (resource: ServedResource): TableKind =>
+  resource.table ?? builtInColumns[`${resource.type.group}/${resource.type.kind}`] ?? plain;

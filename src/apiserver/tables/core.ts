@@ -5,7 +5,10 @@ import { age } from "./duration.ts";
 import { podTable } from "./pods.ts";
 import type { TableKind } from "./table.ts";
 
-export const nameAndAge: TableKind = { columns: [nameColumn, ageColumn], cells: (object, nowMs) => [nameOf(object), ageOf(object, nowMs)] };
+export const nameAndAge: TableKind = {
+  columns: [nameColumn, ageColumn],
+  cells: (object, nowMs) => [nameOf(object), ageOf(object, nowMs)],
+};
 
 const roleLabel = "node-role.kubernetes.io/";
 
@@ -25,18 +28,25 @@ function nodeRoles(node: Any): string {
   return orNone([...roles].sort().join(","));
 }
 
-const nodeAddress = (node: Any, type: string): string => (node.status?.addresses ?? []).find((address: Any) => address.type === type)?.address ?? "<none>";
+const nodeAddress = (node: Any, type: string): string =>
+  (node.status?.addresses ?? []).find((address: Any) => address.type === type)?.address ?? "<none>";
 const orUnknown = (text: string | undefined): string => (text === undefined || text === "" ? "<unknown>" : text);
 
 function servicePorts(service: Any): string {
-  return orNone((service.spec?.ports ?? []).map((port: Any) => `${port.port}${(port.nodePort ?? 0) > 0 ? `:${port.nodePort}` : ""}/${port.protocol}`).join(","));
+  return orNone(
+    (service.spec?.ports ?? [])
+      .map((port: Any) => `${port.port}${(port.nodePort ?? 0) > 0 ? `:${port.nodePort}` : ""}/${port.protocol}`)
+      .join(","),
+  );
 }
 
 function serviceExternal(service: Any): string {
   const { type, externalIPs = [], externalName } = service.spec ?? {};
   if (type === "ExternalName") return externalName ?? "";
   if (type !== "LoadBalancer") return orNone(externalIPs.join(","));
-  const ingress = (service.status?.loadBalancer?.ingress ?? []).map((point: Any) => point.ip ?? point.hostname ?? "").filter((text: string) => text !== "");
+  const ingress = (service.status?.loadBalancer?.ingress ?? [])
+    .map((point: Any) => point.ip ?? point.hostname ?? "")
+    .filter((text: string) => text !== "");
   const all = [...ingress, ...externalIPs];
   return all.length === 0 ? "<pending>" : all.join(",");
 }
@@ -49,7 +59,14 @@ function endpointText(endpoints: Any): string {
     for (const address of subset.addresses ?? []) {
       for (const port of ports.length === 0 ? [undefined] : ports) {
         count++;
-        if (found.length < 3) found.push(port === undefined ? address.ip : address.ip.includes(":") ? `[${address.ip}]:${port.port}` : `${address.ip}:${port.port}`);
+        if (found.length < 3)
+          found.push(
+            port === undefined
+              ? address.ip
+              : address.ip.includes(":")
+                ? `[${address.ip}]:${port.port}`
+                : `${address.ip}:${port.port}`,
+          );
       }
     }
   }
@@ -60,7 +77,8 @@ function quotaTexts(quota: Any): readonly [request: string, limit: string] {
   const requests: string[] = [];
   const limits: string[] = [];
   const { hard = {}, used = {} } = quota.status ?? {};
-  for (const name of Object.keys(hard).sort()) (name.startsWith("limits") ? limits : requests).push(`${name}: ${used[name] ?? "0"}/${hard[name]}`);
+  for (const name of Object.keys(hard).sort())
+    (name.startsWith("limits") ? limits : requests).push(`${name}: ${used[name] ?? "0"}/${hard[name]}`);
   return [requests.join(", "), limits.join(", ")];
 }
 
@@ -70,7 +88,18 @@ const eventSource = (event: Any): string => {
 };
 
 export const eventTable = (of: (object: Any) => Any): TableKind => ({
-  columns: [column("Last Seen"), column("Type"), column("Reason"), column("Object"), wide("Subobject"), wide("Source"), column("Message"), wide("First Seen"), wide("Count"), { ...nameColumn, priority: 1 }],
+  columns: [
+    column("Last Seen"),
+    column("Type"),
+    column("Reason"),
+    column("Object"),
+    wide("Subobject"),
+    wide("Source"),
+    column("Message"),
+    wide("First Seen"),
+    wide("Count"),
+    { ...nameColumn, priority: 1 },
+  ],
   cells: (object: Any, nowMs) => {
     const event = of(object);
     const first = event.firstTimestamp ?? event.eventTime;
@@ -78,8 +107,16 @@ export const eventTable = (of: (object: Any) => Any): TableKind => ({
     const count = event.series?.count ?? event.count ?? 1;
     const about = event.involvedObject ?? {};
     return [
-      age(last ?? undefined, nowMs), event.type ?? "", event.reason ?? "", (about.kind ?? "") === "" ? (about.name ?? "") : `${about.kind.toLowerCase()}/${about.name ?? ""}`, about.fieldPath ?? "", eventSource(event),
-      (event.message ?? "").trim(), age(first ?? undefined, nowMs), count === 0 ? 1 : count, nameOf(event),
+      age(last ?? undefined, nowMs),
+      event.type ?? "",
+      event.reason ?? "",
+      (about.kind ?? "") === "" ? (about.name ?? "") : `${about.kind.toLowerCase()}/${about.name ?? ""}`,
+      about.fieldPath ?? "",
+      eventSource(event),
+      (event.message ?? "").trim(),
+      age(first ?? undefined, nowMs),
+      count === 0 ? 1 : count,
+      nameOf(event),
     ];
   },
 });
@@ -90,37 +127,93 @@ export const coreTables: Readonly<Record<string, TableKind>> = {
   "/Event": eventTable((event) => event),
   "/ConfigMap": {
     columns: [nameColumn, column("Data"), ageColumn],
-    cells: (object: Any, nowMs) => [nameOf(object), Object.keys(object.data ?? {}).length + Object.keys(object.binaryData ?? {}).length, ageOf(object, nowMs)],
+    cells: (object: Any, nowMs) => [
+      nameOf(object),
+      Object.keys(object.data ?? {}).length + Object.keys(object.binaryData ?? {}).length,
+      ageOf(object, nowMs),
+    ],
   },
   "/Secret": {
     columns: [nameColumn, column("Type"), column("Data"), ageColumn],
-    cells: (object: Any, nowMs) => [nameOf(object), object.type ?? "", Object.keys(object.data ?? {}).length, ageOf(object, nowMs)],
+    cells: (object: Any, nowMs) => [
+      nameOf(object),
+      object.type ?? "",
+      Object.keys(object.data ?? {}).length,
+      ageOf(object, nowMs),
+    ],
   },
-  "/Namespace": { columns: [nameColumn, column("Status"), ageColumn], cells: (object: Any, nowMs) => [nameOf(object), object.status?.phase ?? "", ageOf(object, nowMs)] },
+  "/Namespace": {
+    columns: [nameColumn, column("Status"), ageColumn],
+    cells: (object: Any, nowMs) => [nameOf(object), object.status?.phase ?? "", ageOf(object, nowMs)],
+  },
   "/Node": {
     columns: [
-      nameColumn, column("Status"), column("Roles"), ageColumn, column("Version"), wide("Internal-IP"), wide("External-IP"), wide("OS-Image"), wide("Kernel-Version"), wide("Container-Runtime"),
+      nameColumn,
+      column("Status"),
+      column("Roles"),
+      ageColumn,
+      column("Version"),
+      wide("Internal-IP"),
+      wide("External-IP"),
+      wide("OS-Image"),
+      wide("Kernel-Version"),
+      wide("Container-Runtime"),
     ],
     cells: (object: Any, nowMs) => {
       const info = object.status?.nodeInfo ?? {};
       return [
-        nameOf(object), nodeStatus(object), nodeRoles(object), ageOf(object, nowMs), info.kubeletVersion ?? "", nodeAddress(object, "InternalIP"), nodeAddress(object, "ExternalIP"), orUnknown(info.osImage),
-        orUnknown(info.kernelVersion), orUnknown(info.containerRuntimeVersion),
+        nameOf(object),
+        nodeStatus(object),
+        nodeRoles(object),
+        ageOf(object, nowMs),
+        info.kubeletVersion ?? "",
+        nodeAddress(object, "InternalIP"),
+        nodeAddress(object, "ExternalIP"),
+        orUnknown(info.osImage),
+        orUnknown(info.kernelVersion),
+        orUnknown(info.containerRuntimeVersion),
       ];
     },
   },
   "/Service": {
-    columns: [nameColumn, column("Type"), column("Cluster-IP"), column("External-IP"), column("Port(s)"), ageColumn, wide("Selector")],
+    columns: [
+      nameColumn,
+      column("Type"),
+      column("Cluster-IP"),
+      column("External-IP"),
+      column("Port(s)"),
+      ageColumn,
+      wide("Selector"),
+    ],
     cells: (object: Any, nowMs) => [
-      nameOf(object), object.spec?.type ?? "", orNone(object.spec?.clusterIPs?.[0] ?? object.spec?.clusterIP ?? ""), serviceExternal(object), servicePorts(object), ageOf(object, nowMs), mapText(object.spec?.selector),
+      nameOf(object),
+      object.spec?.type ?? "",
+      orNone(object.spec?.clusterIPs?.[0] ?? object.spec?.clusterIP ?? ""),
+      serviceExternal(object),
+      servicePorts(object),
+      ageOf(object, nowMs),
+      mapText(object.spec?.selector),
     ],
   },
-  "/Endpoints": { columns: [nameColumn, column("Endpoints"), ageColumn], cells: (object, nowMs) => [nameOf(object), endpointText(object), ageOf(object, nowMs)] },
-  "/LimitRange": { columns: [nameColumn, column("Created At", "date")], cells: (object) => [nameOf(object), object.metadata.creationTimestamp ?? null] },
-  "/ResourceQuota": { columns: [nameColumn, column("Request"), column("Limit"), ageColumn], cells: (object, nowMs) => [nameOf(object), ...quotaTexts(object), ageOf(object, nowMs)] },
+  "/Endpoints": {
+    columns: [nameColumn, column("Endpoints"), ageColumn],
+    cells: (object, nowMs) => [nameOf(object), endpointText(object), ageOf(object, nowMs)],
+  },
+  "/LimitRange": {
+    columns: [nameColumn, column("Created At", "date")],
+    cells: (object) => [nameOf(object), object.metadata.creationTimestamp ?? null],
+  },
+  "/ResourceQuota": {
+    columns: [nameColumn, column("Request"), column("Limit"), ageColumn],
+    cells: (object, nowMs) => [nameOf(object), ...quotaTexts(object), ageOf(object, nowMs)],
+  },
   "/PodTemplate": {
     columns: [nameColumn, column("Containers"), column("Images"), column("Pod Labels")],
-    cells: (object: Any) => [nameOf(object), ...containerCells(object.template?.spec), mapText(object.template?.metadata?.labels)],
+    cells: (object: Any) => [
+      nameOf(object),
+      ...containerCells(object.template?.spec),
+      mapText(object.template?.metadata?.labels),
+    ],
   },
   "/ComponentStatus": {
     columns: [nameColumn, column("Status"), column("Message"), column("Error")],

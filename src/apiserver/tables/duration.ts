@@ -19,7 +19,9 @@ export function humanDuration(milliseconds: number): string {
   return `${years}y`;
 }
 
-const with2 = (big: number, bigUnit: string, small: number, smallUnit: string): string => (small === 0 ? `${big}${bigUnit}` : `${big}${bigUnit}${small}${smallUnit}`);
+const with2 = (big: number, bigUnit: string, small: number, smallUnit: string): string =>
+  small === 0 ? `${big}${bigUnit}` : `${big}${bigUnit}${small}${smallUnit}`;
 
 /** "<unknown>" for an absent time. */
-export const age = (time: string | undefined, nowMs: number): string => (time === undefined || time === "" ? "<unknown>" : humanDuration(nowMs - Date.parse(time)));
+export const age = (time: string | undefined, nowMs: number): string =>
+  time === undefined || time === "" ? "<unknown>" : humanDuration(nowMs - Date.parse(time));

@@ -14,13 +14,20 @@ interface Totals {
 }
 
 const isSidecar = (container: Any): boolean => container.restartPolicy === "Always";
-const latest = (a: string | undefined, b: string | undefined): string | undefined => (a === undefined ? b : b === undefined || b < a ? a : b);
-const hasCondition = (pod: Any, type: string): boolean => (pod.status?.conditions ?? []).some((condition: Any) => condition.type === type && condition.status === "True");
+const latest = (a: string | undefined, b: string | undefined): string | undefined =>
+  a === undefined ? b : b === undefined || b < a ? a : b;
+const hasCondition = (pod: Any, type: string): boolean =>
+  (pod.status?.conditions ?? []).some((condition: Any) => condition.type === type && condition.status === "True");
 
 function totalsOf(pod: Any): Totals {
   const { spec = {}, status = {} } = pod;
   let reason: string = status.reason ? status.reason : (status.phase ?? "");
-  if ((status.conditions ?? []).some((condition: Any) => condition.type === "PodScheduled" && condition.reason === "SchedulingGated")) reason = "SchedulingGated";
+  if (
+    (status.conditions ?? []).some(
+      (condition: Any) => condition.type === "PodScheduled" && condition.reason === "SchedulingGated",
+    )
+  )
+    reason = "SchedulingGated";
   const initContainers: Any[] = spec.initContainers ?? [];
   let total = (spec.containers ?? []).length + initContainers.filter(isSidecar).length;
   let restarts = 0;
@@ -45,7 +52,9 @@ function totalsOf(pod: Any): Totals {
     }
     if (terminated !== undefined) {
       if ((terminated.reason ?? "") !== "") reason = `Init:${terminated.reason}`;
-      else reason = (terminated.signal ?? 0) !== 0 ? `Init:Signal:${terminated.signal}` : `Init:ExitCode:${terminated.exitCode ?? 0}`;
+      else
+        reason =
+          (terminated.signal ?? 0) !== 0 ? `Init:Signal:${terminated.signal}` : `Init:ExitCode:${terminated.exitCode ?? 0}`;
     } else if ((waiting?.reason ?? "") !== "" && waiting.reason !== "PodInitializing") reason = `Init:${waiting.reason}`;
     else reason = `Init:${index}/${initContainers.length}`;
     initializing = true;
@@ -61,7 +70,8 @@ function totalsOf(pod: Any): Totals {
       const { waiting, terminated, running: runs } = container.state ?? {};
       if ((waiting?.reason ?? "") !== "") reason = waiting.reason;
       else if ((terminated?.reason ?? "") !== "") reason = terminated.reason;
-      else if (terminated !== undefined) reason = (terminated.signal ?? 0) !== 0 ? `Signal:${terminated.signal}` : `ExitCode:${terminated.exitCode ?? 0}`;
+      else if (terminated !== undefined)
+        reason = (terminated.signal ?? 0) !== 0 ? `Signal:${terminated.signal}` : `ExitCode:${terminated.exitCode ?? 0}`;
       else if (container.ready && runs !== undefined) {
         running = true;
         ready++;
@@ -84,12 +94,31 @@ function podCells(object: ApiObject, nowMs: number): unknown[] {
   const gates: Any[] = pod.spec?.readinessGates ?? [];
   const trueGates = gates.filter((gate) => hasCondition(pod, gate.conditionType)).length;
   return [
-    nameOf(pod), `${ready}/${total}`, reason, restarts > 0 && lastRestart !== undefined ? `${restarts} (${humanDuration(nowMs - Date.parse(lastRestart))} ago)` : String(restarts), ageOf(pod, nowMs),
-    orNone(ip), orNone(pod.spec?.nodeName ?? ""), orNone(pod.status?.nominatedNodeName ?? ""), gates.length === 0 ? "<none>" : `${trueGates}/${gates.length}`,
+    nameOf(pod),
+    `${ready}/${total}`,
+    reason,
+    restarts > 0 && lastRestart !== undefined
+      ? `${restarts} (${humanDuration(nowMs - Date.parse(lastRestart))} ago)`
+      : String(restarts),
+    ageOf(pod, nowMs),
+    orNone(ip),
+    orNone(pod.spec?.nodeName ?? ""),
+    orNone(pod.status?.nominatedNodeName ?? ""),
+    gates.length === 0 ? "<none>" : `${trueGates}/${gates.length}`,
   ];
 }
 
 export const podTable: TableKind = {
-  columns: [nameColumn, column("Ready"), column("Status"), column("Restarts"), ageColumn, wide("IP"), wide("Node"), wide("Nominated Node"), wide("Readiness Gates")],
+  columns: [
+    nameColumn,
+    column("Ready"),
+    column("Status"),
+    column("Restarts"),
+    ageColumn,
+    wide("IP"),
+    wide("Node"),
+    wide("Nominated Node"),
+    wide("Readiness Gates"),
+  ],
   cells: podCells,
 };

@@ -22,10 +22,18 @@ export interface TableKind {
 
 export type TableWanted = Pick<Wanted, "metaVersion" | "include" | "nowMs">;
 
-export function tableOf(resource: ServedResource, entries: readonly Entry[], metadata: object, wanted: TableWanted, withColumns = true): object {
+export function tableOf(
+  resource: ServedResource,
+  entries: readonly Entry[],
+  metadata: object,
+  wanted: TableWanted,
+  withColumns = true,
+): object {
   const kind = columnsOf(resource);
   return {
-    kind: "Table", apiVersion: `meta.k8s.io/${wanted.metaVersion}`, metadata,
+    kind: "Table",
+    apiVersion: `meta.k8s.io/${wanted.metaVersion}`,
+    metadata,
     columnDefinitions: withColumns ? kind.columns : null,
     rows: entries.map((entry) => rowOf(resource, kind, entry, wanted)),
   };
@@ -40,6 +48,9 @@ function rowOf(resource: ServedResource, kind: TableKind, entry: Entry, wanted: 
     case "Object":
       return { cells, object };
     default:
-      return { cells, object: { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${wanted.metaVersion}`, metadata: object.metadata } };
+      return {
+        cells,
+        object: { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${wanted.metaVersion}`, metadata: object.metadata },
+      };
   }
 }

@@ -7,13 +7,27 @@ import type { TableKind } from "./table.ts";
 const containerColumns = [wide("Containers"), wide("Images"), wide("Selector")];
 
 const replicated = (selector: (object: Any) => string): TableKind => ({
-  columns: [nameColumn, column("Desired", "integer"), column("Current", "integer"), column("Ready", "integer"), ageColumn, ...containerColumns],
+  columns: [
+    nameColumn,
+    column("Desired", "integer"),
+    column("Current", "integer"),
+    column("Ready", "integer"),
+    ageColumn,
+    ...containerColumns,
+  ],
   cells: (object: Any, nowMs) => [
-    nameOf(object), object.spec?.replicas ?? 0, object.status?.replicas ?? 0, object.status?.readyReplicas ?? 0, ageOf(object, nowMs), ...containerCells(object.spec?.template?.spec), selector(object),
+    nameOf(object),
+    object.spec?.replicas ?? 0,
+    object.status?.replicas ?? 0,
+    object.status?.readyReplicas ?? 0,
+    ageOf(object, nowMs),
+    ...containerCells(object.spec?.template?.spec),
+    selector(object),
   ],
 });
 
-const hasCondition = (job: Any, type: string): boolean => (job.status?.conditions ?? []).some((condition: Any) => condition.type === type && condition.status === "True");
+const hasCondition = (job: Any, type: string): boolean =>
+  (job.status?.conditions ?? []).some((condition: Any) => condition.type === type && condition.status === "True");
 
 function jobStatus(job: Any): string {
   if (hasCondition(job, "Complete")) return "Complete";
@@ -44,23 +58,49 @@ export const workloadTables: Readonly<Record<string, TableKind>> = {
   "apps/Deployment": {
     columns: [nameColumn, column("Ready"), column("Up-to-date"), column("Available"), ageColumn, ...containerColumns],
     cells: (object: Any, nowMs) => [
-      nameOf(object), `${object.status?.readyReplicas ?? 0}/${object.spec?.replicas ?? 0}`, object.status?.updatedReplicas ?? 0, object.status?.availableReplicas ?? 0, ageOf(object, nowMs),
-      ...containerCells(object.spec?.template?.spec), selectorCell(object.spec?.selector),
+      nameOf(object),
+      `${object.status?.readyReplicas ?? 0}/${object.spec?.replicas ?? 0}`,
+      object.status?.updatedReplicas ?? 0,
+      object.status?.availableReplicas ?? 0,
+      ageOf(object, nowMs),
+      ...containerCells(object.spec?.template?.spec),
+      selectorCell(object.spec?.selector),
     ],
   },
   "apps/StatefulSet": {
     columns: [nameColumn, column("Ready"), ageColumn, wide("Containers"), wide("Images")],
-    cells: (object: Any, nowMs) => [nameOf(object), `${object.status?.readyReplicas ?? 0}/${object.spec?.replicas ?? 0}`, ageOf(object, nowMs), ...containerCells(object.spec?.template?.spec)],
+    cells: (object: Any, nowMs) => [
+      nameOf(object),
+      `${object.status?.readyReplicas ?? 0}/${object.spec?.replicas ?? 0}`,
+      ageOf(object, nowMs),
+      ...containerCells(object.spec?.template?.spec),
+    ],
   },
   "apps/DaemonSet": {
     columns: [
-      nameColumn, column("Desired", "integer"), column("Current", "integer"), column("Ready", "integer"), column("Up-to-date", "integer"), column("Available", "integer"), column("Node Selector"), ageColumn, ...containerColumns,
+      nameColumn,
+      column("Desired", "integer"),
+      column("Current", "integer"),
+      column("Ready", "integer"),
+      column("Up-to-date", "integer"),
+      column("Available", "integer"),
+      column("Node Selector"),
+      ageColumn,
+      ...containerColumns,
     ],
     cells: (object: Any, nowMs) => {
       const { status = {}, spec = {} } = object;
       return [
-        nameOf(object), status.desiredNumberScheduled ?? 0, status.currentNumberScheduled ?? 0, status.numberReady ?? 0, status.updatedNumberScheduled ?? 0, status.numberAvailable ?? 0,
-        mapText(spec.template?.spec?.nodeSelector), ageOf(object, nowMs), ...containerCells(spec.template?.spec), selectorCell(spec.selector),
+        nameOf(object),
+        status.desiredNumberScheduled ?? 0,
+        status.currentNumberScheduled ?? 0,
+        status.numberReady ?? 0,
+        status.updatedNumberScheduled ?? 0,
+        status.numberAvailable ?? 0,
+        mapText(spec.template?.spec?.nodeSelector),
+        ageOf(object, nowMs),
+        ...containerCells(spec.template?.spec),
+        selectorCell(spec.selector),
       ];
     },
   },
@@ -75,16 +115,40 @@ export const workloadTables: Readonly<Record<string, TableKind>> = {
   },
   "batch/Job": {
     columns: [nameColumn, column("Status"), column("Completions"), column("Duration"), ageColumn, ...containerColumns],
-    cells: (object: Any, nowMs) => [nameOf(object), jobStatus(object), jobCompletions(object), jobDuration(object, nowMs), ageOf(object, nowMs), ...containerCells(object.spec?.template?.spec), selectorCell(object.spec?.selector)],
+    cells: (object: Any, nowMs) => [
+      nameOf(object),
+      jobStatus(object),
+      jobCompletions(object),
+      jobDuration(object, nowMs),
+      ageOf(object, nowMs),
+      ...containerCells(object.spec?.template?.spec),
+      selectorCell(object.spec?.selector),
+    ],
   },
   "batch/CronJob": {
-    columns: [nameColumn, column("Schedule"), column("Timezone"), column("Suspend", "boolean"), column("Active", "integer"), column("Last Schedule"), ageColumn, ...containerColumns],
+    columns: [
+      nameColumn,
+      column("Schedule"),
+      column("Timezone"),
+      column("Suspend", "boolean"),
+      column("Active", "integer"),
+      column("Last Schedule"),
+      ageColumn,
+      ...containerColumns,
+    ],
     cells: (object: Any, nowMs) => {
       const { spec = {}, status = {} } = object;
       const last = status.lastScheduleTime;
       return [
-        nameOf(object), spec.schedule ?? "", spec.timeZone ?? "<none>", goBool(spec.suspend), (status.active ?? []).length, last === undefined ? "<none>" : age(last, nowMs), ageOf(object, nowMs),
-        ...containerCells(spec.jobTemplate?.spec?.template?.spec), selectorCell(spec.jobTemplate?.spec?.selector),
+        nameOf(object),
+        spec.schedule ?? "",
+        spec.timeZone ?? "<none>",
+        goBool(spec.suspend),
+        (status.active ?? []).length,
+        last === undefined ? "<none>" : age(last, nowMs),
+        ageOf(object, nowMs),
+        ...containerCells(spec.jobTemplate?.spec?.template?.spec),
+        selectorCell(spec.jobTemplate?.spec?.selector),
       ];
     },
   },

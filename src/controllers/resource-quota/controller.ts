@@ -35,11 +35,16 @@ export function resourceQuotaController({ client, clock, informers }: Controller
   return {
     name: "resourcequota-controller",
     sources: [
+      watchMapped(quotas, (quota, before) => (before === undefined || needsCount(quota) ? [objectKey(quota)] : [])),
       {
-        ...watchMapped(quotas, (quota, before) => (before === undefined || needsCount(quota) ? [objectKey(quota)] : [])),
+        name: "counted objects",
+        synced: quotas.synced,
+        get hasSynced() {
+          return quotas.hasSynced;
+        },
         start: (add) => {
           enqueue = add;
-          return watchMapped(quotas, (quota, before) => (before === undefined || needsCount(quota) ? [objectKey(quota)] : [])).start(add);
+          return { [Symbol.dispose]: () => void (enqueue = () => {}) };
         },
       },
     ],

@@ -1,5 +1,18 @@
 // Keeps the Node object alive: registers it, writes its status when it changes or every five minutes, renews its lease.
-import { type ContainerImage, isAlreadyExists, isConflict, isNotFound, type JsonObject, type Lease, leases, type Node, nodes, type NodeStatus, type ObjectReference, type Stored } from "#api";
+import {
+  type ContainerImage,
+  isAlreadyExists,
+  isConflict,
+  isNotFound,
+  type JsonObject,
+  type Lease,
+  leases,
+  type Node,
+  type NodeStatus,
+  nodes,
+  type ObjectReference,
+  type Stored,
+} from "#api";
 import { type Clock, every, type Log, type Random, sleep, type Timer } from "#base";
 import { type Client, rfc3339Micro } from "#client";
 import type { Capacity, KubeletOptions, NodeInfo } from "../options.ts";
@@ -49,7 +62,9 @@ export class NodeKeeper implements AsyncDisposable {
   /** Undefined when the Node is registered and Ready. */
   get missing(): string | undefined {
     if (this.#node === undefined) return `node "${this.#deps.options.nodeName}" is not registered`;
-    return this.#ready === true ? undefined : `node "${this.#deps.options.nodeName}" is not ready: ${this.#node.status?.conditions?.find(({ type }) => type === "Ready")?.message}`;
+    return this.#ready === true
+      ? undefined
+      : `node "${this.#deps.options.nodeName}" is not ready: ${this.#node.status?.conditions?.find(({ type }) => type === "Ready")?.message}`;
   }
 
   /** Registers (trying again until it works), then goes on in the background. */
@@ -74,7 +89,8 @@ export class NodeKeeper implements AsyncDisposable {
   refresh(): Promise<void> {
     this.#work ??= this.#report()
       .catch((error: unknown) => {
-        if (!this.#stop.signal.aborted) this.#deps.log.warn("cannot update the status of the node", { error: (error as Error).message });
+        if (!this.#stop.signal.aborted)
+          this.#deps.log.warn("cannot update the status of the node", { error: (error as Error).message });
       })
       .finally(() => {
         this.#work = undefined;
@@ -105,10 +121,19 @@ export class NodeKeeper implements AsyncDisposable {
       if (!isAlreadyExists(error)) throw error;
       const found = await client.get(nodes, { name: options.nodeName });
       this.#node = found;
-      const missing = Object.entries(wanted.metadata.labels ?? {}).filter(([key, value]) => found.metadata.labels?.[key] !== value);
-      const provider = found.spec?.providerID === undefined && options.providerId !== undefined ? { spec: { providerID: options.providerId } } : undefined;
+      const missing = Object.entries(wanted.metadata.labels ?? {}).filter(
+        ([key, value]) => found.metadata.labels?.[key] !== value,
+      );
+      const provider =
+        found.spec?.providerID === undefined && options.providerId !== undefined
+          ? { spec: { providerID: options.providerId } }
+          : undefined;
       if (missing.length > 0 || provider !== undefined) {
-        this.#node = await client.patch(nodes, { name: options.nodeName }, { type: "strategic", body: { metadata: { labels: Object.fromEntries(missing) }, ...provider } });
+        this.#node = await client.patch(
+          nodes,
+          { name: options.nodeName },
+          { type: "strategic", body: { metadata: { labels: Object.fromEntries(missing) }, ...provider } },
+        );
       }
     }
     await this.#report();
@@ -124,7 +149,12 @@ export class NodeKeeper implements AsyncDisposable {
     const due = clock.monotonic() - this.#reportedAt >= reportMs;
     if (due || nodeStatusChanged(before.status ?? {}, status)) {
       try {
-        this.#node = await client.patch(nodes, { name: options.nodeName }, { type: "strategic", body: { status: status as unknown as JsonObject } }, { subresource: "status", signal: this.#stop.signal });
+        this.#node = await client.patch(
+          nodes,
+          { name: options.nodeName },
+          { type: "strategic", body: { status: status as unknown as JsonObject } },
+          { subresource: "status", signal: this.#stop.signal },
+        );
       } catch (error) {
         // Deleted while we run: it comes back with the next registration only, as upstream.
         if (isNotFound(error)) this.#deps.log.warn("the node object is gone", { node: options.nodeName });
@@ -163,7 +193,8 @@ export class NodeKeeper implements AsyncDisposable {
     try {
       await this.#renew();
     } catch (error) {
-      if (!this.#stop.signal.aborted) this.#deps.log.warn("cannot renew the lease of the node", { error: (error as Error).message });
+      if (!this.#stop.signal.aborted)
+        this.#deps.log.warn("cannot renew the lease of the node", { error: (error as Error).message });
     }
   }
 

@@ -78,7 +78,10 @@ const capacityOf = (capacity: Capacity, maxPods: number): Record<string, Quantit
   ...capacity.extended,
 });
 
-export function allocatableOf(capacity: Readonly<Record<string, Quantity>>, options: Pick<KubeletOptions, "reserved">): Record<string, Quantity> {
+export function allocatableOf(
+  capacity: Readonly<Record<string, Quantity>>,
+  options: Pick<KubeletOptions, "reserved">,
+): Record<string, Quantity> {
   const allocatable = { ...capacity };
   for (const [name, amount] of Object.entries(options.reserved ?? {})) {
     const whole = capacity[name];
@@ -110,7 +113,12 @@ function conditionsOf(facts: NodeFacts): readonly NodeCondition[] {
     condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
     condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
     condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-    condition("Ready", ready ? "True" : "False", ready ? "KubeletReady" : "KubeletNotReady", facts.notReady ?? "kubelet is posting ready status"),
+    condition(
+      "Ready",
+      ready ? "True" : "False",
+      ready ? "KubeletReady" : "KubeletNotReady",
+      facts.notReady ?? "kubelet is posting ready status",
+    ),
   ];
 }
 
@@ -131,4 +139,5 @@ const withoutHeartbeats = (status: NodeStatus): unknown => ({
   nodeInfo: sorted(status.nodeInfo as Readonly<Record<string, unknown>> | undefined),
 });
 
-const sorted = (record: Readonly<Record<string, unknown>> | undefined): unknown => Object.entries(record ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+const sorted = (record: Readonly<Record<string, unknown>> | undefined): unknown =>
+  Object.entries(record ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -30,18 +30,32 @@ export interface ActionDeps {
 }
 
 /** Returns the sandbox id. */
-export async function createSandbox(pod: Pod, attempt: number, replaces: boolean, deps: ActionDeps, signal: AbortSignal): Promise<string> {
-  if (replaces) deps.events.record(podReference(pod), "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
+export async function createSandbox(
+  pod: Pod,
+  attempt: number,
+  replaces: boolean,
+  deps: ActionDeps,
+  signal: AbortSignal,
+): Promise<string> {
+  if (replaces)
+    deps.events.record(podReference(pod), "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
   try {
     const config = await configOf(pod, attempt, deps);
     return await deps.runtime.runSandbox(config, { signal });
   } catch (error) {
-    if (!signal.aborted) deps.events.record(podReference(pod), "Warning", "FailedCreatePodSandBox", `Failed to create pod sandbox: ${(error as Error).message}`);
+    if (!signal.aborted)
+      deps.events.record(
+        podReference(pod),
+        "Warning",
+        "FailedCreatePodSandBox",
+        `Failed to create pod sandbox: ${(error as Error).message}`,
+      );
     throw error;
   }
 }
 
-const configOf = async (pod: Pod, attempt: number, deps: ActionDeps): Promise<SandboxConfig> => sandboxConfig(pod, attempt, deps.options, await deps.runtimeHandler(pod));
+const configOf = async (pod: Pod, attempt: number, deps: ActionDeps): Promise<SandboxConfig> =>
+  sandboxConfig(pod, attempt, deps.options, await deps.runtimeHandler(pod));
 
 export interface StartOrder {
   readonly pod: Pod;
@@ -53,7 +67,12 @@ export interface StartOrder {
 }
 
 /** Image, configuration, create, start, postStart hook. Throws CannotStart with the waiting reason to show. */
-export async function startContainer(order: StartOrder, deps: ActionDeps, signal: AbortSignal, created: () => void): Promise<void> {
+export async function startContainer(
+  order: StartOrder,
+  deps: ActionDeps,
+  signal: AbortSignal,
+  created: () => void,
+): Promise<void> {
   const { pod, name } = order;
   const container = findContainer(pod, name)?.container;
   if (container === undefined) throw new Error(`pod has no container "${name}"`);
@@ -62,7 +81,11 @@ export async function startContainer(order: StartOrder, deps: ActionDeps, signal
     const image = await deps.images.ensure(pod, container, signal);
     const config = await prepare(order, container, image, deps);
     const sandbox = await configOf(pod, order.sandboxAttempt, deps);
-    const id = await orFail("CreateContainerError", deps.runtime.createContainer(order.sandboxId, config, sandbox, { signal }), signal);
+    const id = await orFail(
+      "CreateContainerError",
+      deps.runtime.createContainer(order.sandboxId, config, sandbox, { signal }),
+      signal,
+    );
     deps.events.record(about, "Normal", "Created", "Container created");
     await orFail("RunContainerError", deps.runtime.startContainer(id, { signal }), signal);
     deps.events.record(about, "Normal", "Started", "Container started");
@@ -80,21 +103,34 @@ export async function startContainer(order: StartOrder, deps: ActionDeps, signal
       }
     }
   } catch (error) {
-    if (error instanceof CannotStart && error.eventMessage !== undefined && !signal.aborted) deps.events.record(about, "Warning", "Failed", error.eventMessage);
+    if (error instanceof CannotStart && error.eventMessage !== undefined && !signal.aborted)
+      deps.events.record(about, "Warning", "Failed", error.eventMessage);
     throw error;
   }
 }
 
-async function prepare(order: StartOrder, container: AnyContainer, image: Parameters<typeof containerConfig>[0]["image"], deps: ActionDeps) {
+async function prepare(
+  order: StartOrder,
+  container: AnyContainer,
+  image: Parameters<typeof containerConfig>[0]["image"],
+  deps: ActionDeps,
+) {
   const { pod, podIps, attempt } = order;
-  const facts = { pod, podIps: isHostNetwork(pod) ? deps.options.nodeIps : podIps, hostIps: deps.options.nodeIps, allocatable: deps.allocatable() };
+  const facts = {
+    pod,
+    podIps: isHostNetwork(pod) ? deps.options.nodeIps : podIps,
+    hostIps: deps.options.nodeIps,
+    allocatable: deps.allocatable(),
+  };
   try {
     const environment = await environmentOf(container, facts, deps.environment);
     const { mounts, terminationMessageFile } = await deps.volumes.mountsOf(pod, container, podIps, environment);
     const resources = linuxResources(pod, container, deps.memoryCapacityBytes);
     return containerConfig({ pod, container, attempt, image, environment, mounts, resources, terminationMessageFile });
   } catch (error) {
-    throw error instanceof CannotStart ? error : new CannotStart("CreateContainerConfigError", (error as Error).message, { cause: error });
+    throw error instanceof CannotStart
+      ? error
+      : new CannotStart("CreateContainerConfigError", (error as Error).message, { cause: error });
   }
 }
 
@@ -107,7 +143,15 @@ async function orFail<T>(reason: string, work: Promise<T>, signal: AbortSignal):
   }
 }
 
-export async function preStop(pod: Pod, name: string, id: string, podIp: string, timeoutMs: number, deps: ActionDeps, signal: AbortSignal): Promise<void> {
+export async function preStop(
+  pod: Pod,
+  name: string,
+  id: string,
+  podIp: string,
+  timeoutMs: number,
+  deps: ActionDeps,
+  signal: AbortSignal,
+): Promise<void> {
   const container = findContainer(pod, name)?.container;
   const hook = container?.lifecycle?.preStop;
   if (container === undefined || hook === undefined) return;
@@ -117,7 +161,12 @@ export async function preStop(pod: Pod, name: string, id: string, podIp: string,
   }
 }
 
-export async function stopContainer(pod: Pod, order: { id: string; name: string; graceSeconds: number; why?: string }, deps: ActionDeps, signal: AbortSignal): Promise<void> {
+export async function stopContainer(
+  pod: Pod,
+  order: { id: string; name: string; graceSeconds: number; why?: string },
+  deps: ActionDeps,
+  signal: AbortSignal,
+): Promise<void> {
   const message = order.why ?? `Stopping container ${order.name}`;
   deps.events.record(podReference(pod, containerFieldPath(pod, order.name)), "Normal", "Killing", message);
   await deps.runtime.stopContainer(order.id, order.graceSeconds, { signal, timeoutMs: order.graceSeconds * 1000 + 120_000 });

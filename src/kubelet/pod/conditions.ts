@@ -43,14 +43,21 @@ function condition(type: string, verdict: Verdict, previous: readonly PodConditi
     type,
     ...(generation === undefined ? {} : { observedGeneration: generation }),
     status: verdict.status,
-    lastTransitionTime: before?.status === verdict.status && before.lastTransitionTime !== undefined ? before.lastTransitionTime : timestamp(facts.now),
+    lastTransitionTime:
+      before?.status === verdict.status && before.lastTransitionTime !== undefined
+        ? before.lastTransitionTime
+        : timestamp(facts.now),
     ...(verdict.reason === undefined ? {} : { reason: verdict.reason }),
     ...(verdict.message === undefined ? {} : { message: verdict.message }),
   };
 }
 
 const ofPhase = (phase: Phase): Verdict | undefined =>
-  phase === "Succeeded" ? { status: "False", reason: "PodCompleted" } : phase === "Failed" ? { status: "False", reason: "PodFailed" } : undefined;
+  phase === "Succeeded"
+    ? { status: "False", reason: "PodCompleted" }
+    : phase === "Failed"
+      ? { status: "False", reason: "PodFailed" }
+      : undefined;
 
 function initializedVerdict({ pod, statuses, phase }: ConditionFacts): Verdict {
   const incomplete = initContainers(pod).filter((container, index) => {
@@ -58,7 +65,10 @@ function initializedVerdict({ pod, statuses, phase }: ConditionFacts): Verdict {
     return isSidecar(container) ? status?.started !== true : status?.ready !== true;
   });
   if (phase === "Succeeded") return { status: "True", reason: "PodCompleted" };
-  const hasStarted = statuses.main.some((status) => status.state?.running !== undefined || status.state?.terminated !== undefined || status.lastState?.terminated !== undefined);
+  const hasStarted = statuses.main.some(
+    (status) =>
+      status.state?.running !== undefined || status.state?.terminated !== undefined || status.lastState?.terminated !== undefined,
+  );
   if (hasStarted || incomplete.length === 0) return { status: "True" };
   return {
     status: "False",
@@ -86,8 +96,12 @@ function readyVerdict({ pod }: ConditionFacts, containersReady: Verdict): Verdic
   const problems: string[] = [];
   for (const gate of pod.spec.readinessGates ?? []) {
     const found = pod.status?.conditions?.find((item) => item.type === gate.conditionType);
-    if (found === undefined) problems.push(`corresponding condition of pod readiness gate "${gate.conditionType}" does not exist.`);
-    else if (found.status !== "True") problems.push(`the status of pod readiness gate "${gate.conditionType}" is not "True", but ${found.status}`);
+    if (found === undefined)
+      problems.push(`corresponding condition of pod readiness gate "${gate.conditionType}" does not exist.`);
+    else if (found.status !== "True")
+      problems.push(`the status of pod readiness gate "${gate.conditionType}" is not "True", but ${found.status}`);
   }
-  return problems.length === 0 ? { status: "True" } : { status: "False", reason: "ReadinessGatesNotReady", message: problems.join(", ") };
+  return problems.length === 0
+    ? { status: "True" }
+    : { status: "False", reason: "ReadinessGatesNotReady", message: problems.join(", ") };
 }

@@ -19,8 +19,18 @@ export interface ContainerFacts {
   readonly terminationMessageFile: string | undefined;
 }
 
-export function containerConfig({ pod, container, attempt, image, environment, mounts, resources, terminationMessageFile }: ContainerFacts): ContainerConfig {
-  const expanded = (list: readonly string[] | undefined): readonly string[] => (list ?? []).map((text) => expand(text, (name) => environment.get(name)));
+export function containerConfig({
+  pod,
+  container,
+  attempt,
+  image,
+  environment,
+  mounts,
+  resources,
+  terminationMessageFile,
+}: ContainerFacts): ContainerConfig {
+  const expanded = (list: readonly string[] | undefined): readonly string[] =>
+    (list ?? []).map((text) => expand(text, (name) => environment.get(name)));
   const grace = pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds;
   return {
     name: container.name,

@@ -1,5 +1,5 @@
 // containerStatuses as the API shows them, from what the runtime says and what the kubelet remembers.
-import type { ContainerState, ContainerStatus as ApiContainerStatus, VolumeMount } from "#api";
+import type { ContainerStatus as ApiContainerStatus, ContainerState, VolumeMount } from "#api";
 import type { ContainerStatus } from "../runtime.ts";
 import { timestamp } from "./names.ts";
 import { newestFirst } from "./restart.ts";
@@ -13,8 +13,14 @@ export interface ContainerStatuses {
 }
 
 /** `waiting` overrules: containers that wait before a restart. */
-export function containerStatuses(state: PodState, waiting: ReadonlyMap<string, { reason: string; message: string }>): ContainerStatuses {
-  const statusOf = (role: Role) => (container: AnyContainer): ApiContainerStatus => oneStatus(state, container, role, waiting.get(container.name));
+export function containerStatuses(
+  state: PodState,
+  waiting: ReadonlyMap<string, { reason: string; message: string }>,
+): ContainerStatuses {
+  const statusOf =
+    (role: Role) =>
+    (container: AnyContainer): ApiContainerStatus =>
+      oneStatus(state, container, role, waiting.get(container.name));
   return {
     init: initContainers(state.pod).map(statusOf("init")),
     // Upstream sorts main containers by name, init containers by their order in the spec.
@@ -23,17 +29,24 @@ export function containerStatuses(state: PodState, waiting: ReadonlyMap<string, 
   };
 }
 
-function oneStatus(state: PodState, container: AnyContainer, role: Role, waiting: { reason: string; message: string } | undefined): ApiContainerStatus {
+function oneStatus(
+  state: PodState,
+  container: AnyContainer,
+  role: Role,
+  waiting: { reason: string; message: string } | undefined,
+): ApiContainerStatus {
   const before = previousStatus(state, container.name, role);
   const [newest, ...older] = newestFirst(state.containers, container.name);
   const failure = state.memory.startFailures.get(container.name);
   const override = waiting ?? (failure === undefined || newest?.state === "running" ? undefined : failure);
-  if (newest === undefined || newest.state === "created") return withoutContainer(state, container, role, before, override, older[0]);
+  if (newest === undefined || newest.state === "created")
+    return withoutContainer(state, container, role, before, override, older[0]);
 
   const current = stateOf(state, newest);
   const isExited = newest.state === "exited" || newest.state === "unknown";
   const last = isExited && override !== undefined ? current : lastStateOf(state, older, before);
-  const shown: ContainerState = isExited && override !== undefined ? { waiting: { reason: override.reason, message: override.message } } : current;
+  const shown: ContainerState =
+    isExited && override !== undefined ? { waiting: { reason: override.reason, message: override.message } } : current;
   const started = shown.running !== undefined && isStarted(state, container, newest);
   return {
     name: container.name,
@@ -68,17 +81,29 @@ function withoutContainer(
     ready: false,
   };
   const last = older === undefined ? before?.lastState : stateOf(state, older);
-  if (before?.state?.terminated !== undefined && override === undefined) return { ...before, ready: before.ready && role === "init" };
+  if (before?.state?.terminated !== undefined && override === undefined)
+    return { ...before, ready: before.ready && role === "init" };
   if (before?.state?.running !== undefined && state.memory.stoppingSinceMs !== undefined) {
-    return { ...base, lastState: before.lastState ?? {}, state: { terminated: lost("The container could not be located when the pod was terminated") } };
+    return {
+      ...base,
+      lastState: before.lastState ?? {},
+      state: { terminated: lost("The container could not be located when the pod was terminated") },
+    };
   }
   if (before?.state?.running !== undefined && override === undefined && older === undefined) {
     const message = "The container could not be located when the pod was deleted.  The container used to be Running";
-    return { ...base, restartCount: before.restartCount + 1, state: { waiting: { reason: defaultReason(state) } }, lastState: { terminated: lost(message) } };
+    return {
+      ...base,
+      restartCount: before.restartCount + 1,
+      state: { waiting: { reason: defaultReason(state) } },
+      lastState: { terminated: lost(message) },
+    };
   }
   return {
     ...base,
-    state: { waiting: override === undefined ? { reason: defaultReason(state) } : { reason: override.reason, message: override.message } },
+    state: {
+      waiting: override === undefined ? { reason: defaultReason(state) } : { reason: override.reason, message: override.message },
+    },
     lastState: last ?? {},
     ...mountsOf(container.volumeMounts),
   };
@@ -86,13 +111,19 @@ function withoutContainer(
 
 const lost = (message: string) => ({ reason: "ContainerStatusUnknown", message, exitCode: 137 });
 
-const defaultReason = (state: PodState): string => (initContainers(state.pod).length > 0 ? "PodInitializing" : "ContainerCreating");
+const defaultReason = (state: PodState): string =>
+  initContainers(state.pod).length > 0 ? "PodInitializing" : "ContainerCreating";
 
 const idOf = (state: PodState, container: ContainerStatus): string => `${state.node.runtimeName}://${container.id}`;
 
 function previousStatus(state: PodState, name: string, role: Role): ApiContainerStatus | undefined {
   const status = state.memory.published ?? state.pod.status;
-  const list = role === "init" ? status?.initContainerStatuses : role === "main" ? status?.containerStatuses : status?.ephemeralContainerStatuses;
+  const list =
+    role === "init"
+      ? status?.initContainerStatuses
+      : role === "main"
+        ? status?.containerStatuses
+        : status?.ephemeralContainerStatuses;
   return list?.find((item) => item.name === name);
 }
 
@@ -103,7 +134,14 @@ function stateOf(state: PodState, container: ContainerStatus): ContainerState {
   return {
     terminated: {
       exitCode: container.state === "unknown" ? 137 : container.exitCode,
-      reason: container.state === "unknown" ? "ContainerStatusUnknown" : container.reason === "" ? (container.exitCode === 0 ? "Completed" : "Error") : container.reason,
+      reason:
+        container.state === "unknown"
+          ? "ContainerStatusUnknown"
+          : container.reason === ""
+            ? container.exitCode === 0
+              ? "Completed"
+              : "Error"
+            : container.reason,
       ...(message === "" ? {} : { message }),
       startedAt: container.startedAtMs === 0 ? null! : timestamp(container.startedAtMs), // null is how upstream writes an unset time
       finishedAt: container.finishedAtMs === 0 ? null! : timestamp(container.finishedAtMs), // as above
@@ -112,7 +150,11 @@ function stateOf(state: PodState, container: ContainerStatus): ContainerState {
   };
 }
 
-function lastStateOf(state: PodState, older: readonly ContainerStatus[], before: ApiContainerStatus | undefined): ContainerState | undefined {
+function lastStateOf(
+  state: PodState,
+  older: readonly ContainerStatus[],
+  before: ApiContainerStatus | undefined,
+): ContainerState | undefined {
   const previous = older.find((container) => container.state === "exited");
   if (previous !== undefined) return stateOf(state, previous);
   // Collected from the runtime, or lost with it: the API still remembers.
@@ -125,7 +167,14 @@ export function isStarted(state: PodState, container: AnyContainer, current: Con
   return container.startupProbe === undefined || state.memory.probes.get(current.id)?.startup === "success";
 }
 
-function isReady(state: PodState, container: AnyContainer, role: Role, current: ContainerStatus, shown: ContainerState, started: boolean): boolean {
+function isReady(
+  state: PodState,
+  container: AnyContainer,
+  role: Role,
+  current: ContainerStatus,
+  shown: ContainerState,
+  started: boolean,
+): boolean {
   if (role === "ephemeral") return false;
   if (role === "init" && !isSidecar(container)) return shown.terminated?.exitCode === 0;
   if (!started || shown.running === undefined) return false;
@@ -148,6 +197,8 @@ const mountsOf = (mounts: readonly VolumeMount[] | undefined): Partial<ApiContai
         volumeMounts: mounts.map((mount) => ({
           name: mount.name,
           mountPath: mount.mountPath,
-          ...(mount.readOnly ? { readOnly: true, recursiveReadOnly: mount.recursiveReadOnly === "Enabled" ? "Enabled" : "Disabled" } : {}),
+          ...(mount.readOnly
+            ? { readOnly: true, recursiveReadOnly: mount.recursiveReadOnly === "Enabled" ? "Enabled" : "Disabled" }
+            : {}),
         })),
       };

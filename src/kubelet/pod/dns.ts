@@ -4,7 +4,8 @@ import type { KubeletOptions } from "../options.ts";
 import type { SandboxConfig } from "../runtime.ts";
 import { isHostNetwork } from "./spec.ts";
 
-export const clusterDomainOf = (options: Pick<KubeletOptions, "clusterDomain">): string => options.clusterDomain ?? "cluster.local";
+export const clusterDomainOf = (options: Pick<KubeletOptions, "clusterDomain">): string =>
+  options.clusterDomain ?? "cluster.local";
 
 /** `fqdn` is undefined for a pod without a subdomain. */
 export function hostnameOf(pod: Pod, clusterDomain: string): { readonly hostname: string; readonly fqdn: string | undefined } {
@@ -16,10 +17,15 @@ export function hostnameOf(pod: Pod, clusterDomain: string): { readonly hostname
   return { hostname: pod.spec.setHostnameAsFQDN ? fqdn : name, fqdn };
 }
 
-export function dnsOf(pod: Pod, options: Pick<KubeletOptions, "clusterDns" | "clusterDomain" | "hostDns">): NonNullable<SandboxConfig["dns"]> {
+export function dnsOf(
+  pod: Pod,
+  options: Pick<KubeletOptions, "clusterDns" | "clusterDomain" | "hostDns">,
+): NonNullable<SandboxConfig["dns"]> {
   const host = options.hostDns ?? { servers: [], searches: [], options: [] };
   const cluster = clusterDomainOf(options);
-  const usesCluster = pod.spec.dnsPolicy === "ClusterFirstWithHostNet" || ((pod.spec.dnsPolicy ?? "ClusterFirst") === "ClusterFirst" && !isHostNetwork(pod));
+  const usesCluster =
+    pod.spec.dnsPolicy === "ClusterFirstWithHostNet" ||
+    ((pod.spec.dnsPolicy ?? "ClusterFirst") === "ClusterFirst" && !isHostNetwork(pod));
   const clusterDns = options.clusterDns ?? [];
   const base =
     pod.spec.dnsPolicy === "None"
@@ -41,7 +47,10 @@ export function dnsOf(pod: Pod, options: Pick<KubeletOptions, "clusterDns" | "cl
 }
 
 /** An option of the pod replaces the one of the same name. */
-function mergedOptions(base: readonly string[], more: readonly { readonly name?: string; readonly value?: string }[]): readonly string[] {
+function mergedOptions(
+  base: readonly string[],
+  more: readonly { readonly name?: string; readonly value?: string }[],
+): readonly string[] {
   const merged = new Map(base.map((option) => [option.split(":")[0] ?? "", option]));
   for (const { name, value } of more) if (name !== undefined) merged.set(name, value === undefined ? name : `${name}:${value}`);
   return [...merged.values()];
@@ -50,10 +59,15 @@ function mergedOptions(base: readonly string[], more: readonly { readonly name?:
 /** /etc/hosts of a pod with its own network, or of one on the host's (then `hostFile` is the host's). */
 export function hostsFile(pod: Pod, podIps: readonly string[], clusterDomain: string, hostFile?: string): string {
   const aliases = pod.spec.hostAliases ?? [];
-  const added = aliases.length === 0 ? "" : `\n# Entries added by HostAliases.\n${aliases.map((alias) => [alias.ip, ...(alias.hostnames ?? [])].join("\t")).join("\n")}\n`;
+  const added =
+    aliases.length === 0
+      ? ""
+      : `\n# Entries added by HostAliases.\n${aliases.map((alias) => [alias.ip, ...(alias.hostnames ?? [])].join("\t")).join("\n")}\n`;
   if (isHostNetwork(pod)) return `# Kubernetes-managed hosts file (host network).\n${hostFile ?? ""}${added}`;
   const { hostname, fqdn } = hostnameOf(pod, clusterDomain);
-  const own = podIps.map((ip) => (fqdn === undefined || fqdn === hostname ? `${ip}\t${hostname}\n` : `${ip}\t${fqdn}\t${hostname}\n`)).join("");
+  const own = podIps
+    .map((ip) => (fqdn === undefined || fqdn === hostname ? `${ip}\t${hostname}\n` : `${ip}\t${fqdn}\t${hostname}\n`))
+    .join("");
   return `# Kubernetes-managed hosts file.
 127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback

@@ -17,7 +17,11 @@ export interface EnvironmentDeps {
 }
 
 /** Throws CannotStart (CreateContainerConfigError) for what is missing and not optional. */
-export async function environmentOf(container: AnyContainer, facts: DownwardFacts, deps: EnvironmentDeps): Promise<ReadonlyMap<string, string>> {
+export async function environmentOf(
+  container: AnyContainer,
+  facts: DownwardFacts,
+  deps: EnvironmentDeps,
+): Promise<ReadonlyMap<string, string>> {
   const { pod } = facts;
   const namespace = pod.metadata.namespace ?? "";
   const services = serviceVariables(namespace, deps.services(), pod.spec.enableServiceLinks !== false);
@@ -26,19 +30,26 @@ export async function environmentOf(container: AnyContainer, facts: DownwardFact
   for (const source of container.envFrom ?? []) {
     const reference = source.configMapRef ?? source.secretRef;
     if (reference === undefined) continue;
-    const data = source.configMapRef !== undefined ? await configMapData(deps, pod, reference) : await secretData(deps, pod, reference);
+    const data =
+      source.configMapRef !== undefined ? await configMapData(deps, pod, reference) : await secretData(deps, pod, reference);
     for (const [key, value] of Object.entries(data ?? {})) result.set(`${source.prefix ?? ""}${key}`, value);
   }
   const known = (name: string): string | undefined => result.get(name) ?? services.get(name);
   for (const variable of container.env ?? []) {
-    const value = variable.valueFrom === undefined ? expand(variable.value ?? "", known) : await valueFrom(variable, container, facts, deps);
+    const value =
+      variable.valueFrom === undefined ? expand(variable.value ?? "", known) : await valueFrom(variable, container, facts, deps);
     if (value !== undefined) result.set(variable.name, value);
   }
   for (const [name, value] of services) if (!result.has(name)) result.set(name, value);
   return result;
 }
 
-async function valueFrom(variable: EnvVar, container: AnyContainer, facts: DownwardFacts, deps: EnvironmentDeps): Promise<string | undefined> {
+async function valueFrom(
+  variable: EnvVar,
+  container: AnyContainer,
+  facts: DownwardFacts,
+  deps: EnvironmentDeps,
+): Promise<string | undefined> {
   const from = variable.valueFrom ?? {};
   const namespace = facts.pod.metadata.namespace ?? "";
   if (from.fieldRef !== undefined) return fieldValue(from.fieldRef.fieldPath, facts);
@@ -63,24 +74,36 @@ interface Reference {
   readonly optional?: boolean;
 }
 
-async function configMapData(deps: EnvironmentDeps, pod: Pod, { name = "", optional }: Reference): Promise<Readonly<Record<string, string>> | undefined> {
+async function configMapData(
+  deps: EnvironmentDeps,
+  pod: Pod,
+  { name = "", optional }: Reference,
+): Promise<Readonly<Record<string, string>> | undefined> {
   const found = await deps.objects.configMap(pod.metadata.namespace ?? "", name);
   if (found === undefined && !optional) throw configError(`configmap "${name}" not found`);
   return found === undefined ? undefined : (found.data ?? {});
 }
 
-async function secretData(deps: EnvironmentDeps, pod: Pod, { name = "", optional }: Reference): Promise<Readonly<Record<string, string>> | undefined> {
+async function secretData(
+  deps: EnvironmentDeps,
+  pod: Pod,
+  { name = "", optional }: Reference,
+): Promise<Readonly<Record<string, string>> | undefined> {
   const found = await deps.objects.secret(pod.metadata.namespace ?? "", name);
   if (found === undefined && !optional) throw configError(`secret "${name}" not found`);
-  return found === undefined ? undefined : Object.fromEntries(Object.entries(found.data ?? {}).map(([key, value]) => [key, Buffer.from(value, "base64").toString()]));
+  return found === undefined
+    ? undefined
+    : Object.fromEntries(Object.entries(found.data ?? {}).map(([key, value]) => [key, Buffer.from(value, "base64").toString()]));
 }
 
-const configError = (message: string): CannotStart => new CannotStart("CreateContainerConfigError", message, { retryAfterMs: 5_000 });
+const configError = (message: string): CannotStart =>
+  new CannotStart("CreateContainerConfigError", message, { retryAfterMs: 5_000 });
 
 /** WEB_SERVICE_HOST, WEB_SERVICE_PORT, WEB_PORT_80_TCP_ADDR, ...: of the pod's namespace, and always of default/kubernetes. */
 export function serviceVariables(namespace: string, services: readonly Service[], links: boolean): ReadonlyMap<string, string> {
   const variables = new Map<string, string>();
-  const isMaster = (service: Service): boolean => service.metadata.namespace === "default" && service.metadata.name === "kubernetes";
+  const isMaster = (service: Service): boolean =>
+    service.metadata.namespace === "default" && service.metadata.name === "kubernetes";
   const chosen = services.filter((service) => isMaster(service) || (links && service.metadata.namespace === namespace));
   // The pod's own namespace wins over default/kubernetes.
   for (const service of chosen.sort((a, b) => Number(isMaster(b)) - Number(isMaster(a)))) {
@@ -91,7 +114,8 @@ export function serviceVariables(namespace: string, services: readonly Service[]
     const host = ip.includes(":") ? `[${ip}]` : ip;
     variables.set(`${prefix}_SERVICE_HOST`, ip);
     variables.set(`${prefix}_SERVICE_PORT`, String(ports[0]?.port));
-    for (const { name, port } of ports) if (name !== undefined && name !== "") variables.set(`${prefix}_SERVICE_PORT_${variableName(name)}`, String(port));
+    for (const { name, port } of ports)
+      if (name !== undefined && name !== "") variables.set(`${prefix}_SERVICE_PORT_${variableName(name)}`, String(port));
     ports.forEach(({ port, protocol = "TCP" }, index) => {
       const url = `${protocol.toLowerCase()}://${host}:${port}`;
       if (index === 0) variables.set(`${prefix}_PORT`, url);

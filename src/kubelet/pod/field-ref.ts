@@ -1,5 +1,13 @@
 // The downward API: fields of the pod and resources of its containers as text.
-import { type Container, milliValue, parseQuantity, type Pod, quantityValue, type Quantity, type ResourceFieldSelector } from "#api";
+import {
+  type Container,
+  milliValue,
+  type Pod,
+  parseQuantity,
+  type Quantity,
+  quantityValue,
+  type ResourceFieldSelector,
+} from "#api";
 import { findContainer } from "./spec.ts";
 
 export interface DownwardFacts {
@@ -14,7 +22,8 @@ export interface DownwardFacts {
 export function fieldValue(path: string, { pod, podIps, hostIps }: DownwardFacts): string {
   const { metadata, spec } = pod;
   const subscript = /^metadata\.(labels|annotations)\['(.*)'\]$/.exec(path);
-  if (subscript !== null) return (subscript[1] === "labels" ? metadata.labels : metadata.annotations)?.[subscript[2] as string] ?? ""; // the group took part in the match
+  if (subscript !== null)
+    return (subscript[1] === "labels" ? metadata.labels : metadata.annotations)?.[subscript[2] as string] ?? ""; // the group took part in the match
   switch (path) {
     case "metadata.name":
       return metadata.name ?? "";
@@ -56,10 +65,16 @@ export function resourceFieldValue(selector: ResourceFieldSelector, containerNam
   if (container === undefined) throw new Error(`container ${name} not found`);
   const [kind, ...rest] = selector.resource.split(".");
   const resource = rest.join(".");
-  const quantity = kind === "requests" ? container.resources?.requests?.[resource] : (container.resources?.limits?.[resource] ?? facts.allocatable[resource]);
+  const quantity =
+    kind === "requests"
+      ? container.resources?.requests?.[resource]
+      : (container.resources?.limits?.[resource] ?? facts.allocatable[resource]);
   const divisor = selector.divisor === undefined || String(selector.divisor) === "0" ? "1" : selector.divisor;
   if (quantity === undefined) return "0";
   parseQuantity(quantity);
-  const value = resource === "cpu" ? Math.ceil(milliValue(quantity) / milliValue(divisor)) : Math.ceil(quantityValue(quantity) / quantityValue(divisor));
+  const value =
+    resource === "cpu"
+      ? Math.ceil(milliValue(quantity) / milliValue(divisor))
+      : Math.ceil(quantityValue(quantity) / quantityValue(divisor));
   return String(value);
 }

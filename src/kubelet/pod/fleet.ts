@@ -36,15 +36,20 @@ export class PodFleet implements AsyncDisposable {
 
   constructor(deps: FleetDeps) {
     this.#deps = deps;
-    this.#statuses = new StatusWriter({ client: deps.client, clock: deps.clock, log: deps.log, onGone: (uid) => this.#gone(uid) });
+    this.#statuses = new StatusWriter({
+      client: deps.client,
+      clock: deps.clock,
+      log: deps.log,
+      onGone: (uid) => this.#gone(uid),
+    });
   }
 
   /** Reads what already runs, so that its pods are adopted as they are. Call before the first pod. */
   async adopt(): Promise<void> {
     const [sandboxes, containers] = await Promise.all([this.#deps.runtime.listSandboxes(), this.#deps.runtime.listContainers()]);
     const of = (uid: string) => {
-      let entry = this.#adopted.get(uid);
-      if (entry === undefined) this.#adopted.set(uid, (entry = { sandboxes: [], containers: [] }));
+      const entry = this.#adopted.get(uid) ?? { sandboxes: [], containers: [] };
+      this.#adopted.set(uid, entry);
       return entry;
     };
     for (const sandbox of sandboxes) of(sandbox.podUid).sandboxes.push(sandbox);
@@ -73,7 +78,10 @@ export class PodFleet implements AsyncDisposable {
         metadata: { name: labels[runtimeLabels.podName] ?? "", namespace: labels[runtimeLabels.podNamespace] ?? "", uid },
         spec: { containers: [], terminationGracePeriodSeconds: grace },
       };
-      this.#deps.log.info("stopping what runs for a pod that is gone", { pod: `${pod.metadata.namespace}/${pod.metadata.name}`, uid });
+      this.#deps.log.info("stopping what runs for a pod that is gone", {
+        pod: `${pod.metadata.namespace}/${pod.metadata.name}`,
+        uid,
+      });
       this.#workers.set(uid, new PodWorker({ pod, removed: true, sandboxes, containers }, this.#workerDeps()));
     }
     this.#adopted = new Map();
@@ -97,7 +105,8 @@ export class PodFleet implements AsyncDisposable {
     const node = isFresh ? this.#deps.nodeObject() : undefined;
     const refusal = node === undefined ? undefined : admit(pod, this.#active(), node);
     if (refusal !== undefined) this.#deps.events.record(podReference(pod), "Warning", refusal.reason, refusal.message);
-    const rejected = refusal === undefined ? undefined : { reason: refusal.reason, message: `Pod was rejected: ${refusal.message}` };
+    const rejected =
+      refusal === undefined ? undefined : { reason: refusal.reason, message: `Pod was rejected: ${refusal.message}` };
     this.#workers.set(uid, new PodWorker({ pod, rejected, ...adopted }, this.#workerDeps()));
   }
 
@@ -182,7 +191,11 @@ export class PodFleet implements AsyncDisposable {
     const uid = pod.metadata.uid ?? "";
     await this.#statuses.flush(uid);
     try {
-      await this.#deps.client.delete(podResource, { namespace: pod.metadata.namespace, name: pod.metadata.name ?? "" }, { gracePeriodSeconds: 0, preconditions: { uid } });
+      await this.#deps.client.delete(
+        podResource,
+        { namespace: pod.metadata.namespace, name: pod.metadata.name ?? "" },
+        { gracePeriodSeconds: 0, preconditions: { uid } },
+      );
     } catch (error) {
       if (!isNotFound(error) && !isConflict(error)) throw error;
     }

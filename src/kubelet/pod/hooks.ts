@@ -39,8 +39,16 @@ export async function runHook(handler: LifecycleHandler, target: HookTarget, dep
     if (handler.httpGet !== undefined) {
       const { host, path = "/", scheme = "HTTP", httpHeaders = [], port } = handler.httpGet;
       const outcome = await deps.probes.httpGet({
-        pod: target.pod, container: target.container.name, containerId, host: host ?? target.podIp, port: portOf(port, target.container), timeoutMs, signal,
-        scheme: scheme.toLowerCase() === "https" ? "https" : "http", path: path.startsWith("/") ? path : `/${path}`, headers: httpHeaders.map(({ name, value }) => ({ name, value })),
+        pod: target.pod,
+        container: target.container.name,
+        containerId,
+        host: host ?? target.podIp,
+        port: portOf(port, target.container),
+        timeoutMs,
+        signal,
+        scheme: scheme.toLowerCase() === "https" ? "https" : "http",
+        path: path.startsWith("/") ? path : `/${path}`,
+        headers: httpHeaders.map(({ name, value }) => ({ name, value })),
       });
       // Only a request that cannot be made is a failure; what it answers does not matter, as upstream.
       return outcome.result === "success" || /statuscode/.test(outcome.output) ? undefined : outcome.output;

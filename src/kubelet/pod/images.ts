@@ -37,7 +37,12 @@ export class ImageKeeper {
   readonly #credentials: Credentials;
   readonly #failures = new Map<string, PullFailure>();
 
-  constructor(deps: { readonly runtime: Runtime; readonly clock: Clock; readonly events: EventSink; readonly credentials: Credentials }) {
+  constructor(deps: {
+    readonly runtime: Runtime;
+    readonly clock: Clock;
+    readonly events: EventSink;
+    readonly credentials: Credentials;
+  }) {
     this.#runtime = deps.runtime;
     this.#clock = deps.clock;
     this.#events = deps.events;
@@ -55,7 +60,13 @@ export class ImageKeeper {
     const policy = container.imagePullPolicy ?? (/:latest$/.test(image) ? "Always" : "IfNotPresent");
     const present = policy === "Always" ? undefined : await this.#runtime.imageStatus(image, { signal });
     if (present !== undefined) {
-      this.#tell(pod, container, "Normal", "Pulled", `Container image "${container.image}" already present on machine and can be accessed by the pod`);
+      this.#tell(
+        pod,
+        container,
+        "Normal",
+        "Pulled",
+        `Container image "${container.image}" already present on machine and can be accessed by the pod`,
+      );
       return present;
     }
     if (policy === "Never") {
@@ -77,7 +88,10 @@ export class ImageKeeper {
     if (failure !== undefined && waitMs > 0) {
       const message = `Back-off pulling image "${container.image}"`;
       this.#tell(pod, container, "Normal", "BackOff", message);
-      throw new CannotStart("ImagePullBackOff", `${message}: ${failure.message}`, { retryAfterMs: waitMs, eventMessage: "Error: ImagePullBackOff" });
+      throw new CannotStart("ImagePullBackOff", `${message}: ${failure.message}`, {
+        retryAfterMs: waitMs,
+        eventMessage: "Error: ImagePullBackOff",
+      });
     }
     this.#tell(pod, container, "Normal", "Pulling", `Pulling image "${container.image}"`);
     const begun = this.#clock.monotonic();
@@ -88,7 +102,13 @@ export class ImageKeeper {
       if (pulled === undefined) throw new Error(`image "${image}" is not there after it was pulled`);
       this.#failures.delete(key);
       const took = goDuration(Math.round(this.#clock.monotonic() - begun));
-      this.#tell(pod, container, "Normal", "Pulled", `Successfully pulled image "${container.image}" in ${took} (${took} including waiting). Image size: ${pulled.sizeBytes} bytes.`);
+      this.#tell(
+        pod,
+        container,
+        "Normal",
+        "Pulled",
+        `Successfully pulled image "${container.image}" in ${took} (${took} including waiting). Image size: ${pulled.sizeBytes} bytes.`,
+      );
       return pulled;
     } catch (error) {
       if (signal.aborted) throw error;
@@ -107,7 +127,12 @@ export class ImageKeeper {
 
 /** The image name with ":latest" where it names neither tag nor digest; undefined when it is no image name. */
 export function withTag(image: string): string | undefined {
-  if (!/^[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\.[A-Za-z0-9-]+)*(?::\d+)?(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*(?::[\w][\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{32,})?$/i.test(image)) return undefined;
+  if (
+    !/^[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\.[A-Za-z0-9-]+)*(?::\d+)?(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*(?::[\w][\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{32,})?$/i.test(
+      image,
+    )
+  )
+    return undefined;
   if (image.includes("@")) return image;
   const last = image.slice(image.lastIndexOf("/") + 1);
   return last.includes(":") ? image : `${image}:latest`;

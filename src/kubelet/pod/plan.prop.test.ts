@@ -2,14 +2,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { isTerminalPhase } from "./spec.ts";
-import { aPod, PodModel } from "../testing/model.ts";
 import type { Container, Pod } from "#api";
+import { aPod, PodModel } from "../testing/model.ts";
+import { isTerminalPhase } from "./spec.ts";
 
 type Step =
   | { readonly kind: "complete"; readonly index: number; readonly ok: boolean }
   | { readonly kind: "exit"; readonly name: string; readonly code: number }
-  | { readonly kind: "probe"; readonly name: string; readonly results: { startup?: "success" | "failure"; liveness?: "success" | "failure"; readiness?: "success" | "failure" } }
+  | {
+      readonly kind: "probe";
+      readonly name: string;
+      readonly results: { startup?: "success" | "failure"; liveness?: "success" | "failure"; readiness?: "success" | "failure" };
+    }
   | { readonly kind: "wait"; readonly ms: number }
   | { readonly kind: "loseSandbox" }
   | { readonly kind: "delete"; readonly grace: number }
@@ -19,10 +23,27 @@ const names = ["a", "b", "i", "s"];
 const verdict = fc.option(fc.constantFrom<"success" | "failure">("success", "failure"), { nil: undefined });
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 10, arbitrary: fc.record({ kind: fc.constant("complete" as const), index: fc.nat(5), ok: fc.boolean().map((no) => !no || true) }) },
+  {
+    weight: 10,
+    arbitrary: fc.record({ kind: fc.constant("complete" as const), index: fc.nat(5), ok: fc.boolean().map((no) => !no || true) }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("complete" as const), index: fc.nat(5), ok: fc.constant(false) }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant("exit" as const), name: fc.constantFrom(...names), code: fc.constantFrom(0, 1, 137) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("probe" as const), name: fc.constantFrom(...names), results: fc.record({ startup: verdict, liveness: verdict, readiness: verdict }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant("exit" as const),
+      name: fc.constantFrom(...names),
+      code: fc.constantFrom(0, 1, 137),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("probe" as const),
+      name: fc.constantFrom(...names),
+      results: fc.record({ startup: verdict, liveness: verdict, readiness: verdict }),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("wait" as const), ms: fc.constantFrom(100, 10_000, 700_000) }) },
   { weight: 1, arbitrary: fc.constant({ kind: "loseSandbox" as const }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("delete" as const), grace: fc.constantFrom(0, 1, 30) }) },
@@ -51,7 +72,10 @@ const pod: fc.Arbitrary<Pod> = fc
     aPod({
       restartPolicy,
       containers,
-      initContainers: [...(init === undefined ? [] : [init]), ...(sidecar === undefined ? [] : [{ ...sidecar, restartPolicy: "Always" }])],
+      initContainers: [
+        ...(init === undefined ? [] : [init]),
+        ...(sidecar === undefined ? [] : [{ ...sidecar, restartPolicy: "Always" }]),
+      ],
       ...(deadline === undefined ? {} : { activeDeadlineSeconds: deadline }),
     }),
   );
@@ -65,19 +89,26 @@ function apply(model: PodModel, step: Step): void {
       return;
     }
     case "exit":
-      return model.exit(step.name, step.code);
+      model.exit(step.name, step.code);
+      return;
     case "probe": {
       const current = model.current(step.name);
-      if (current !== undefined) model.probes.set(current.id, { ...model.probes.get(current.id), ...Object.fromEntries(Object.entries(step.results).filter(([, value]) => value !== undefined)) });
+      if (current !== undefined)
+        model.probes.set(current.id, {
+          ...model.probes.get(current.id),
+          ...Object.fromEntries(Object.entries(step.results).filter(([, value]) => value !== undefined)),
+        });
       return;
     }
     case "wait":
       model.now += step.ms;
       return;
     case "loseSandbox":
-      return model.loseSandbox();
+      model.loseSandbox();
+      return;
     case "delete":
-      return model.delete(step.grace);
+      model.delete(step.grace);
+      return;
     case "remove":
       model.removed = true;
       model.objectGone = true;
@@ -97,16 +128,24 @@ function check(model: PodModel, before: number): void {
     const running = model.containers.filter((container) => container.name === name && container.state === "running");
     assert.ok(running.length <= 1, "a container runs once at a time");
   }
-  const isGoing = model.removed || model.pod.metadata.deletionTimestamp !== undefined || model.ended !== undefined || isTerminalPhase(last);
+  const isGoing =
+    model.removed || model.pod.metadata.deletionTimestamp !== undefined || model.ended !== undefined || isTerminalPhase(last);
   for (const action of model.history.slice(before)) {
-    if (isGoing) assert.ok(!["startContainer", "createSandbox", "mountVolumes"].includes(action.kind), `nothing starts in a pod that is going: ${action.kind}`);
+    if (isGoing)
+      assert.ok(
+        !["startContainer", "createSandbox", "mountVolumes"].includes(action.kind),
+        `nothing starts in a pod that is going: ${action.kind}`,
+      );
     if (action.kind === "deleteObject") {
       assert.equal(model.containers.length + model.sandboxes.length, 0, "the object goes last (I39)");
       assert.equal(model.volumes.phase, "gone", "after its volumes (I39)");
     }
     if (action.kind === "startContainer") {
       const earlier = model.containers.filter((container) => container.name === action.name);
-      assert.ok(earlier.every((container) => container.attempt < action.attempt), "the restart count grows (I37)");
+      assert.ok(
+        earlier.every((container) => container.attempt < action.attempt),
+        "the restart count grows (I37)",
+      );
       if (model.pod.spec.restartPolicy === "Never" && action.name !== "s") {
         const inThis = earlier.filter((container) => container.sandboxId === action.sandboxId);
         assert.equal(inThis.length, 0, "restartPolicy Never starts nothing twice (I37)");
@@ -114,7 +153,13 @@ function check(model: PodModel, before: number): void {
       const isMain = action.name === "a" || action.name === "b";
       const init = model.pod.spec.initContainers?.find(({ name }) => name === "i");
       if (isMain && init !== undefined) {
-        const done = model.containers.some((container) => container.name === "i" && container.sandboxId === action.sandboxId && container.state === "exited" && container.exitCode === 0);
+        const done = model.containers.some(
+          (container) =>
+            container.name === "i" &&
+            container.sandboxId === action.sandboxId &&
+            container.state === "exited" &&
+            container.exitCode === 0,
+        );
         assert.ok(done, "main containers start after init containers (I37)");
       }
     }

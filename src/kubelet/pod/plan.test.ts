@@ -30,7 +30,14 @@ test("a pod whose sandbox is being made is Pending with ContainerCreating", () =
 });
 
 test("init containers run one after the other before the main ones", () => {
-  const model = new PodModel(aPod({ initContainers: [{ name: "one", image: "i:1" }, { name: "two", image: "i:1" }] }));
+  const model = new PodModel(
+    aPod({
+      initContainers: [
+        { name: "one", image: "i:1" },
+        { name: "two", image: "i:1" },
+      ],
+    }),
+  );
   model.settle();
   assert.deepEqual(model.kinds().slice(2), ["startContainer one"]);
   assert.equal(condition(model.published, "Initialized")?.message, "containers with incomplete status: [one two]");
@@ -68,7 +75,9 @@ test("a sidecar starts before the main container, gates it by its startup probe,
 });
 
 test("sidecars are stopped when the main containers of a job have ended, and the pod succeeds", () => {
-  const model = new PodModel(aPod({ restartPolicy: "Never", initContainers: [{ name: "proxy", image: "p:1", restartPolicy: "Always" }] }));
+  const model = new PodModel(
+    aPod({ restartPolicy: "Never", initContainers: [{ name: "proxy", image: "p:1", restartPolicy: "Always" }] }),
+  );
   model.settle();
   model.exit("app", 0);
   model.plan();
@@ -94,14 +103,21 @@ test("a crashed container restarts at once, then after 10 s, then after 20 s", (
   model.exit("app", 1);
   model.settle();
   assert.equal(model.current("app")?.attempt, 1);
-  for (const [delay, text] of [[10_000, "10s"], [20_000, "20s"], [40_000, "40s"]] as const) {
+  for (const [delay, text] of [
+    [10_000, "10s"],
+    [20_000, "20s"],
+    [40_000, "40s"],
+  ] as const) {
     const attempt = model.current("app")!.attempt;
     model.now += 1000;
     model.exit("app", 1);
     const plan = model.plan();
     assert.equal(plan.wakeAtMs, model.now + delay);
     const status = model.published?.containerStatuses?.[0];
-    assert.deepEqual(status?.state?.waiting, { reason: "CrashLoopBackOff", message: `back-off ${text} restarting failed container=app pod=web_default(${model.pod.metadata.uid})` });
+    assert.deepEqual(status?.state?.waiting, {
+      reason: "CrashLoopBackOff",
+      message: `back-off ${text} restarting failed container=app pod=web_default(${model.pod.metadata.uid})`,
+    });
     assert.equal(status?.lastState?.terminated?.exitCode, 1);
     assert.equal(model.published?.phase, "Running");
     model.now += delay - 1;
@@ -154,7 +170,9 @@ test("restartPolicy Never: any exit is final, a failure makes the pod Failed", (
 
 test("a container's own restart rules overrule the pod's policy", () => {
   const rules = [{ action: "Restart", exitCodes: { operator: "In", values: [42] } }];
-  const model = new PodModel(aPod({ restartPolicy: "Never", containers: [{ ...app, restartPolicy: "Never", restartPolicyRules: rules }] }));
+  const model = new PodModel(
+    aPod({ restartPolicy: "Never", containers: [{ ...app, restartPolicy: "Never", restartPolicyRules: rules }] }),
+  );
   model.settle();
   model.exit("app", 42);
   model.settle();
@@ -169,7 +187,15 @@ test("a deleted pod stops its containers, then its sandbox, removes both, and on
   model.settle();
   model.delete(7);
   model.settle();
-  assert.deepEqual(model.kinds().slice(3), ["stopContainer app", "stopSandbox", "unmountVolumes", "removeContainer", "removeSandbox", "deleteObject", "forget"]);
+  assert.deepEqual(model.kinds().slice(3), [
+    "stopContainer app",
+    "stopSandbox",
+    "unmountVolumes",
+    "removeContainer",
+    "removeSandbox",
+    "deleteObject",
+    "forget",
+  ]);
   const stop = model.history.find((action) => action.kind === "stopContainer");
   assert.equal(stop?.kind === "stopContainer" && stop.graceSeconds, 7);
   assert.ok(model.forgotten);
@@ -263,19 +289,33 @@ test("a failed liveness probe stops the container with the probe's own grace per
   model.settle();
   model.probes.set(model.current("app")!.id, { liveness: "failure" });
   const [stop] = model.plan().actions;
-  assert.deepEqual(stop, { kind: "stopContainer", id: model.current("app")?.id, name: "app", graceSeconds: 4, why: "Container app failed liveness probe, will be restarted" });
+  assert.deepEqual(stop, {
+    kind: "stopContainer",
+    id: model.current("app")?.id,
+    name: "app",
+    graceSeconds: 4,
+    why: "Container app failed liveness probe, will be restarted",
+  });
   model.settle();
   assert.equal(model.current("app")?.attempt, 1);
 });
 
 test("readiness follows the probe, and the pod's gates", () => {
-  const model = new PodModel(aPod({ containers: [{ ...app, readinessProbe: { tcpSocket: { port: 80 } } }], readinessGates: [{ conditionType: "example.com/up" }] }));
+  const model = new PodModel(
+    aPod({
+      containers: [{ ...app, readinessProbe: { tcpSocket: { port: 80 } } }],
+      readinessGates: [{ conditionType: "example.com/up" }],
+    }),
+  );
   model.settle();
   assert.equal(model.published?.containerStatuses?.[0]?.ready, false);
   model.probes.set(model.current("app")!.id, { readiness: "success" });
   model.settle();
   assert.equal(condition(model.published, "ContainersReady")?.status, "True");
-  assert.equal(condition(model.published, "Ready")?.message, 'corresponding condition of pod readiness gate "example.com/up" does not exist.');
+  assert.equal(
+    condition(model.published, "Ready")?.message,
+    'corresponding condition of pod readiness gate "example.com/up" does not exist.',
+  );
   model.pod = { ...model.pod, status: { conditions: [{ type: "example.com/up", status: "True" }] } };
   model.settle();
   assert.equal(condition(model.published, "Ready")?.status, "True");
@@ -328,7 +368,10 @@ test("an adopted pod that runs is left alone", () => {
 test("a container whose image was changed in place is stopped and runs the new one", () => {
   const model = new PodModel(aPod());
   model.settle();
-  model.containers = model.containers.map((container) => ({ ...container, annotations: { "io.kubernetes.container.hash": "old" } }));
+  model.containers = model.containers.map((container) => ({
+    ...container,
+    annotations: { "io.kubernetes.container.hash": "old" },
+  }));
   const [stop] = model.plan().actions;
   assert.equal(stop?.kind === "stopContainer" && stop.why, "Container app definition changed, will be restarted");
 });
@@ -363,6 +406,9 @@ test("of a container's runs only the newest two stay", () => {
     model.now += 400_000;
     model.settle();
   }
-  assert.deepEqual(model.containers.map(({ attempt }) => attempt), [3, 4]);
+  assert.deepEqual(
+    model.containers.map(({ attempt }) => attempt),
+    [3, 4],
+  );
   assert.equal(model.published?.containerStatuses?.[0]?.restartCount, 4);
 });

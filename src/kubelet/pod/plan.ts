@@ -1,13 +1,21 @@
 // The state machine of one pod: from what is wanted, what runs and what is remembered to what happens next. Pure.
 import type { ContainerStatus, SandboxStatus } from "../runtime.ts";
 import { containerStatuses, isStarted } from "./container-status.ts";
-import { formatPod, goDuration } from "./names.ts";
+import { formatPod, goDuration, runtimeAnnotations } from "./names.ts";
 import { podPhase } from "./phase.ts";
 import { backoffUntil, containerHash, newestFirst, shouldRestart } from "./restart.ts";
-import { type AnyContainer, ephemeralContainers, findContainer, initContainers, isSidecar, isTerminalPhase, type Role, sidecars } from "./spec.ts";
+import {
+  type AnyContainer,
+  ephemeralContainers,
+  findContainer,
+  initContainers,
+  isSidecar,
+  isTerminalPhase,
+  type Role,
+  sidecars,
+} from "./spec.ts";
 import { type Action, actionKey, type PodPlan, type PodState } from "./state.ts";
 import { podStatus } from "./status.ts";
-import { runtimeAnnotations } from "./names.ts";
 
 /** A container that is asked to stop gets this many seconds at least. */
 const shortestGraceSeconds = 2;
@@ -21,13 +29,16 @@ export function planPod(state: PodState, now: number): PodPlan {
   if (memory.rejected !== undefined) {
     draft.stopping = true;
     planStop(draft, isDeleted, 0);
-    return draft.finish(podStatus(state, { statuses: noStatuses, hasSandbox: false, isStopping: true, ended: undefined, isAlive, now }));
+    return draft.finish(
+      podStatus(state, { statuses: noStatuses, hasSandbox: false, isStopping: true, ended: undefined, isAlive, now }),
+    );
   }
 
   // What the status will say decides whether the pod is finished, so it comes first; waiting reasons are added while planning.
   const waits = crashWaits(draft);
   const statuses = containerStatuses(state, waits);
-  const hasFinished = isTerminalPhase(memory.published?.phase ?? pod.status?.phase) || isTerminalPhase(podPhase(pod, statuses, false));
+  const hasFinished =
+    isTerminalPhase(memory.published?.phase ?? pod.status?.phase) || isTerminalPhase(podPhase(pod, statuses, false));
   const ended = memory.ended ?? (isDeleted || hasFinished ? undefined : deadlineExceeded(draft));
   const isStopping = isDeleted || hasFinished || ended !== undefined;
 
@@ -42,7 +53,9 @@ export function planPod(state: PodState, now: number): PodPlan {
   const hasSandbox = sandbox !== undefined && !(isStopping && !isAlive);
   // While it stops, a container that waits for its next start simply has ended.
   const shown = isStopping ? containerStatuses(state, new Map()) : statuses;
-  return draft.finish(podStatus(state, { statuses: shown, hasSandbox, isStopping, ended, isAlive: isAlive || memory.busy.has("start"), now }));
+  return draft.finish(
+    podStatus(state, { statuses: shown, hasSandbox, isStopping, ended, isAlive: isAlive || memory.busy.has("start"), now }),
+  );
 }
 
 const noStatuses = { init: [], main: [], ephemeral: [] } as const;
@@ -134,8 +147,12 @@ function planSandbox(draft: Draft): void {
 
 /** A new sandbox is only made once the first container to run in it may start. */
 function sandboxStartDelays(draft: Draft): readonly number[] {
-  const times = draft.state.pod.spec.containers.map((container) => startDelay(draft, container)).filter((time) => time !== undefined);
-  return times.length === draft.state.pod.spec.containers.length && initContainers(draft.state.pod).length === 0 ? [Math.min(...times)] : [];
+  const times = draft.state.pod.spec.containers
+    .map((container) => startDelay(draft, container))
+    .filter((time) => time !== undefined);
+  return times.length === draft.state.pod.spec.containers.length && initContainers(draft.state.pod).length === 0
+    ? [Math.min(...times)]
+    : [];
 }
 
 function startDelay(draft: Draft, container: AnyContainer): number | undefined {
@@ -160,7 +177,13 @@ function planStops(draft: Draft, sandbox: SandboxStatus): void {
     }
     const hash = current.annotations[runtimeAnnotations.hash];
     if (hash !== undefined && hash !== containerHash(container)) {
-      stopForRestart(draft, container, current, specGrace(draft.state), `Container ${container.name} definition changed, will be restarted`);
+      stopForRestart(
+        draft,
+        container,
+        current,
+        specGrace(draft.state),
+        `Container ${container.name} definition changed, will be restarted`,
+      );
     }
   }
 }
@@ -172,7 +195,8 @@ function stopForRestart(draft: Draft, container: AnyContainer, current: Containe
     draft.do({ kind: "preStop", id: current.id, name: container.name, timeoutMs: grace * 1000 });
     return;
   }
-  if (!memory.stops.has(current.id)) draft.do({ kind: "stopContainer", id: current.id, name: container.name, graceSeconds: grace, why });
+  if (!memory.stops.has(current.id))
+    draft.do({ kind: "stopContainer", id: current.id, name: container.name, graceSeconds: grace, why });
 }
 
 /** At most one container starts at a time, in order: a postStart hook holds up those that come after it, as upstream. */
@@ -236,7 +260,9 @@ function nextAttempt(draft: Draft, name: string): number {
   const newest = newestFirst(draft.state.containers, name)[0];
   if (newest !== undefined) return newest.attempt + 1;
   const status = draft.state.memory.published ?? draft.state.pod.status;
-  const before = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])].find((item) => item.name === name);
+  const before = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])].find(
+    (item) => item.name === name,
+  );
   if (before === undefined) return 0;
   const hasRun = before.state?.running !== undefined || before.state?.terminated !== undefined;
   return before.restartCount + (hasRun ? 1 : 0);
@@ -250,7 +276,8 @@ function crashWaits(draft: Draft): Map<string, { reason: string; message: string
     const newest = newestFirst(state.containers, container.name)[0];
     const backoff = state.memory.crashBackoff.get(container.name);
     if (newest?.state !== "exited" || backoff === undefined || state.memory.starting === container.name) continue;
-    if (!shouldRestart(state.pod, container, role, newest.exitCode) || backoffUntil(backoff, newest.finishedAtMs) <= now) continue;
+    if (!shouldRestart(state.pod, container, role, newest.exitCode) || backoffUntil(backoff, newest.finishedAtMs) <= now)
+      continue;
     waits.set(container.name, {
       reason: "CrashLoopBackOff",
       message: `back-off ${goDuration(backoff.delayMs)} restarting failed container=${container.name} pod=${formatPod(state.pod)}`,
@@ -271,7 +298,8 @@ function restartable(state: PodState): readonly { container: AnyContainer; role:
 function collectGarbage(draft: Draft, sandbox: SandboxStatus): void {
   const { containers, sandboxes } = draft.state;
   for (const name of new Set(containers.map((container) => container.name))) {
-    for (const old of newestFirst(containers, name).slice(2)) if (!isRunning(old)) draft.do({ kind: "removeContainer", id: old.id });
+    for (const old of newestFirst(containers, name).slice(2))
+      if (!isRunning(old)) draft.do({ kind: "removeContainer", id: old.id });
   }
   for (const old of sandboxes) {
     if (old === sandbox || old.ready || containers.some((container) => container.sandboxId === old.id)) continue;
@@ -292,7 +320,10 @@ function planStop(draft: Draft, isDeleted: boolean, grace: number): void {
   const order = sidecars(state.pod).map((container) => container.name);
   for (const container of running) {
     const place = order.indexOf(container.name);
-    const hasTurn = place < 0 || now >= deadlineMs || !running.some((other) => order.indexOf(other.name) < 0 || order.indexOf(other.name) > place);
+    const hasTurn =
+      place < 0 ||
+      now >= deadlineMs ||
+      !running.some((other) => order.indexOf(other.name) < 0 || order.indexOf(other.name) > place);
     planStopOf(draft, container, deadlineMs, hasTurn, grace);
   }
   const isBusy = ["start", "sandbox", "volumes"].some((key) => draft.isBusy(key));
@@ -347,7 +378,12 @@ function planRemoval(draft: Draft): void {
 export const isRunning = (container: ContainerStatus): boolean => container.state === "running" || container.state === "unknown";
 
 export const readySandbox = (state: PodState): SandboxStatus | undefined =>
-  state.sandboxes.filter((sandbox) => sandbox.ready).reduce<SandboxStatus | undefined>((best, sandbox) => (best === undefined || sandbox.attempt > best.attempt ? sandbox : best), undefined);
+  state.sandboxes
+    .filter((sandbox) => sandbox.ready)
+    .reduce<SandboxStatus | undefined>(
+      (best, sandbox) => (best === undefined || sandbox.attempt > best.attempt ? sandbox : best),
+      undefined,
+    );
 
 /** The newest run of a container in this sandbox. */
 const currentOf = (draft: Draft, name: string, sandbox: SandboxStatus): ContainerStatus | undefined =>
@@ -358,7 +394,9 @@ const specGrace = (state: PodState): number => state.pod.spec.terminationGracePe
 function graceSeconds(state: PodState, isDeleted: boolean): number {
   const { pod } = state;
   if (!isDeleted) return specGrace(state);
-  const grace = pod.metadata.deletionGracePeriodSeconds ?? (state.removed && pod.metadata.deletionTimestamp === undefined ? specGrace(state) : 0);
+  const grace =
+    pod.metadata.deletionGracePeriodSeconds ??
+    (state.removed && pod.metadata.deletionTimestamp === undefined ? specGrace(state) : 0);
   return Math.max(grace, 1);
 }
 

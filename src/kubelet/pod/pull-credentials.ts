@@ -13,7 +13,8 @@ export const pullCredentials =
   (objects: ReferencedObjects): Credentials =>
   async (pod: Pod, image: string) => {
     for (const { name } of pod.spec.imagePullSecrets ?? []) {
-      const secret = name === undefined ? undefined : await objects.secret(pod.metadata.namespace ?? "", name).catch(() => undefined);
+      const secret =
+        name === undefined ? undefined : await objects.secret(pod.metadata.namespace ?? "", name).catch(() => undefined);
       const login = secret === undefined ? undefined : loginFrom(secret, image);
       if (login !== undefined) return login;
     }
@@ -59,7 +60,10 @@ export function registryOf(image: string): string {
 }
 
 function matches(key: string, registry: string, image: string): boolean {
-  const plain = key.replace(/^https?:\/\//, "").replace(/\/v[12]\/?$/, "").replace(/\/$/, "");
+  const plain = key
+    .replace(/^https?:\/\//, "")
+    .replace(/\/v[12]\/?$/, "")
+    .replace(/\/$/, "");
   const host = plain === "index.docker.io" ? "docker.io" : plain;
   return host === registry || image.startsWith(`${host}/`);
 }

@@ -20,7 +20,9 @@ export function linuxResources(pod: Pod, container: AnyContainer, memoryCapacity
   const memory = amount(limits?.["memory"], quantityValue);
   return {
     cpuShares: cpuShares(requestMilli),
-    ...(limitMilli === undefined ? {} : { cpuQuota: Math.max(leastQuota, Math.floor((limitMilli * cpuPeriod) / 1000)), cpuPeriod }),
+    ...(limitMilli === undefined
+      ? {}
+      : { cpuQuota: Math.max(leastQuota, Math.floor((limitMilli * cpuPeriod) / 1000)), cpuPeriod }),
     ...(memory === undefined ? {} : { memoryLimitBytes: memory }),
     oomScoreAdj: oomScoreAdj(pod, container, memoryCapacityBytes),
   };

@@ -12,13 +12,21 @@ export interface Backoff {
 export const crashBackoffLimits = { initialMs: 10_000, maxMs: 300_000 } as const;
 
 /** The next entry after an attempt at `nowMs`: doubles, and begins anew after twice the maximum without trouble. */
-export function raiseBackoff(before: Backoff | undefined, nowMs: number, limits: { initialMs: number; maxMs: number } = crashBackoffLimits): Backoff {
+export function raiseBackoff(
+  before: Backoff | undefined,
+  nowMs: number,
+  limits: { initialMs: number; maxMs: number } = crashBackoffLimits,
+): Backoff {
   if (before === undefined || nowMs - before.updatedMs > 2 * limits.maxMs) return { delayMs: limits.initialMs, updatedMs: nowMs };
   return { delayMs: Math.min(before.delayMs * 2, limits.maxMs), updatedMs: nowMs };
 }
 
 /** The moment from which a container that ended at `endedMs` may start again. */
-export function backoffUntil(entry: Backoff | undefined, endedMs: number, limits: { maxMs: number } = crashBackoffLimits): number {
+export function backoffUntil(
+  entry: Backoff | undefined,
+  endedMs: number,
+  limits: { maxMs: number } = crashBackoffLimits,
+): number {
   if (entry === undefined || endedMs - entry.updatedMs > 2 * limits.maxMs) return endedMs;
   return endedMs + entry.delayMs;
 }
@@ -41,11 +49,14 @@ export function shouldRestart(pod: Pod, container: AnyContainer, role: "init" | 
 
 /** By attempt: the newest container of this name comes first. */
 export const newestFirst = (containers: readonly ContainerStatus[], name: string): readonly ContainerStatus[] =>
-  containers.filter((container) => container.name === name).sort((a, b) => b.attempt - a.attempt || b.createdAtMs - a.createdAtMs);
+  containers
+    .filter((container) => container.name === name)
+    .sort((a, b) => b.attempt - a.attempt || b.createdAtMs - a.createdAtMs);
 
 /** FNV-1a of what makes a container another one when it is changed in place (name and image). */
 export function containerHash(container: AnyContainer): string {
   let hash = 0x811c9dc5;
-  for (const byte of Buffer.from(JSON.stringify([container.name, container.image ?? ""]))) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  for (const byte of Buffer.from(JSON.stringify([container.name, container.image ?? ""])))
+    hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
   return hash.toString(16);
 }

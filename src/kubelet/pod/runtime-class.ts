@@ -10,6 +10,7 @@ export const runtimeHandlerFrom =
     if (name === undefined || name === "") return "";
     await classes.synced;
     const found = classes.get(name);
-    if (found === undefined) throw new Error(`failed to get sandbox runtime: no runtime for "${name}" is configured: RuntimeClass "${name}" not found`);
+    if (found === undefined)
+      throw new Error(`failed to get sandbox runtime: no runtime for "${name}" is configured: RuntimeClass "${name}" not found`);
     return found.handler;
   };

@@ -50,16 +50,28 @@ function verifyNonRoot(pod: Pod, container: AnyContainer, runAsUser: number | un
   if (runAsUser !== undefined) {
     if (runAsUser === 0) refuse("container's runAsUser breaks non-root policy");
   } else if (imageUser === "" || imageUser === "0") refuse("container has runAsNonRoot and image will run as root");
-  else if (!/^\d+$/.test(imageUser)) refuse(`container has runAsNonRoot and image has non-numeric user (${imageUser}), cannot verify user is non-root`);
+  else if (!/^\d+$/.test(imageUser))
+    refuse(`container has runAsNonRoot and image has non-numeric user (${imageUser}), cannot verify user is non-root`);
 }
 
 export function seccompOf(profile: SeccompProfile | undefined): Security["seccomp"] {
   if (profile?.type === "RuntimeDefault") return "RuntimeDefault";
-  return profile?.type === "Localhost" && profile.localhostProfile !== undefined ? { localhost: profile.localhostProfile } : "Unconfined";
+  return profile?.type === "Localhost" && profile.localhostProfile !== undefined
+    ? { localhost: profile.localhostProfile }
+    : "Unconfined";
 }
 
 const maskedPaths = [
-  "/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
-  "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap",
+  "/proc/asound",
+  "/proc/acpi",
+  "/proc/kcore",
+  "/proc/keys",
+  "/proc/latency_stats",
+  "/proc/timer_list",
+  "/proc/timer_stats",
+  "/proc/sched_debug",
+  "/proc/scsi",
+  "/sys/firmware",
+  "/sys/devices/virtual/powercap",
 ];
 const readonlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];

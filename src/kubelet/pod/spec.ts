@@ -4,7 +4,8 @@ import type { Container, EphemeralContainer, Pod } from "#api";
 export type AnyContainer = Container | EphemeralContainer;
 export type Role = "init" | "main" | "ephemeral";
 
-export const isSidecar = (container: AnyContainer): boolean => container.restartPolicy === "Always" && !("targetContainerName" in container);
+export const isSidecar = (container: AnyContainer): boolean =>
+  container.restartPolicy === "Always" && !("targetContainerName" in container);
 export const initContainers = (pod: Pod): readonly Container[] => pod.spec.initContainers ?? [];
 export const ephemeralContainers = (pod: Pod): readonly EphemeralContainer[] => pod.spec.ephemeralContainers ?? [];
 export const sidecars = (pod: Pod): readonly Container[] => initContainers(pod).filter(isSidecar);

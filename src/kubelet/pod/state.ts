@@ -79,7 +79,13 @@ export type Action =
   | { readonly kind: "removeSandbox"; readonly id: string }
   | { readonly kind: "startContainer"; readonly name: string; readonly attempt: number; readonly sandboxId: string }
   | { readonly kind: "preStop"; readonly id: string; readonly name: string; readonly timeoutMs: number }
-  | { readonly kind: "stopContainer"; readonly id: string; readonly name: string; readonly graceSeconds: number; readonly why?: string }
+  | {
+      readonly kind: "stopContainer";
+      readonly id: string;
+      readonly name: string;
+      readonly graceSeconds: number;
+      readonly why?: string;
+    }
   | { readonly kind: "removeContainer"; readonly id: string }
   | { readonly kind: "deleteObject" }
   | { readonly kind: "forget" };

@@ -1,6 +1,7 @@
 // The strategic merge patch that turns one pod status into another.
-import type { JsonObject, JsonValue, PodCondition, PodStatus } from "#api";
+
 import { isDeepStrictEqual } from "node:util";
+import type { JsonObject, JsonValue, PodCondition, PodStatus } from "#api";
 
 /** Undefined when nothing differs. Lists without a merge key (container statuses) travel whole; conditions by type. */
 export function statusPatch(uid: string, before: PodStatus | undefined, after: PodStatus): JsonObject | undefined {
@@ -18,7 +19,9 @@ export function statusPatch(uid: string, before: PodStatus | undefined, after: P
     } else if (key === "podIPs" || key === "hostIPs") {
       // Merged by ip: those that are gone have to be named.
       const list = (value ?? []) as readonly { readonly ip: string }[];
-      const gone = ((old[key] ?? []) as readonly { readonly ip: string }[]).filter((item) => !list.some((other) => other.ip === item.ip));
+      const gone = ((old[key] ?? []) as readonly { readonly ip: string }[]).filter(
+        (item) => !list.some((other) => other.ip === item.ip),
+      );
       if (list.length > 0) status[`$setElementOrder/${key}`] = list.map(({ ip }) => ({ ip }));
       status[key] = [...gone.map(({ ip }) => ({ $patch: "delete", ip })), ...list.map(({ ip }) => ({ ip }))];
     } else {
@@ -30,11 +33,23 @@ export function statusPatch(uid: string, before: PodStatus | undefined, after: P
 
 /** What a kubelet writes; the rest of a status belongs to others (resize, resource claims, nominatedNodeName). */
 const ownedFields = [
-  "observedGeneration", "phase", "conditions", "message", "reason", "hostIP", "hostIPs", "podIP", "podIPs", "startTime",
-  "initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses", "qosClass",
+  "observedGeneration",
+  "phase",
+  "conditions",
+  "message",
+  "reason",
+  "hostIP",
+  "hostIPs",
+  "podIP",
+  "podIPs",
+  "startTime",
+  "initContainerStatuses",
+  "containerStatuses",
+  "ephemeralContainerStatuses",
+  "qosClass",
 ] as const;
 
-/** Conditions are merged by type, field by field: what a condition no longer has must be set to null, and one that is gone named. */
+/** Conditions are merged by type, field by field: what a condition no longer has must be set to null. Those of others are left alone, also where we have not seen them yet. */
 function changedConditions(before: readonly PodCondition[], after: readonly PodCondition[]): JsonValue[] {
   const changed: JsonValue[] = [];
   for (const condition of after) {
@@ -43,8 +58,8 @@ function changedConditions(before: readonly PodCondition[], after: readonly PodC
     const dropped = Object.keys(old === undefined ? {} : withoutProbeTime(old)).filter((key) => !(key in condition));
     changed.push({ ...condition, ...Object.fromEntries(dropped.map((key) => [key, null])) } as unknown as JsonValue); // plain JSON: conditions hold strings and numbers only
   }
-  for (const { type } of before) if (!after.some((condition) => condition.type === type)) changed.push({ $patch: "delete", type });
   return changed;
 }
 
-const withoutProbeTime = ({ lastProbeTime: _ignored, ...condition }: PodCondition): Omit<PodCondition, "lastProbeTime"> => condition;
+const withoutProbeTime = ({ lastProbeTime: _ignored, ...condition }: PodCondition): Omit<PodCondition, "lastProbeTime"> =>
+  condition;

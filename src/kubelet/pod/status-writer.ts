@@ -21,7 +21,12 @@ export class StatusWriter {
   readonly #onGone: (uid: string) => void;
 
   /** `onGone` is called when the object is not there any more (or another one has its name). */
-  constructor(deps: { readonly client: Client; readonly clock: Clock; readonly log: Log; readonly onGone: (uid: string) => void }) {
+  constructor(deps: {
+    readonly client: Client;
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly onGone: (uid: string) => void;
+  }) {
     this.#client = deps.client;
     this.#clock = deps.clock;
     this.#log = deps.log;
@@ -71,7 +76,12 @@ export class StatusWriter {
       }
       last = text;
       try {
-        const reply: Stored<Pod> = await this.#client.patch(pods, { namespace, name: name ?? "" }, { type: "strategic", body }, { subresource: "status", signal: this.#stop.signal });
+        const reply: Stored<Pod> = await this.#client.patch(
+          pods,
+          { namespace, name: name ?? "" },
+          { type: "strategic", body },
+          { subresource: "status", signal: this.#stop.signal },
+        );
         entry.base = reply;
         failures = 0;
       } catch (error) {

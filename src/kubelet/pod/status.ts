@@ -36,7 +36,9 @@ export function podStatus(state: PodState, facts: StatusFacts): PodStatus {
     conditions: podConditions({ pod, statuses, phase, hasSandbox: facts.hasSandbox, previous, now: facts.now }),
     ...(message === undefined ? {} : { message }),
     ...(reason === undefined ? {} : { reason }),
-    ...(state.node.hostIps[0] === undefined ? {} : { hostIP: state.node.hostIps[0], hostIPs: state.node.hostIps.map((ip) => ({ ip })) }),
+    ...(state.node.hostIps[0] === undefined
+      ? {}
+      : { hostIP: state.node.hostIps[0], hostIPs: state.node.hostIps.map((ip) => ({ ip })) }),
     ...(podIps[0] === undefined ? {} : { podIP: podIps[0], podIPs: podIps.map((ip) => ({ ip })) }),
     startTime: timestamp(memory.startedAtMs),
     ...(statuses.init.length === 0 ? {} : { initContainerStatuses: statuses.init }),

@@ -11,8 +11,19 @@ import { CannotStart } from "./images.ts";
 import { formatPod, runtimeAnnotations } from "./names.ts";
 import { planPod, readySandbox } from "./plan.ts";
 import { type Backoff, newestFirst, raiseBackoff } from "./restart.ts";
+import { podLogDirectory } from "./sandbox-config.ts";
 import { findContainer, isHostNetwork } from "./spec.ts";
-import { type Action, actionKey, type NodeFacts, type PodMemory, type PodState, type ProbeResults, type StartFailure, type StopOrder, type VolumeState } from "./state.ts";
+import {
+  type Action,
+  actionKey,
+  type NodeFacts,
+  type PodMemory,
+  type PodState,
+  type ProbeResults,
+  type StartFailure,
+  type StopOrder,
+  type VolumeState,
+} from "./state.ts";
 
 export interface WorkerDeps extends ActionDeps {
   readonly log: Log;
@@ -162,7 +173,10 @@ export class PodWorker {
       try {
         await this.#step();
       } catch (error) {
-        this.#deps.log.error("cannot look after a pod", { pod: formatPod(this.#pod), error: (error as Error).stack ?? String(error) });
+        this.#deps.log.error("cannot look after a pod", {
+          pod: formatPod(this.#pod),
+          error: (error as Error).stack ?? String(error),
+        });
         this.#wakeAt(this.#deps.clock.now() + 1000);
       }
     }
@@ -228,17 +242,52 @@ export class PodWorker {
     const unsure = this.#sandboxesUnsure;
     const sandboxes = unsure
       ? (await runtime.listSandboxes()).filter((sandbox) => sandbox.podUid === this.uid)
-      : (await Promise.all(this.#sandboxes.map((sandbox) => runtime.sandboxStatus(sandbox.id)))).filter((sandbox) => sandbox !== undefined);
+      : (await Promise.all(this.#sandboxes.map((sandbox) => runtime.sandboxStatus(sandbox.id)))).filter(
+          (sandbox) => sandbox !== undefined,
+        );
     this.#sandboxes = sandboxes;
     if (unsure) this.#sandboxesUnsure = false;
     this.#containers = await runtime.listContainers(this.uid);
+    this.#forgetContainers();
     for (const container of this.#containers) if (container.state === "exited") await this.#readTerminationMessage(container);
+  }
+
+  /** What is remembered of containers that the runtime no longer has. */
+  #forgetContainers(): void {
+    const known = new Set(this.#containers.map(({ id }) => id));
+    for (const memory of [
+      this.#probes,
+      this.#preStopDone,
+      this.#stops,
+      this.#terminationMessages,
+      this.#toldCrashLoops,
+      this.#raisedFor,
+    ]) {
+      for (const id of memory.keys()) if (!known.has(id)) memory.delete(id);
+    }
   }
 
   async #readTerminationMessage(container: ContainerStatus): Promise<void> {
     if (this.#terminationMessages.has(container.id)) return;
+    // A kubelet before this one has read it, and may have removed the file with the pod's volumes since.
+    const told = reportedMessage(this.#pod, `${this.#deps.node.runtimeName}://${container.id}`);
+    if (told !== undefined) {
+      this.#terminationMessages.set(container.id, told);
+      return;
+    }
     const file = container.annotations[runtimeAnnotations.terminationMessageFile];
-    const text = file === undefined ? "" : await this.#deps.volumes.terminationMessage(file).catch(() => "");
+    const { volumes, options } = this.#deps;
+    let text = file === undefined ? "" : await volumes.terminationMessage(file).catch(() => "");
+    if (
+      text === "" &&
+      container.exitCode !== 0 &&
+      container.annotations[runtimeAnnotations.terminationMessagePolicy] === "FallbackToLogsOnError"
+    ) {
+      const log = container.logPath.startsWith("/")
+        ? container.logPath
+        : `${podLogDirectory(this.#pod, options)}/${container.logPath}`;
+      text = await volumes.logTail(log).catch(() => "");
+    }
     this.#terminationMessages.set(container.id, text === "" ? container.message : text);
   }
 
@@ -319,6 +368,7 @@ export class PodWorker {
         this.#objectGone = true;
         return;
       case "forget":
+        await volumes.removeLogs(this.#pod);
         await this.#end();
         return;
       default:
@@ -335,7 +385,14 @@ export class PodWorker {
     }
     this.#starting = action.name;
     try {
-      const order = { pod: this.#pod, name: action.name, attempt: action.attempt, sandboxId: action.sandboxId, sandboxAttempt: sandbox?.attempt ?? 0, podIps: this.#podIps() };
+      const order = {
+        pod: this.#pod,
+        name: action.name,
+        attempt: action.attempt,
+        sandboxId: action.sandboxId,
+        sandboxAttempt: sandbox?.attempt ?? 0,
+        podIps: this.#podIps(),
+      };
       const hasHook = findContainer(this.#pod, action.name)?.container.lifecycle?.postStart !== undefined;
       // A long hook: show that the container runs meanwhile.
       await startContainer(order, this.#deps, signal, () => hasHook && this.runtimeChanged());
@@ -363,7 +420,12 @@ export class PodWorker {
     if (action.kind === "startContainer") {
       if (signal.aborted) return 0;
       const known = error instanceof CannotStart;
-      if (!known) this.#deps.log.warn("cannot start a container", { pod: formatPod(this.#pod), container: action.name, error: error.stack });
+      if (!known)
+        this.#deps.log.warn("cannot start a container", {
+          pod: formatPod(this.#pod),
+          container: action.name,
+          error: error.stack,
+        });
       this.#startFailures.set(action.name, {
         reason: known ? error.reason : "RunContainerError",
         message: error.message,
@@ -381,7 +443,11 @@ export class PodWorker {
     }
     const failures = (this.#failures.get(actionKey(action)) ?? 0) + 1;
     this.#failures.set(actionKey(action), failures);
-    this.#deps.log.warn("cannot carry out an action, will try again", { pod: formatPod(this.#pod), action: action.kind, error: error.message });
+    this.#deps.log.warn("cannot carry out an action, will try again", {
+      pod: formatPod(this.#pod),
+      action: action.kind,
+      error: error.message,
+    });
     return Math.min(500 * 2 ** failures, 10_000);
   }
 
@@ -395,7 +461,12 @@ export class PodWorker {
       if (this.#toldCrashLoops.has(containerId)) continue;
       this.#toldCrashLoops.add(containerId);
       const about = podReference(this.#pod, containerFieldPath(this.#pod, name));
-      this.#deps.events.record(about, "Warning", "BackOff", `Back-off restarting failed container ${name} in pod ${formatPod(this.#pod)}`);
+      this.#deps.events.record(
+        about,
+        "Warning",
+        "BackOff",
+        `Back-off restarting failed container ${name} in pod ${formatPod(this.#pod)}`,
+      );
     }
   }
 
@@ -405,7 +476,11 @@ export class PodWorker {
     for (const current of this.#containers) {
       if (current.state !== "running" || this.#stops.has(current.id)) continue;
       const container = findContainer(this.#pod, current.name)?.container;
-      const probes = { startup: container?.startupProbe, liveness: container?.livenessProbe, readiness: container?.readinessProbe };
+      const probes = {
+        startup: container?.startupProbe,
+        liveness: container?.livenessProbe,
+        readiness: container?.readinessProbe,
+      };
       if (container === undefined || (probes.startup ?? probes.liveness ?? probes.readiness) === undefined) continue;
       live.add(current.id);
       if (this.#probers.has(current.id)) continue;
@@ -414,7 +489,13 @@ export class PodWorker {
         clock,
         probes,
         startedAtMs: current.startedAtMs,
-        run: (kind, probe, signal) => runProbe(probe, { kind, pod: this.#pod, container, containerId: current.id, podIp: this.#podIps()[0] ?? "" }, this.#deps, signal),
+        run: (kind, probe, signal) =>
+          runProbe(
+            probe,
+            { kind, pod: this.#pod, container, containerId: current.id, podIp: this.#podIps()[0] ?? "" },
+            this.#deps,
+            signal,
+          ),
         changed: (results) => {
           this.#probes.set(current.id, results);
           this.wake();
@@ -422,7 +503,12 @@ export class PodWorker {
         unhealthy: (kind, outcome) => {
           const name = kind[0]!.toUpperCase() + kind.slice(1); // three non-empty words
           const verb = outcome.result === "unknown" ? "errored and resulted in unknown state" : "failed";
-          events.record(podReference(this.#pod, containerFieldPath(this.#pod, container.name)), "Warning", "Unhealthy", `${name} probe ${verb}: ${outcome.output}`);
+          events.record(
+            podReference(this.#pod, containerFieldPath(this.#pod, container.name)),
+            "Warning",
+            "Unhealthy",
+            `${name} probe ${verb}: ${outcome.output}`,
+          );
         },
       });
       this.#probers.set(current.id, prober);
@@ -441,4 +527,14 @@ export class PodWorker {
     this.#deps.images.forget(this.uid);
     this.#deps.forgotten(this.uid);
   }
+}
+
+/** The termination message that the API already shows for this container. */
+function reportedMessage(pod: Pod, containerId: string): string | undefined {
+  const { initContainerStatuses = [], containerStatuses = [], ephemeralContainerStatuses = [] } = pod.status ?? {};
+  for (const { state, lastState } of [...initContainerStatuses, ...containerStatuses, ...ephemeralContainerStatuses]) {
+    for (const ended of [state?.terminated, lastState?.terminated])
+      if (ended?.containerID === containerId && ended.message !== undefined) return ended.message;
+  }
+  return undefined;
 }

@@ -8,11 +8,18 @@ const maxRedirects = 10;
 const maxBodyBytes = 10 * 1024;
 
 export const systemNetworkProbes: NetworkProbes = {
-  httpGet: (target) => httpGet(target, `${target.scheme}://${host(target)}:${target.port}${target.path.startsWith("/") ? "" : "/"}${target.path}`, 0),
+  httpGet: (target) =>
+    httpGet(
+      target,
+      `${target.scheme}://${host(target)}:${target.port}${target.path.startsWith("/") ? "" : "/"}${target.path}`,
+      0,
+    ),
   tcp: (target) =>
     new Promise<ProbeOutcome>((resolve) => {
       const socket = connect({ host: target.host, port: target.port, signal: target.signal });
-      socket.setTimeout(target.timeoutMs, () => socket.destroy(new Error(`dial tcp ${host(target)}:${target.port}: i/o timeout`)));
+      socket.setTimeout(target.timeoutMs, () =>
+        socket.destroy(new Error(`dial tcp ${host(target)}:${target.port}: i/o timeout`)),
+      );
       socket.on("connect", () => {
         socket.destroy();
         resolve({ result: "success", output: "" });
@@ -27,7 +34,12 @@ const host = (target: ProbeTarget): string => (target.host.includes(":") ? `[${t
 
 /** As upstream words it: `dial tcp 10.244.0.5:80: connect: connection refused`. */
 function dialError(target: ProbeTarget, error: NodeJS.ErrnoException): string {
-  const words: Readonly<Record<string, string>> = { ECONNREFUSED: "connection refused", EHOSTUNREACH: "no route to host", ENETUNREACH: "network is unreachable", ETIMEDOUT: "connection timed out" };
+  const words: Readonly<Record<string, string>> = {
+    ECONNREFUSED: "connection refused",
+    EHOSTUNREACH: "no route to host",
+    ENETUNREACH: "network is unreachable",
+    ETIMEDOUT: "connection timed out",
+  };
   const known = words[error.code ?? ""];
   return known === undefined ? error.message : `dial tcp ${host(target)}:${target.port}: connect: ${known}`;
 }
@@ -37,14 +49,17 @@ function httpGet(target: HttpTarget, url: string, redirects: number): Promise<Pr
     const headers: Record<string, string> = { "User-Agent": "kube-probe/1.36", Accept: "*/*", Connection: "close" };
     for (const { name, value } of target.headers) headers[name] = value;
     const options = { method: "GET", headers, signal: target.signal, timeout: target.timeoutMs, agent: false as const };
-    const send = url.startsWith("https:") ? requestTls(url, { ...options, rejectUnauthorized: false }) : requestPlain(url, options);
+    const send = url.startsWith("https:")
+      ? requestTls(url, { ...options, rejectUnauthorized: false })
+      : requestPlain(url, options);
     send.on("response", (response) => {
       const code = response.statusCode ?? 0;
       const location = response.headers.location;
       if (code >= 300 && code < 400 && location !== undefined) {
         response.destroy();
         const next = new URL(location, url);
-        if (next.hostname !== new URL(url).hostname) return resolve({ result: "success", output: `Probe terminated redirects, Response body: ` });
+        if (next.hostname !== new URL(url).hostname)
+          return resolve({ result: "success", output: `Probe terminated redirects, Response body: ` });
         if (redirects >= maxRedirects) return resolve(failure(`Get "${url}": stopped after ${maxRedirects} redirects`));
         return resolve(httpGet(target, next.href, redirects + 1));
       }
@@ -57,11 +72,15 @@ function httpGet(target: HttpTarget, url: string, redirects: number): Promise<Pr
       });
       response.on("close", () => {
         const body = Buffer.concat(chunks).subarray(0, maxBodyBytes).toString();
-        resolve(code >= 200 && code < 400 ? { result: "success", output: body } : failure(`HTTP probe failed with statuscode: ${code}`));
+        resolve(
+          code >= 200 && code < 400 ? { result: "success", output: body } : failure(`HTTP probe failed with statuscode: ${code}`),
+        );
       });
       response.on("error", () => {});
     });
-    send.on("timeout", () => send.destroy(new Error("context deadline exceeded (Client.Timeout exceeded while awaiting headers)")));
+    send.on("timeout", () =>
+      send.destroy(new Error("context deadline exceeded (Client.Timeout exceeded while awaiting headers)")),
+    );
     send.on("error", (error: NodeJS.ErrnoException) => resolve(failure(`Get "${url}": ${dialError(target, error)}`)));
     send.end();
   });
@@ -77,11 +96,24 @@ async function grpc(target: ProbeTarget & { readonly service: string }): Promise
     return await new Promise((resolve) => {
       const identity = (bytes: Buffer): Buffer => bytes;
       const deadline = target.timeoutMs + Date.now();
-      const call = client.makeUnaryRequest("/grpc.health.v1.Health/Check", identity, identity, request, new Metadata(), { deadline }, (error, response) => {
-        if (error !== null) return resolve(failure(`error: health rpc failed: rpc error: code = ${error.code} desc = ${error.details}`));
-        const status = response?.[0] === 0x08 ? response[1] : 0;
-        resolve(status === 1 ? { result: "success", output: "service healthy" } : failure(`service unhealthy (responded with "${status === 2 ? "NOT_SERVING" : "UNKNOWN"}")`));
-      });
+      const call = client.makeUnaryRequest(
+        "/grpc.health.v1.Health/Check",
+        identity,
+        identity,
+        request,
+        new Metadata(),
+        { deadline },
+        (error, response) => {
+          if (error !== null)
+            return resolve(failure(`error: health rpc failed: rpc error: code = ${error.code} desc = ${error.details}`));
+          const status = response?.[0] === 0x08 ? response[1] : 0;
+          resolve(
+            status === 1
+              ? { result: "success", output: "service healthy" }
+              : failure(`service unhealthy (responded with "${status === 2 ? "NOT_SERVING" : "UNKNOWN"}")`),
+          );
+        },
+      );
       target.signal.addEventListener("abort", () => call.cancel(), { once: true });
     });
   } finally {

@@ -27,7 +27,8 @@ export class ContainerProber implements Disposable {
 
   constructor(options: ProberOptions) {
     this.#options = options;
-    if (options.probes.startup !== undefined) this.#schedule("startup", options.probes.startup, this.#firstDelayMs(options.probes.startup));
+    if (options.probes.startup !== undefined)
+      this.#schedule("startup", options.probes.startup, this.#firstDelayMs(options.probes.startup));
     else this.#startOthers();
   }
 
@@ -49,7 +50,10 @@ export class ContainerProber implements Disposable {
 
   #schedule(kind: ProbeKind, probe: Probe, delayMs: number): void {
     if (this.#stop.signal.aborted) return;
-    this.#timers.set(kind, this.#options.clock.after(delayMs, () => void this.#tick(kind, probe)));
+    this.#timers.set(
+      kind,
+      this.#options.clock.after(delayMs, () => void this.#tick(kind, probe)),
+    );
   }
 
   async #tick(kind: ProbeKind, probe: Probe): Promise<void> {

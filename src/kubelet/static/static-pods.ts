@@ -55,7 +55,8 @@ export async function startStaticPods(directory: string, deps: StaticPodDeps): P
 
 async function readManifests(directory: string, manifests: Map<string, Manifest>, deps: StaticPodDeps): Promise<void> {
   const { files, log } = deps;
-  const names = (await files.stat(directory)) === undefined ? [] : (await files.list(directory)).filter((name) => !name.startsWith("."));
+  const names =
+    (await files.stat(directory)) === undefined ? [] : (await files.list(directory)).filter((name) => !name.startsWith("."));
   for (const name of manifests.keys()) if (!names.includes(name)) manifests.delete(name);
   for (const name of names) {
     const path = `${directory}/${name}`;
@@ -115,7 +116,9 @@ export function staticPod(text: string, path: string, nodeName: string, now: num
 }
 
 const withDefaults = (container: Container): Container => ({
-  imagePullPolicy: /:latest$|^[^:]*$/.test(container.image?.slice(container.image.lastIndexOf("/") + 1) ?? "") ? "Always" : "IfNotPresent",
+  imagePullPolicy: /:latest$|^[^:]*$/.test(container.image?.slice(container.image.lastIndexOf("/") + 1) ?? "")
+    ? "Always"
+    : "IfNotPresent",
   terminationMessagePath: "/dev/termination-log",
   terminationMessagePolicy: "File",
   ...container,
@@ -130,7 +133,8 @@ function follow(manifests: ReadonlyMap<string, Manifest>, { fleet }: StaticPodDe
     if (isOurs && !worker.isRemoved && !wanted.has(worker.uid)) fleet.remove(worker.pod);
   }
   for (const [uid, pod] of wanted) {
-    if (!fleet.workers.has(uid) && fleet.find(pod.metadata.namespace ?? "", pod.metadata.name ?? "") === undefined) fleet.set(pod);
+    if (!fleet.workers.has(uid) && fleet.find(pod.metadata.namespace ?? "", pod.metadata.name ?? "") === undefined)
+      fleet.set(pod);
   }
 }
 
@@ -139,12 +143,17 @@ async function syncMirrors(manifests: ReadonlyMap<string, Manifest>, deps: Stati
   const { client, fleet } = deps;
   const node = deps.node();
   const wanted = new Map<string, Pod>();
-  for (const { pod } of manifests.values()) if (pod !== undefined) wanted.set(`${pod.metadata.namespace}/${pod.metadata.name}`, pod);
+  for (const { pod } of manifests.values())
+    if (pod !== undefined) wanted.set(`${pod.metadata.namespace}/${pod.metadata.name}`, pod);
   for (const [key, mirror] of fleet.mirrors) {
     const pod = wanted.get(key);
-    const isCurrent = pod !== undefined && mirror.metadata.annotations?.[mirrorAnnotation] === pod.metadata.uid && mirror.metadata.deletionTimestamp === undefined;
+    const isCurrent =
+      pod !== undefined &&
+      mirror.metadata.annotations?.[mirrorAnnotation] === pod.metadata.uid &&
+      mirror.metadata.deletionTimestamp === undefined;
     if (isCurrent) wanted.delete(key);
-    else if (pod !== undefined || fleet.find(mirror.metadata.namespace ?? "", mirror.metadata.name ?? "") === undefined) await deleteMirror(mirror, client);
+    else if (pod !== undefined || fleet.find(mirror.metadata.namespace ?? "", mirror.metadata.name ?? "") === undefined)
+      await deleteMirror(mirror, client);
     else wanted.delete(key); // its pod is still being stopped
   }
   for (const pod of wanted.values()) {
@@ -166,7 +175,11 @@ function mirrorOf(pod: Pod, node: Node | undefined): Pod {
     metadata: {
       ...metadata,
       annotations: { ...metadata.annotations, [mirrorAnnotation]: pod.metadata.uid ?? "" },
-      ...(owner === undefined ? {} : { ownerReferences: [{ apiVersion: "v1", kind: "Node", name: node?.metadata.name ?? "", uid: owner, controller: true }] }),
+      ...(owner === undefined
+        ? {}
+        : {
+            ownerReferences: [{ apiVersion: "v1", kind: "Node", name: node?.metadata.name ?? "", uid: owner, controller: true }],
+          }),
     },
   };
 }

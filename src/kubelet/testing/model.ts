@@ -3,7 +3,16 @@ import type { Pod, PodStatus } from "#api";
 import { planPod } from "../pod/plan.ts";
 import { type Backoff, raiseBackoff } from "../pod/restart.ts";
 import { findContainer } from "../pod/spec.ts";
-import { type Action, actionKey, type PodPlan, type PodState, type ProbeResults, type StartFailure, type StopOrder, type VolumeState } from "../pod/state.ts";
+import {
+  type Action,
+  actionKey,
+  type PodPlan,
+  type PodState,
+  type ProbeResults,
+  type StartFailure,
+  type StopOrder,
+  type VolumeState,
+} from "../pod/state.ts";
 import type { ContainerStatus, SandboxStatus } from "../runtime.ts";
 
 export const uid = "11111111-1111-4111-8111-111111111111";
@@ -13,7 +22,13 @@ export function aPod(spec: Partial<Pod["spec"]> = {}, metadata: Partial<Pod["met
     apiVersion: "v1",
     kind: "Pod",
     metadata: { name: "web", namespace: "default", uid, generation: 1, ...metadata },
-    spec: { nodeName: "n1", restartPolicy: "Always", terminationGracePeriodSeconds: 30, containers: [{ name: "app", image: "app:1" }], ...spec },
+    spec: {
+      nodeName: "n1",
+      restartPolicy: "Always",
+      terminationGracePeriodSeconds: 30,
+      containers: [{ name: "app", image: "app:1" }],
+      ...spec,
+    },
   };
 }
 
@@ -49,7 +64,20 @@ export class PodModel {
   }
 
   state(): PodState {
-    const { startedAtMs, ended, stoppingSinceMs, volumes, starting, startFailures, crashBackoff, probes, preStopDone, stops, published, objectGone } = this;
+    const {
+      startedAtMs,
+      ended,
+      stoppingSinceMs,
+      volumes,
+      starting,
+      startFailures,
+      crashBackoff,
+      probes,
+      preStopDone,
+      stops,
+      published,
+      objectGone,
+    } = this;
     return {
       pod: this.pod,
       removed: this.removed,
@@ -57,8 +85,20 @@ export class PodModel {
       containers: this.containers,
       node: { runtimeName: "containerd", hostIps: ["10.0.0.1"], keepTerminalSandbox: false },
       memory: {
-        startedAtMs, ended, stoppingSinceMs, volumes, starting, startFailures, crashBackoff, probes, preStopDone, stops, published, objectGone,
-        busy: new Set(this.busy.keys()), terminationMessages: new Map(),
+        startedAtMs,
+        ended,
+        stoppingSinceMs,
+        volumes,
+        starting,
+        startFailures,
+        crashBackoff,
+        probes,
+        preStopDone,
+        stops,
+        published,
+        objectGone,
+        busy: new Set(this.busy.keys()),
+        terminationMessages: new Map(),
       },
     };
   }
@@ -102,11 +142,21 @@ export class PodModel {
 
   exit(name: string, exitCode: number): void {
     const running = this.containers.find((container) => container.name === name && container.state === "running");
-    if (running !== undefined) this.#change(running.id, { state: "exited", exitCode, finishedAtMs: this.now, reason: exitCode === 0 ? "Completed" : "Error" });
+    if (running !== undefined)
+      this.#change(running.id, {
+        state: "exited",
+        exitCode,
+        finishedAtMs: this.now,
+        reason: exitCode === 0 ? "Completed" : "Error",
+      });
   }
 
   delete(graceSeconds: number): void {
-    const metadata = { ...this.pod.metadata, deletionTimestamp: new Date(this.now).toISOString(), deletionGracePeriodSeconds: graceSeconds };
+    const metadata = {
+      ...this.pod.metadata,
+      deletionTimestamp: new Date(this.now).toISOString(),
+      deletionGracePeriodSeconds: graceSeconds,
+    };
     this.pod = { ...this.pod, metadata };
   }
 
@@ -132,24 +182,49 @@ export class PodModel {
         return;
       case "createSandbox":
         this.sandboxes.push({
-          id: `s${this.#ids++}`, podName: "web", podNamespace: "default", podUid: uid, attempt: action.attempt, ready: true, createdAtMs: this.now,
-          ips: [`10.244.0.${2 + action.attempt}`], labels: {}, annotations: {},
+          id: `s${this.#ids++}`,
+          podName: "web",
+          podNamespace: "default",
+          podUid: uid,
+          attempt: action.attempt,
+          ready: true,
+          createdAtMs: this.now,
+          ips: [`10.244.0.${2 + action.attempt}`],
+          labels: {},
+          annotations: {},
         });
         return;
       case "stopSandbox":
         this.sandboxes = this.sandboxes.map((sandbox) => (sandbox.id === action.id ? { ...sandbox, ready: false } : sandbox));
-        for (const container of this.containers) if (container.sandboxId === action.id && container.state === "running") this.#change(container.id, { state: "exited", exitCode: 137, finishedAtMs: this.now });
+        for (const container of this.containers)
+          if (container.sandboxId === action.id && container.state === "running")
+            this.#change(container.id, { state: "exited", exitCode: 137, finishedAtMs: this.now });
         return;
       case "removeSandbox":
         this.sandboxes = this.sandboxes.filter(({ id }) => id !== action.id);
         return;
       case "startContainer": {
         const before = this.current(action.name);
-        if (before?.state === "exited" && before.sandboxId === action.sandboxId) this.crashBackoff.set(action.name, raiseBackoff(this.crashBackoff.get(action.name), before.finishedAtMs));
+        if (before?.state === "exited" && before.sandboxId === action.sandboxId)
+          this.crashBackoff.set(action.name, raiseBackoff(this.crashBackoff.get(action.name), before.finishedAtMs));
         this.startFailures.delete(action.name);
         this.containers.push({
-          id: `c${this.#ids++}`, sandboxId: action.sandboxId, name: action.name, attempt: action.attempt, state: "running", createdAtMs: this.now, startedAtMs: this.now, finishedAtMs: 0,
-          exitCode: 0, reason: "", message: "", image: findContainer(this.pod, action.name)?.container.image ?? "", imageRef: "sha256:1", labels: {}, annotations: {}, logPath: "",
+          id: `c${this.#ids++}`,
+          sandboxId: action.sandboxId,
+          name: action.name,
+          attempt: action.attempt,
+          state: "running",
+          createdAtMs: this.now,
+          startedAtMs: this.now,
+          finishedAtMs: 0,
+          exitCode: 0,
+          reason: "",
+          message: "",
+          image: findContainer(this.pod, action.name)?.container.image ?? "",
+          imageRef: "sha256:1",
+          labels: {},
+          annotations: {},
+          logPath: "",
         });
         return;
       }
@@ -174,13 +249,16 @@ export class PodModel {
   }
 
   #fail(action: Action): void {
-    if (action.kind === "startContainer") this.startFailures.set(action.name, { reason: "ErrImagePull", message: "no such image", retryAtMs: this.now + 10_000 });
+    if (action.kind === "startContainer")
+      this.startFailures.set(action.name, { reason: "ErrImagePull", message: "no such image", retryAtMs: this.now + 10_000 });
     if (action.kind === "mountVolumes") this.volumes = { phase: "none", retryAtMs: this.now + 1000 };
     if (action.kind === "stopContainer") this.stops.delete(action.id);
     if (action.kind === "preStop") this.preStopDone.add(action.id);
   }
 
   #change(id: string, change: Partial<Writable<ContainerStatus>>): void {
-    this.containers = this.containers.map((container) => (container.id === id && container.state !== "exited" ? { ...container, ...change } : container));
+    this.containers = this.containers.map((container) =>
+      container.id === id && container.state !== "exited" ? { ...container, ...change } : container,
+    );
   }
 }

@@ -8,7 +8,13 @@ export interface Ownership {
 }
 
 /** `stamp` names the new directory: different for each call. Paths: name -> ..data/name -> ..<stamp>/name, as upstream. */
-export async function writePayload(directory: string, payload: Payload, stamp: string, ownership: Ownership, files: Files): Promise<void> {
+export async function writePayload(
+  directory: string,
+  payload: Payload,
+  stamp: string,
+  ownership: Ownership,
+  files: Files,
+): Promise<void> {
   const before = await linkTarget(`${directory}/..data`, files);
   const generation = `..${stamp}`;
   const target = `${directory}/${generation}`;
@@ -27,7 +33,13 @@ export async function writePayload(directory: string, payload: Payload, stamp: s
   if (before !== undefined && before !== generation) await files.remove(`${directory}/${before}`);
 }
 
-async function writeFile(target: string, path: string, file: { data: Buffer; mode: number }, ownership: Ownership, files: Files): Promise<void> {
+async function writeFile(
+  target: string,
+  path: string,
+  file: { data: Buffer; mode: number },
+  ownership: Ownership,
+  files: Files,
+): Promise<void> {
   const parts = path.split("/");
   let parent = target;
   for (const part of parts.slice(0, -1)) {

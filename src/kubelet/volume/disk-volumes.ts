@@ -1,5 +1,5 @@
 // The volumes of a node's pods on disk: pods/<uid>/volumes/<plugin>/<name>, laid out as upstream's.
-import { type Pod, quantityValue, type Quantity, type Volume } from "#api";
+import { type Pod, type Quantity, quantityValue, type Volume } from "#api";
 import { type Clock, every, type Files, type Log, type Processes, type Random, randomSuffix, type Timer } from "#base";
 import type { Client } from "#client";
 import type { KubeletOptions } from "../options.ts";
@@ -7,6 +7,7 @@ import { clusterDomainOf, hostsFile } from "../pod/dns.ts";
 import type { ReferencedObjects } from "../pod/environment.ts";
 import { expand } from "../pod/expand.ts";
 import { formatPod } from "../pod/names.ts";
+import { podLogDirectory } from "../pod/sandbox-config.ts";
 import { type AnyContainer, isHostNetwork } from "../pod/spec.ts";
 import type { Mount } from "../runtime.ts";
 import { writePayload } from "./atomic-writer.ts";
@@ -40,6 +41,7 @@ interface MountedPod {
 
 const refreshMs = 20_000;
 const longestTerminationMessage = 4096;
+const largestLogForTail = 10 * 2 ** 20;
 
 export class DiskVolumes implements PodVolumes, AsyncDisposable {
   readonly #deps: DiskVolumesDeps;
@@ -77,7 +79,9 @@ export class DiskVolumes implements PodVolumes, AsyncDisposable {
       try {
         mounted.paths.set(volume.name, await this.#setUp(mounted, volume));
       } catch (error) {
-        throw new CannotMount(`MountVolume.SetUp failed for volume "${volume.name}" : ${(error as Error).message}`, { cause: error });
+        throw new CannotMount(`MountVolume.SetUp failed for volume "${volume.name}" : ${(error as Error).message}`, {
+          cause: error,
+        });
       }
     }
     this.#mounted.set(uid, mounted);
@@ -97,19 +101,47 @@ export class DiskVolumes implements PodVolumes, AsyncDisposable {
     for (const mount of container.volumeMounts ?? []) {
       const path = paths?.get(mount.name);
       if (path === undefined) throw new Error(`cannot find volume "${mount.name}" to mount into container "${container.name}"`);
-      const subPath = mount.subPathExpr === undefined ? mount.subPath : expand(mount.subPathExpr, (name) => environment.get(name));
+      const subPath =
+        mount.subPathExpr === undefined ? mount.subPath : expand(mount.subPathExpr, (name) => environment.get(name));
       const hostPath = subPath === undefined || subPath === "" ? path : await this.#subPath(path, subPath, mount.name);
-      const propagation = mount.mountPropagation === "HostToContainer" ? "hostToContainer" : mount.mountPropagation === "Bidirectional" ? "bidirectional" : "private";
-      mounts.push({ hostPath, containerPath: mount.mountPath.startsWith("/") ? mount.mountPath : `/${mount.mountPath}`, readOnly: mount.readOnly === true, propagation });
+      const propagation =
+        mount.mountPropagation === "HostToContainer"
+          ? "hostToContainer"
+          : mount.mountPropagation === "Bidirectional"
+            ? "bidirectional"
+            : "private";
+      mounts.push({
+        hostPath,
+        containerPath: mount.mountPath.startsWith("/") ? mount.mountPath : `/${mount.mountPath}`,
+        readOnly: mount.readOnly === true,
+        propagation,
+      });
     }
     const isTaken = (path: string): boolean => mounts.some((mount) => mount.containerPath.replace(/\/+$/, "") === path);
     if (!isTaken("/etc/hosts") && (isHostNetwork(pod) ? (pod.spec.hostAliases ?? []).length > 0 : podIps.length > 0)) {
-      mounts.push({ hostPath: await this.#writeHosts(pod, podIps), containerPath: "/etc/hosts", readOnly: false, propagation: "private" });
+      mounts.push({
+        hostPath: await this.#writeHosts(pod, podIps),
+        containerPath: "/etc/hosts",
+        readOnly: false,
+        propagation: "private",
+      });
     }
     const messagePath = container.terminationMessagePath ?? "/dev/termination-log";
     const file = await this.#newTerminationFile(uid, container.name);
-    if (!isTaken(messagePath)) mounts.push({ hostPath: file, containerPath: messagePath, readOnly: false, propagation: "private" });
+    if (!isTaken(messagePath))
+      mounts.push({ hostPath: file, containerPath: messagePath, readOnly: false, propagation: "private" });
     return { mounts, terminationMessageFile: file };
+  }
+
+  async removeLogs(pod: Pod): Promise<void> {
+    if (pod.metadata.uid !== undefined && pod.metadata.uid !== "")
+      await this.#deps.files.remove(podLogDirectory(pod, this.#deps.options));
+  }
+
+  async logTail(file: string): Promise<string> {
+    const found = await this.#deps.files.stat(file);
+    if (found?.kind !== "file" || found.size > largestLogForTail) return "";
+    return tailOf((await this.#deps.files.read(file)).toString());
   }
 
   async terminationMessage(file: string): Promise<string> {
@@ -158,7 +190,8 @@ export class DiskVolumes implements PodVolumes, AsyncDisposable {
       if (!mounted.written.has(volume.name)) continue;
       const payload = await payloadOf(mounted.pod, volume, this.#payloadDeps());
       // The pod may have gone while we were asking: then nothing may be written any more.
-      if (payload !== undefined && this.#mounted.get(mounted.pod.metadata.uid ?? "") === mounted) await this.#writeVolume(mounted, volume, payload);
+      if (payload !== undefined && this.#mounted.get(mounted.pod.metadata.uid ?? "") === mounted)
+        await this.#writeVolume(mounted, volume, payload);
     }
   }
 
@@ -179,7 +212,9 @@ export class DiskVolumes implements PodVolumes, AsyncDisposable {
     try {
       return await pathInside(path, subPath, this.#deps.files);
     } catch (error) {
-      throw new Error(`failed to prepare subPath for volumeMount "${volume}" of container: ${(error as Error).message}`, { cause: error });
+      throw new Error(`failed to prepare subPath for volumeMount "${volume}" of container: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 
@@ -223,8 +258,16 @@ export class DiskVolumes implements PodVolumes, AsyncDisposable {
   #volumeDirectory(pod: Pod, volume: Volume): string {
     const uid = pod.metadata.uid ?? "";
     const memory = this.#deps.options.memoryDirectory;
-    const kind = (["emptyDir", "configMap", "secret", "projected", "downwardAPI"] as const).find((name) => volume[name] !== undefined) ?? "emptyDir";
-    const plugin = { emptyDir: "empty-dir", configMap: "configmap", secret: "secret", projected: "projected", downwardAPI: "downward-api" }[kind];
+    const kind =
+      (["emptyDir", "configMap", "secret", "projected", "downwardAPI"] as const).find((name) => volume[name] !== undefined) ??
+      "emptyDir";
+    const plugin = {
+      emptyDir: "empty-dir",
+      configMap: "configmap",
+      secret: "secret",
+      projected: "projected",
+      downwardAPI: "downward-api",
+    }[kind];
     const isSecret = kind === "secret" || kind === "projected" || (kind === "emptyDir" && volume.emptyDir?.medium === "Memory");
     const pods = isSecret && memory !== undefined ? `${memory}/pods/${uid}` : this.#podDirectory(uid);
     return `${pods}/volumes/kubernetes.io~${plugin}/${volume.name}`;
@@ -232,7 +275,10 @@ export class DiskVolumes implements PodVolumes, AsyncDisposable {
 
   async #removePod(uid: string): Promise<void> {
     const { files, processes, options } = this.#deps;
-    const places = [this.#podDirectory(uid), ...(options.memoryDirectory === undefined ? [] : [`${options.memoryDirectory}/pods/${uid}`])];
+    const places = [
+      this.#podDirectory(uid),
+      ...(options.memoryDirectory === undefined ? [] : [`${options.memoryDirectory}/pods/${uid}`]),
+    ];
     for (const place of places) {
       if ((await files.stat(place)) === undefined) continue;
       await unmountBelow(place, files, processes);
@@ -247,6 +293,17 @@ export class DiskVolumes implements PodVolumes, AsyncDisposable {
       for (const uid of await files.list(`${root}/pods`)) if (!live.has(uid)) await this.#removePod(uid);
     }
   }
+}
+
+/** The text of a log in CRI's format ("time stream F text"): its last lines. */
+export function tailOf(log: string, lines = 80, bytes = 2048): string {
+  const texts = log
+    .trimEnd()
+    .split("\n")
+    .slice(-lines)
+    .map((line) => line.split(" ").slice(3).join(" "));
+  const text = texts.join("\n");
+  return text === "" ? "" : Buffer.from(`${text}\n`).subarray(-bytes).toString();
 }
 
 function samePayload(a: Payload | undefined, b: Payload): boolean {

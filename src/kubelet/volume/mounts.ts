@@ -11,12 +11,13 @@ export async function mountsBelow(directory: string, files: Files): Promise<read
   }
   return text
     .split("\n")
-    .map((line) => unescape(line.split(" ")[4] ?? ""))
+    .map((line) => unescapeOctal(line.split(" ")[4] ?? ""))
     .filter((point) => point === directory || point.startsWith(`${directory}/`))
     .sort((a, b) => b.length - a.length);
 }
 
-const unescape = (text: string): string => text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+const unescapeOctal = (text: string): string =>
+  text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 
 export async function unmountBelow(directory: string, files: Files, processes: Processes | undefined): Promise<void> {
   if (processes === undefined) return;

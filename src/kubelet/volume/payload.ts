@@ -28,18 +28,32 @@ export async function payloadOf(pod: Pod, volume: Volume, deps: PayloadDeps): Pr
   if (configMap !== undefined) {
     await addConfigMap(files, pod, configMap, configMap.defaultMode ?? usualMode, deps);
   } else if (secret !== undefined) {
-    await addSecret(files, pod, { name: secret.secretName, items: secret.items, optional: secret.optional }, secret.defaultMode ?? usualMode, deps);
+    await addSecret(
+      files,
+      pod,
+      { name: secret.secretName, items: secret.items, optional: secret.optional },
+      secret.defaultMode ?? usualMode,
+      deps,
+    );
   } else if (downwardAPI !== undefined) {
     addDownward(files, pod, downwardAPI.items ?? [], downwardAPI.defaultMode ?? usualMode, deps);
   } else if (projected !== undefined) {
-    for (const source of projected.sources ?? []) await addProjection(files, pod, volume.name, source, projected.defaultMode ?? usualMode, deps);
+    for (const source of projected.sources ?? [])
+      await addProjection(files, pod, volume.name, source, projected.defaultMode ?? usualMode, deps);
   } else {
     return undefined;
   }
   return files;
 }
 
-async function addProjection(files: Map<string, PayloadFile>, pod: Pod, volume: string, source: VolumeProjection, mode: number, deps: PayloadDeps): Promise<void> {
+async function addProjection(
+  files: Map<string, PayloadFile>,
+  pod: Pod,
+  volume: string,
+  source: VolumeProjection,
+  mode: number,
+  deps: PayloadDeps,
+): Promise<void> {
   if (source.configMap !== undefined) await addConfigMap(files, pod, source.configMap, mode, deps);
   else if (source.secret !== undefined) await addSecret(files, pod, source.secret, mode, deps);
   else if (source.downwardAPI !== undefined) addDownward(files, pod, source.downwardAPI.items ?? [], mode, deps);
@@ -59,7 +73,13 @@ interface Keys {
   readonly optional?: boolean;
 }
 
-async function addConfigMap(files: Map<string, PayloadFile>, pod: Pod, source: Keys, mode: number, deps: PayloadDeps): Promise<void> {
+async function addConfigMap(
+  files: Map<string, PayloadFile>,
+  pod: Pod,
+  source: Keys,
+  mode: number,
+  deps: PayloadDeps,
+): Promise<void> {
   const found: ConfigMap | undefined = await deps.objects.configMap(pod.metadata.namespace ?? "", source.name ?? "");
   if (found === undefined && !source.optional) throw new CannotMount(`configmap "${source.name}" not found`);
   const data = new Map<string, Buffer>();
@@ -68,14 +88,26 @@ async function addConfigMap(files: Map<string, PayloadFile>, pod: Pod, source: K
   addKeys(files, data, source, mode, "config key");
 }
 
-async function addSecret(files: Map<string, PayloadFile>, pod: Pod, source: Keys, mode: number, deps: PayloadDeps): Promise<void> {
+async function addSecret(
+  files: Map<string, PayloadFile>,
+  pod: Pod,
+  source: Keys,
+  mode: number,
+  deps: PayloadDeps,
+): Promise<void> {
   const found: Secret | undefined = await deps.objects.secret(pod.metadata.namespace ?? "", source.name ?? "");
   if (found === undefined && !source.optional) throw new CannotMount(`secret "${source.name}" not found`);
   const data = new Map(Object.entries(found?.data ?? {}).map(([key, value]) => [key, Buffer.from(value, "base64")]));
   addKeys(files, data, source, mode, "secret key");
 }
 
-function addKeys(files: Map<string, PayloadFile>, data: ReadonlyMap<string, Buffer>, { items, optional }: Keys, mode: number, what: string): void {
+function addKeys(
+  files: Map<string, PayloadFile>,
+  data: ReadonlyMap<string, Buffer>,
+  { items, optional }: Keys,
+  mode: number,
+  what: string,
+): void {
   if (items === undefined || items.length === 0) {
     for (const [key, value] of data) files.set(key, { data: value, mode });
     return;
@@ -90,10 +122,21 @@ function addKeys(files: Map<string, PayloadFile>, data: ReadonlyMap<string, Buff
   }
 }
 
-function addDownward(files: Map<string, PayloadFile>, pod: Pod, items: readonly DownwardAPIVolumeFile[], mode: number, deps: PayloadDeps): void {
+function addDownward(
+  files: Map<string, PayloadFile>,
+  pod: Pod,
+  items: readonly DownwardAPIVolumeFile[],
+  mode: number,
+  deps: PayloadDeps,
+): void {
   const facts = deps.facts(pod);
   for (const item of items) {
-    const text = item.fieldRef !== undefined ? fieldValue(item.fieldRef.fieldPath, facts) : item.resourceFieldRef !== undefined ? resourceFieldValue(item.resourceFieldRef, "", facts) : "";
+    const text =
+      item.fieldRef !== undefined
+        ? fieldValue(item.fieldRef.fieldPath, facts)
+        : item.resourceFieldRef !== undefined
+          ? resourceFieldValue(item.resourceFieldRef, "", facts)
+          : "";
     files.set(checkedPath(item.path), { data: Buffer.from(text), mode: item.mode ?? mode });
   }
 }
@@ -101,6 +144,7 @@ function addDownward(files: Map<string, PayloadFile>, pod: Pod, items: readonly 
 /** The API server has checked it; what leads out of the volume must never be written all the same. */
 function checkedPath(path: string): string {
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
-  if (path.startsWith("/") || parts.length === 0 || parts.includes("..")) throw new CannotMount(`invalid path "${path}": it must be relative and must not contain ".."`);
+  if (path.startsWith("/") || parts.length === 0 || parts.includes(".."))
+    throw new CannotMount(`invalid path "${path}": it must be relative and must not contain ".."`);
   return parts.join("/");
 }

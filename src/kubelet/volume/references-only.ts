@@ -9,13 +9,17 @@ export function referencesOnly(objects: ReferencedObjects): PodVolumes {
     for (const volume of pod.spec.volumes ?? []) {
       const sources = volume.projected?.sources ?? [];
       const maps = [volume.configMap, ...sources.map((source) => source.configMap)];
-      const secrets = [volume.secret === undefined ? undefined : { name: volume.secret.secretName, optional: volume.secret.optional }, ...sources.map((source) => source.secret)];
+      const secrets = [
+        volume.secret === undefined ? undefined : { name: volume.secret.secretName, optional: volume.secret.optional },
+        ...sources.map((source) => source.secret),
+      ];
       for (const map of maps) {
         if (map?.name === undefined || map.optional || (await objects.configMap(namespace, map.name)) !== undefined) continue;
         throw new CannotMount(`MountVolume.SetUp failed for volume "${volume.name}" : configmap "${map.name}" not found`);
       }
       for (const secret of secrets) {
-        if (secret?.name === undefined || secret.optional || (await objects.secret(namespace, secret.name)) !== undefined) continue;
+        if (secret?.name === undefined || secret.optional || (await objects.secret(namespace, secret.name)) !== undefined)
+          continue;
         throw new CannotMount(`MountVolume.SetUp failed for volume "${volume.name}" : secret "${secret.name}" not found`);
       }
     }
@@ -24,6 +28,8 @@ export function referencesOnly(objects: ReferencedObjects): PodVolumes {
     mount: check,
     unmount: async () => {},
     mountsOf: async () => ({ mounts: [], terminationMessageFile: undefined }),
+    removeLogs: async () => {},
+    logTail: async () => "",
     terminationMessage: async () => "",
   };
 }

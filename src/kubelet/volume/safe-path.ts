@@ -1,5 +1,5 @@
 // Paths inside a directory that others may have filled with symbolic links.
-import type { Files, FileStat } from "#base";
+import type { FileStat, Files } from "#base";
 
 const mostLinks = 40;
 
@@ -40,7 +40,8 @@ export async function statThrough(path: string, files: Files): Promise<FileStat 
 /** The real path of `subPath` within `root`; missing directories are made. Throws when it leads out of `root` (CVE-2017-1002101). */
 export async function pathInside(root: string, subPath: string, files: Files): Promise<string> {
   const parts = subPath.split("/").filter(isPart);
-  if (subPath.startsWith("/") || parts.includes("..")) throw new Error(`subPath "${subPath}" must be a relative path without ".."`);
+  if (subPath.startsWith("/") || parts.includes(".."))
+    throw new Error(`subPath "${subPath}" must be a relative path without ".."`);
   const realRoot = await realPath(root, files);
   if (realRoot === undefined) throw new Error(`the volume's directory "${root}" does not exist`);
   let current = realRoot;

@@ -22,7 +22,11 @@ export class TokenKeeper {
   }
 
   /** The token for this projection; a new one from 80 % of its life on, or after a day. */
-  async token(pod: Pod, volume: string, { audience, expirationSeconds = 3600, path }: ServiceAccountTokenProjection): Promise<string> {
+  async token(
+    pod: Pod,
+    volume: string,
+    { audience, expirationSeconds = 3600, path }: ServiceAccountTokenProjection,
+  ): Promise<string> {
     const key = JSON.stringify([pod.metadata.uid, volume, path, audience ?? "", expirationSeconds]);
     const now = this.#clock.now();
     const known = this.#known.get(key);
@@ -57,7 +61,8 @@ export class TokenKeeper {
     const now = this.#clock.now();
     const reply = (await this.#client.createSubresource(serviceAccounts, account, "token", request)) as TokenRequest;
     const { token, expirationTimestamp } = reply.status ?? {};
-    if (token === undefined || expirationTimestamp === undefined) throw new Error(`the API server's answer has no token for service account "${account.name}"`);
+    if (token === undefined || expirationTimestamp === undefined)
+      throw new Error(`the API server's answer has no token for service account "${account.name}"`);
     const expiresAtMs = Date.parse(expirationTimestamp);
     return { token, expiresAtMs, renewAtMs: now + Math.min((expiresAtMs - now) * 0.8, longestMs) };
   }

@@ -107,6 +107,7 @@ test("the fast path chooses the same node, scores and reasons as the plain loop,
           change(one.cluster);
         });
       for (const [index, options] of nodes.entries()) each((cache) => cache.setNode(aNode(`n${index}`, options)));
+      cluster.matchCounts("default", appA); // from here on it is kept, not counted anew
       steps.forEach((current, index) => {
         if (current.do === "node") each((cache) => cache.setNode(aNode(`n${current.which}`, current.options)));
         else if (current.do === "dropNode") each((cache) => cache.removeNode(`n${current.which}`));

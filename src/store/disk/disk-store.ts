@@ -34,7 +34,7 @@ import { Batch, type Waiter } from "./batch.ts";
 import { Forgetter } from "./forgetter.ts";
 import { coldOf, HotLog, isCold, warm } from "./history.ts";
 import type { Failure, Sizes } from "./protocol.ts";
-import { restore } from "./restore.ts";
+import { Restoration } from "./restore.ts";
 import { openCommitThread, Thread, ThreadFailure } from "./thread.ts";
 
 export interface DiskStoreOptions {
@@ -51,10 +51,10 @@ export interface DiskStoreOptions {
 
 /** Throws StoreError "corrupt", "unavailable" (in use, no permission) with the next step in the message. */
 export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStore> {
-  const records: { readonly buffer: ArrayBuffer; readonly length: number }[] = [];
+  const restoration = new Restoration();
   try {
-    const { thread, loaded } = await openCommitThread(options.directory, (buffer, length) => records.push({ buffer, length }));
-    const { state, garbage } = restore(loaded, records);
+    const { thread, loaded } = await openCommitThread(options.directory, (buffer, length) => restoration.add(buffer, length));
+    const { state, garbage } = restoration.finish(loaded);
     return new DiskStore(options, thread, state, garbage);
   } catch (error) {
     throw openingError(options.directory, error);

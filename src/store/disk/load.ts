@@ -16,7 +16,7 @@ type Row = readonly [
   key: Uint8Array,
   created: number,
   version: number,
-  lease: bigint,
+  lease: string | null,
   crc: number,
   count: number,
   digest: number,
@@ -61,25 +61,26 @@ function scan(database: DatabaseSync, tally: Tally, send: (buffer: ArrayBuffer, 
   let chunk = new WireWriter(chunkBytes);
   // Leases need 64 bits; the other numbers are safe integers.
   const statement = database.prepare(
-    "SELECT row, revision, key, created, version, CAST(lease AS TEXT), crc, count, digest, value FROM changes ORDER BY row DESC",
+    "SELECT row, revision, key, created, version, NULLIF(CAST(lease AS TEXT), '0'), crc, count, digest, value FROM changes ORDER BY row DESC",
   );
   statement.setReturnArrays(true);
   for (const found of statement.iterate()) {
     const [row, revision, keyBytes, created, version, lease, crc, count, digest, value] = found as unknown as Row;
     newest ??= { row, revision, count, digest };
     const key = Buffer.from(keyBytes.buffer, keyBytes.byteOffset, keyBytes.length).toString("latin1");
+    const leaseId = lease === null ? 0n : BigInt(lease);
     const needed = sizeOfRecord(key, value.length);
     if (needed > chunk.room) {
       if (chunk.length > 0) send(chunk.buffer, chunk.length);
       chunk = new WireWriter(Math.max(chunkBytes, needed));
     }
     const start = chunk.length;
-    const bytes = chunk.write(row, revision, key, created, version, BigInt(lease), value);
+    const bytes = chunk.write(row, revision, key, created, version, leaseId, value);
     if (crc32(bytes) !== crc) throw new Corrupt(`row ${row} (key "${key}", revision ${revision}) does not match its checksum`);
     tallyAdd(tally, crc);
     if (seen.has(key) || version === 0) {
       chunk.rewind(start);
-      chunk.write(row, revision, key, created, version, BigInt(lease), undefined);
+      chunk.write(row, revision, key, created, version, leaseId, undefined);
     }
     seen.add(key);
   }

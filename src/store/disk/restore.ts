@@ -5,17 +5,15 @@ import { readRecords } from "./wire.ts";
 
 const noBytes: Buffer = Buffer.alloc(0);
 
-/** `records` come newest first. Returns the rows, too, that compaction had condemned and not yet removed. */
-export function restore(
-  loaded: Loaded,
-  records: readonly { readonly buffer: ArrayBuffer; readonly length: number }[],
-): { readonly state: State; readonly garbage: readonly number[] } {
-  const versions: Version[] = [];
-  for (const { buffer, length } of records) {
+/** Takes packed records as they arrive, newest first, while the thread reads on. */
+export class Restoration {
+  readonly #versions: Version[] = [];
+
+  add(buffer: ArrayBuffer, length: number): void {
     readRecords(buffer, length, ({ row, revision, key, created, version, lease, value }) => {
       // A deletion has no value to fetch.
       const bytes = version === 0 ? noBytes : (value ?? evicted);
-      versions.push({
+      this.#versions.push({
         row,
         key: key.toString("latin1"),
         value: bytes,
@@ -26,14 +24,17 @@ export function restore(
       });
     });
   }
-  versions.reverse();
-  const state = new State();
-  state.revision = loaded.revision;
-  state.row = loaded.row;
-  state.compactedRevision = loaded.compactedRevision;
-  const garbage = replay(state, versions);
-  for (const lease of loaded.leases) state.grants.set(lease.id, lease);
-  return { state, garbage };
+
+  /** The state, and the rows that compaction had condemned and not yet removed. */
+  finish(loaded: Loaded): { readonly state: State; readonly garbage: readonly number[] } {
+    const state = new State();
+    state.revision = loaded.revision;
+    state.row = loaded.row;
+    state.compactedRevision = loaded.compactedRevision;
+    const garbage = replay(state, this.#versions.reverse());
+    for (const lease of loaded.leases) state.grants.set(lease.id, lease);
+    return { state, garbage };
+  }
 }
 
 function replay(state: State, versions: readonly Version[]): number[] {

@@ -1,7 +1,7 @@
 // Refuses transactions that etcd refuses before they run: no key, too large, two writes of one key.
 import type { Compare, Key, Operation, Transaction } from "../store.ts";
 import { duplicateKey, emptyKey, tooLarge } from "./messages.ts";
-import { inInterval, interval } from "./range.ts";
+import { inInterval } from "./range.ts";
 
 /** Default of etcd's --max-request-bytes. */
 export const maxRequestBytes = 1.5 * 1024 * 1024;
@@ -37,8 +37,11 @@ function sizeOfOperation(operation: Operation): number {
 
 interface Deletion {
   readonly start: Key;
-  readonly end: Key | undefined;
+  readonly end: Key;
 }
+
+/** As etcd sees it here: a deletion "to the end of the key space" has an end below its start and so clashes with nothing. */
+const deletionOf = (key: Key, end: Key | undefined): Deletion => ({ start: key, end: end ?? `${key}\0` });
 
 /**
  * No key may be put twice, or put and deleted, on one path through the transaction. The branches of a nested transaction may overlap each
@@ -46,7 +49,7 @@ interface Deletion {
  */
 function checkWrites(operations: readonly Operation[]): { readonly puts: Set<Key>; readonly deletions: Deletion[] } {
   const deletions: Deletion[] = [];
-  for (const operation of operations) if (operation.kind === "delete") deletions.push(interval(operation.key, operation.end));
+  for (const operation of operations) if (operation.kind === "delete") deletions.push(deletionOf(operation.key, operation.end));
   const puts = new Set<Key>();
   for (const operation of operations) {
     if (operation.kind !== "txn") continue;
@@ -56,12 +59,8 @@ function checkWrites(operations: readonly Operation[]): { readonly puts: Set<Key
       if (puts.has(key) || isDeleted(key, deletions)) throw duplicateKey();
       puts.add(key);
     }
-    const below = [...taken.deletions, ...otherwise.deletions];
-    // A put of this level or an earlier sibling must not meet a deletion below; one of the same nested transaction has been checked there.
-    for (const key of puts) {
-      if (!taken.puts.has(key) && !otherwise.puts.has(key) && isDeleted(key, below)) throw duplicateKey();
-    }
-    deletions.push(...below);
+    // As in etcd, puts before this nested transaction are not held against its deletions; those after it are.
+    deletions.push(...taken.deletions, ...otherwise.deletions);
   }
   for (const operation of operations) {
     if (operation.kind !== "put") continue;

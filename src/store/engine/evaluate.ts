@@ -39,6 +39,8 @@ export function evaluate(
   checkTransaction(transaction);
   const run = new Run(state, snapshots, rangeOptions);
   const plan = run.plan(transaction);
+  run.check(plan, "put");
+  run.check(plan, "range");
   const results = run.apply(plan);
   return { result: { succeeded: plan.succeeded, revision: run.finish(), results }, changes: run.changes };
 }
@@ -91,14 +93,19 @@ class Run {
     const operations = succeeded ? transaction.then : (transaction.else ?? []);
     let nested = noPlans;
     for (const operation of operations) {
-      if (operation.kind === "txn") {
-        if (nested === noPlans) nested = new Map();
-        (nested as Map<Operation, Plan>).set(operation, this.plan(operation));
-      } else {
-        this.#check(operation);
-      }
+      if (operation.kind !== "txn") continue;
+      if (nested === noPlans) nested = new Map();
+      (nested as Map<Operation, Plan>).set(operation, this.plan(operation));
     }
     return { succeeded, operations, nested };
+  }
+
+  /** Refuses what cannot be done before anything is: in etcd's order, all puts on the path and then all reads. */
+  check(plan: Plan, kind: "put" | "range"): void {
+    for (const operation of plan.operations) {
+      if (operation.kind === "txn") this.check(plan.nested.get(operation) as Plan, kind);
+      else if (operation.kind === kind) this.#check(operation);
+    }
   }
 
   #check(operation: Exclude<Operation, { kind: "txn" }>): void {

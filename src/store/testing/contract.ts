@@ -27,7 +27,7 @@ export const contractCases = [...rangeCases, ...transactionCases, ...watchCases,
 export function storeContract(name: string, open: () => Promise<ContractTarget>, options: ContractOptions = {}): void {
   suite(`Store contract: ${name}`, { skip: options.skipAll ?? false }, () => {
     for (const { name: sentence, run } of contractCases) {
-      test(sentence, { skip: options.skip?.[sentence] ?? false }, async () => {
+      test(sentence, { skip: options.skip?.[sentence] ?? false, timeout: 30_000 }, async () => {
         await using target = await open();
         await run(await Subject.from(target));
       });

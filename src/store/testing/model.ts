@@ -14,6 +14,7 @@ export class Model {
   /** Index: revision. Revision 0 does not exist. */
   readonly states: ModelState[] = [new Map(), new Map()];
   compacted: Revision = 0;
+  readonly #events: { readonly revision: Revision; readonly line: string }[] = [];
 
   get revision(): Revision {
     return this.states.length - 1;
@@ -47,28 +48,21 @@ export class Model {
       const next = this.revision + 1;
       const value = operation.value.toString("latin1");
       state.set(operation.key, { value, create: previous?.create ?? next, mod: next, version: (previous?.version ?? 0) + 1 });
+      this.#events.push({ revision: next, line: `${next} put ${operation.key} ${value}` });
       return true;
     }
     if (operation.kind !== "delete") return false;
     const end = operation.end ?? `${operation.key}\0`;
     const gone = [...state.keys()].filter((key) => key >= operation.key && (end === "\0" || key < end));
-    for (const key of gone) state.delete(key);
+    for (const key of gone.sort()) {
+      state.delete(key);
+      this.#events.push({ revision: this.revision + 1, line: `${this.revision + 1} delete ${key}` });
+    }
     return gone.length > 0;
   }
 
-  /** What a watch of everything from `start` on must have said by now: one line an event, sorted within a revision. */
+  /** What a watch of everything from `start` on must have said by now, one line an event. */
   events(start: Revision): string[] {
-    const lines: string[] = [];
-    for (let revision = Math.max(2, start); revision <= this.revision; revision++) {
-      const before = this.at(revision - 1);
-      const after = this.at(revision);
-      const keys = [...new Set([...before.keys(), ...after.keys()])].sort();
-      for (const key of keys) {
-        const [old, now] = [before.get(key), after.get(key)];
-        if (now === undefined) lines.push(`${revision} delete ${key}`);
-        else if (old?.mod !== now.mod) lines.push(`${revision} put ${key} ${now.value}`);
-      }
-    }
-    return lines;
+    return this.#events.filter(({ revision }) => revision >= start).map(({ line }) => line);
   }
 }

@@ -1,12 +1,28 @@
 // ConfigMaps, Secrets, Namespaces, Nodes, quotas, limit ranges, service accounts, Endpoints.
 import { semanticEqual } from "../../deep-equal.ts";
 import { duplicate, type FieldError, forbiddenField, invalidValue, required, tooLong } from "../../errors.ts";
-import { byteLength, isConfigMapKey, isDns1123Label, isDns1123Subdomain, isLabelKey, isLabelValue, isPortNumber } from "../../names.ts";
+import {
+  byteLength,
+  isConfigMapKey,
+  isDns1123Label,
+  isDns1123Subdomain,
+  isLabelKey,
+  isLabelValue,
+  isPortNumber,
+} from "../../names.ts";
 import { compareQuantityTexts } from "../../quantity.ts";
 import type { AnyObject } from "../../rules.ts";
 import { hasHostBits, ipFamily, oneOf, validateCIDR, validateIP } from "../basics.ts";
 import { keepStatus, withField } from "../helpers.ts";
-import { immutableText, invalids, labelName, subdomainName, validateObjectMeta, validateObjectMetaUpdate, validateStandardFinalizer } from "../meta.ts";
+import {
+  immutableText,
+  invalids,
+  labelName,
+  subdomainName,
+  validateObjectMeta,
+  validateObjectMetaUpdate,
+  validateStandardFinalizer,
+} from "../meta.ts";
 import { isExtendedResource, isHugePages, validateResourceName, validateResourceQuantity } from "../pod/resources.ts";
 import { taintEffects } from "../pod/scheduling.ts";
 
@@ -30,7 +46,8 @@ export function validateConfigMap(map: AnyObject): FieldError[] {
   let size = 0;
   for (const key of sortedKeys(map.data)) {
     errors.push(...invalids(`data[${key}]`, key, isConfigMapKey(key)));
-    if (map.binaryData?.[key] !== undefined) errors.push(invalidValue(`data[${key}]`, key, "duplicate of key present in binaryData"));
+    if (map.binaryData?.[key] !== undefined)
+      errors.push(invalidValue(`data[${key}]`, key, "duplicate of key present in binaryData"));
     size += byteLength(map.data[key] ?? "");
   }
   for (const key of sortedKeys(map.binaryData)) {
@@ -40,11 +57,20 @@ export function validateConfigMap(map: AnyObject): FieldError[] {
   if (size > maxBytes) errors.push(tooLong("", maxBytes));
   return errors;
 }
-export const validateConfigMapUpdate = (next: AnyObject, old: AnyObject): FieldError[] =>
-  [...validateObjectMetaUpdate(next.metadata, old.metadata), ...immutableData(next, old, "data", "binaryData"), ...validateConfigMap(next)];
+export const validateConfigMapUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [
+  ...validateObjectMetaUpdate(next.metadata, old.metadata),
+  ...immutableData(next, old, "data", "binaryData"),
+  ...validateConfigMap(next),
+];
 
-const needsKeys: Readonly<Record<string, readonly string[]>> = { "kubernetes.io/ssh-auth": ["ssh-privatekey"], "kubernetes.io/tls": ["tls.crt", "tls.key"] };
-const dockerKeys: Readonly<Record<string, string>> = { "kubernetes.io/dockercfg": ".dockercfg", "kubernetes.io/dockerconfigjson": ".dockerconfigjson" };
+const needsKeys: Readonly<Record<string, readonly string[]>> = {
+  "kubernetes.io/ssh-auth": ["ssh-privatekey"],
+  "kubernetes.io/tls": ["tls.crt", "tls.key"],
+};
+const dockerKeys: Readonly<Record<string, string>> = {
+  "kubernetes.io/dockercfg": ".dockercfg",
+  "kubernetes.io/dockerconfigjson": ".dockerconfigjson",
+};
 
 export function validateSecret(secret: AnyObject): FieldError[] {
   const errors = validateObjectMeta(secret.metadata, true, subdomainName);
@@ -63,8 +89,11 @@ export function validateSecret(secret: AnyObject): FieldError[] {
     if (content === undefined) errors.push(required(`data[${docker}]`));
     else errors.push(...validJson(Buffer.from(content, "base64").toString(), `data[${docker}]`));
   }
-  if (type === "kubernetes.io/basic-auth" && secret.data?.username === undefined && secret.data?.password === undefined) errors.push(required("data[username]"), required("data[password]"));
-  for (const key of needsKeys[type] ?? []) if (secret.data?.[key] === undefined || (type === "kubernetes.io/ssh-auth" && secret.data[key] === "")) errors.push(required(`data[${key}]`));
+  if (type === "kubernetes.io/basic-auth" && secret.data?.username === undefined && secret.data?.password === undefined)
+    errors.push(required("data[username]"), required("data[password]"));
+  for (const key of needsKeys[type] ?? [])
+    if (secret.data?.[key] === undefined || (type === "kubernetes.io/ssh-auth" && secret.data[key] === ""))
+      errors.push(required(`data[${key}]`));
   return errors;
 }
 
@@ -74,7 +103,10 @@ function validJson(text: string, path: string): FieldError[] {
     return [];
   } catch {
     const first = text.trim()[0];
-    const detail = first === undefined || /^[{["]/.test(first) ? "unexpected end of JSON input" : `invalid character '${first}' looking for beginning of value`;
+    const detail =
+      first === undefined || /^[{["]/.test(first)
+        ? "unexpected end of JSON input"
+        : `invalid character '${first}' looking for beginning of value`;
     return [invalidValue(path, "<secret contents redacted>", detail)];
   }
 }
@@ -82,32 +114,43 @@ function validJson(text: string, path: string): FieldError[] {
 export const validateSecretUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [
   ...validateObjectMetaUpdate(next.metadata, old.metadata),
   ...(next.type === old.type ? [] : [invalidValue("type", next.type ?? "", immutableText)]),
-  ...immutableData(next, old, "data"), ...validateSecret(next),
+  ...immutableData(next, old, "data"),
+  ...validateSecret(next),
 ];
 /** A PUT without a type keeps the stored one: the default must not turn it into Opaque. */
-export const prepareSecretForUpdate = (next: AnyObject, old: AnyObject): AnyObject => (next.type === "" || next.type === undefined ? withField(next, "type", old.type) : next);
+export const prepareSecretForUpdate = (next: AnyObject, old: AnyObject): AnyObject =>
+  next.type === "" || next.type === undefined ? withField(next, "type", old.type) : next;
 
 export function prepareNamespaceForCreate(namespace: AnyObject): AnyObject {
   const finalizers: readonly string[] = namespace.spec?.finalizers ?? [];
-  return { ...namespace, spec: { ...namespace.spec, finalizers: finalizers.includes("kubernetes") ? finalizers : [...finalizers, "kubernetes"] }, status: { phase: "Active" } };
+  return {
+    ...namespace,
+    spec: { ...namespace.spec, finalizers: finalizers.includes("kubernetes") ? finalizers : [...finalizers, "kubernetes"] },
+    status: { phase: "Active" },
+  };
 }
 /** spec.finalizers change through /finalize only. */
-export const prepareNamespaceForUpdate = (next: AnyObject, old: AnyObject): AnyObject => keepStatus({ ...next, spec: { ...next.spec, finalizers: old.spec?.finalizers } }, old);
+export const prepareNamespaceForUpdate = (next: AnyObject, old: AnyObject): AnyObject =>
+  keepStatus({ ...next, spec: { ...next.spec, finalizers: old.spec?.finalizers } }, old);
 
 const validateFinalizerName = (finalizer: string, path: string): FieldError[] => {
   const errors = invalids(path, finalizer, isLabelKey(finalizer));
   return errors.length > 0 ? errors : validateStandardFinalizer(finalizer, path);
 };
 export const validateNamespace = (namespace: AnyObject): FieldError[] => [
-  ...validateObjectMeta(namespace.metadata, false, labelName), ...(namespace.spec?.finalizers ?? []).flatMap((finalizer: string) => validateFinalizerName(finalizer, "spec.finalizers")),
+  ...validateObjectMeta(namespace.metadata, false, labelName),
+  ...(namespace.spec?.finalizers ?? []).flatMap((finalizer: string) => validateFinalizerName(finalizer, "spec.finalizers")),
 ];
-export const validateNamespaceUpdate = (next: AnyObject, old: AnyObject): FieldError[] => validateObjectMetaUpdate(next.metadata, old.metadata);
+export const validateNamespaceUpdate = (next: AnyObject, old: AnyObject): FieldError[] =>
+  validateObjectMetaUpdate(next.metadata, old.metadata);
 export function validateNamespaceStatusUpdate(next: AnyObject, old: AnyObject): FieldError[] {
   const errors = validateObjectMetaUpdate(next.metadata, old.metadata);
   const phase = next.status?.phase ?? "";
   if (next.metadata?.deletionTimestamp === undefined) {
-    if (phase !== "Active") errors.push(invalidValue("status.Phase", phase, "may only be 'Active' if `deletionTimestamp` is empty"));
-  } else if (phase !== "Terminating") errors.push(invalidValue("status.Phase", phase, "may only be 'Terminating' if `deletionTimestamp` is not empty"));
+    if (phase !== "Active")
+      errors.push(invalidValue("status.Phase", phase, "may only be 'Active' if `deletionTimestamp` is empty"));
+  } else if (phase !== "Terminating")
+    errors.push(invalidValue("status.Phase", phase, "may only be 'Terminating' if `deletionTimestamp` is not empty"));
   return errors;
 }
 
@@ -124,7 +167,12 @@ function validateTaints(taints: readonly AnyObject[], path: string): FieldError[
     else errors.push(...oneOf(taint.effect, taintEffects, `${at}.effect`));
     const key = `${taint.key}:${taint.effect}`;
     if (seen.has(key))
-      errors.push({ type: "FieldValueDuplicate", field: at, value: { Key: taint.key ?? "", Value: taint.value ?? "", Effect: taint.effect ?? "", TimeAdded: taint.timeAdded ?? null }, detail: "taints must be unique by key and effect pair" });
+      errors.push({
+        type: "FieldValueDuplicate",
+        field: at,
+        value: { Key: taint.key ?? "", Value: taint.value ?? "", Effect: taint.effect ?? "", TimeAdded: taint.timeAdded ?? null },
+        detail: "taints must be unique by key and effect pair",
+      });
     else seen.add(key);
   }
   return errors;
@@ -134,16 +182,19 @@ function nodeSpec(node: AnyObject): FieldError[] {
   const errors: FieldError[] = [];
   if ((node.spec?.taints?.length ?? 0) > 0) errors.push(...validateTaints(node.spec.taints, "metadata.taints"));
   for (const list of ["capacity", "allocatable"])
-    for (const name of sortedKeys(node.status?.[list])) errors.push(...validateResourceQuantity(name, node.status[list][name], `status.${list}.${name}`));
+    for (const name of sortedKeys(node.status?.[list]))
+      errors.push(...validateResourceQuantity(name, node.status[list][name], `status.${list}.${name}`));
   const ranges: readonly string[] = node.spec?.podCIDRs ?? [];
   for (const [i, range] of ranges.entries()) {
     const bad = validateCIDR(range, `spec.podCIDRs[${i}]`);
     errors.push(...bad);
-    if (bad.length === 0 && hasHostBits(range)) errors.push(invalidValue(`spec.podCIDRs[${i}]`, range, "must not have bits set beyond the prefix length"));
+    if (bad.length === 0 && hasHostBits(range))
+      errors.push(invalidValue(`spec.podCIDRs[${i}]`, range, "must not have bits set beyond the prefix length"));
   }
   if (ranges.length > 1) {
     const families = new Set(ranges.map((range) => ipFamily(range.split("/")[0] ?? "")));
-    if (ranges.length > 2 || families.size !== ranges.length) errors.push(invalidValue("spec.podCIDRs", ranges, "may specify no more than one CIDR for each IP family"));
+    if (ranges.length > 2 || families.size !== ranges.length)
+      errors.push(invalidValue("spec.podCIDRs", ranges, "may specify no more than one CIDR for each IP family"));
   }
   return errors;
 }
@@ -156,12 +207,15 @@ export function validateNodeUpdate(next: AnyObject, old: AnyObject): FieldError[
   const addresses = new Set<string>();
   for (const [i, address] of (next.status?.addresses ?? []).entries()) {
     const key = `${address.type}/${address.address}`;
-    if (addresses.has(key)) errors.push(duplicate(`status.addresses[${i}]`, { Type: address.type ?? "", Address: address.address ?? "" }));
+    if (addresses.has(key))
+      errors.push(duplicate(`status.addresses[${i}]`, { Type: address.type ?? "", Address: address.address ?? "" }));
     addresses.add(key);
   }
   const before: readonly string[] = old.spec?.podCIDRs ?? [];
-  if (before.length > 0 && !semanticEqual(next.spec?.podCIDRs, before)) errors.push(forbiddenField("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid'));
-  if (old.spec?.providerID && next.spec?.providerID !== old.spec.providerID) errors.push(forbiddenField("spec.providerID", 'node updates may not change providerID except from "" to valid'));
+  if (before.length > 0 && !semanticEqual(next.spec?.podCIDRs, before))
+    errors.push(forbiddenField("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid'));
+  if (old.spec?.providerID && next.spec?.providerID !== old.spec.providerID)
+    errors.push(forbiddenField("spec.providerID", 'node updates may not change providerID except from "" to valid'));
   errors.push(...nodeSpec(next));
   return errors;
 }
@@ -172,12 +226,15 @@ export function validateEndpoints(endpoints: AnyObject): FieldError[] {
   const errors = validateObjectMeta(endpoints.metadata, true, subdomainName);
   for (const [s, subset] of (endpoints.subsets ?? []).entries()) {
     const at = `subsets[${s}]`;
-    if ((subset.addresses?.length ?? 0) === 0 && (subset.notReadyAddresses?.length ?? 0) === 0) errors.push(required(at, "must specify `addresses` or `notReadyAddresses`"));
+    if ((subset.addresses?.length ?? 0) === 0 && (subset.notReadyAddresses?.length ?? 0) === 0)
+      errors.push(required(at, "must specify `addresses` or `notReadyAddresses`"));
     for (const list of ["addresses", "notReadyAddresses"])
       for (const [i, address] of (subset[list] ?? []).entries()) {
         errors.push(...validateIP(address.ip ?? "", `${at}.${list}[${i}].ip`));
-        if (address.hostname) errors.push(...invalids(`${at}.${list}[${i}].hostname`, address.hostname, isDns1123Label(address.hostname)));
-        if (address.nodeName !== undefined) errors.push(...invalids(`${at}.${list}[${i}].nodeName`, address.nodeName, isDns1123Subdomain(address.nodeName)));
+        if (address.hostname)
+          errors.push(...invalids(`${at}.${list}[${i}].hostname`, address.hostname, isDns1123Label(address.hostname)));
+        if (address.nodeName !== undefined)
+          errors.push(...invalids(`${at}.${list}[${i}].nodeName`, address.nodeName, isDns1123Subdomain(address.nodeName)));
       }
     for (const [i, port] of (subset.ports ?? []).entries()) {
       const where = `${at}.ports[${i}]`;
@@ -189,24 +246,65 @@ export function validateEndpoints(endpoints: AnyObject): FieldError[] {
   }
   return errors;
 }
-export const validateEndpointsUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [...validateObjectMetaUpdate(next.metadata, old.metadata), ...validateEndpoints(next)];
+export const validateEndpointsUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [
+  ...validateObjectMetaUpdate(next.metadata, old.metadata),
+  ...validateEndpoints(next),
+];
 
 // ResourceQuota
 
-const quotaResources = new Set(["cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.storage", "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage",
-  "pods", "resourcequotas", "services", "replicationcontrollers", "secrets", "persistentvolumeclaims", "configmaps", "services.nodeports", "services.loadbalancers"]);
-const quotaScopes = ["BestEffort", "CrossNamespacePodAffinity", "NotBestEffort", "NotTerminating", "PriorityClass", "Terminating", "VolumeAttributesClass"];
+const quotaResources = new Set([
+  "cpu",
+  "memory",
+  "ephemeral-storage",
+  "requests.cpu",
+  "requests.memory",
+  "requests.storage",
+  "requests.ephemeral-storage",
+  "limits.cpu",
+  "limits.memory",
+  "limits.ephemeral-storage",
+  "pods",
+  "resourcequotas",
+  "services",
+  "replicationcontrollers",
+  "secrets",
+  "persistentvolumeclaims",
+  "configmaps",
+  "services.nodeports",
+  "services.loadbalancers",
+]);
+const quotaScopes = [
+  "BestEffort",
+  "CrossNamespacePodAffinity",
+  "NotBestEffort",
+  "NotTerminating",
+  "PriorityClass",
+  "Terminating",
+  "VolumeAttributesClass",
+];
 
 export function validateResourceQuota(quota: AnyObject): FieldError[] {
   const errors = validateObjectMeta(quota.metadata, true, subdomainName);
-  return [...errors, ...quotaSpec(quota.spec ?? {}), ...quotaList(quota.status?.hard, "status.hard"), ...quotaList(quota.status?.used, "status.used")];
+  return [
+    ...errors,
+    ...quotaSpec(quota.spec ?? {}),
+    ...quotaList(quota.status?.hard, "status.hard"),
+    ...quotaList(quota.status?.used, "status.used"),
+  ];
 }
 
 function quotaList(list: AnyObject, path: string): FieldError[] {
   return sortedKeys(list).flatMap((name) => {
     const at = `${path}[${name}]`;
     const errors = validateResourceName(name, at);
-    if (!name.includes("/") && !quotaResources.has(name) && !isHugePages(name.replace(/^requests\./, "")) && !/storageclass/.test(name)) errors.push(invalidValue(at, name, "must be a standard resource for quota"));
+    if (
+      !name.includes("/") &&
+      !quotaResources.has(name) &&
+      !isHugePages(name.replace(/^requests\./, "")) &&
+      !/storageclass/.test(name)
+    )
+      errors.push(invalidValue(at, name, "must be a standard resource for quota"));
     return [...errors, ...validateResourceQuantity(name, list[name], at)];
   });
 }
@@ -214,7 +312,8 @@ function quotaList(list: AnyObject, path: string): FieldError[] {
 function quotaSpec(spec: AnyObject): FieldError[] {
   const errors = quotaList(spec.hard, "spec.hard");
   const scopes: readonly string[] = spec.scopes ?? [];
-  for (const scope of scopes) if (!quotaScopes.includes(scope)) errors.push(invalidValue("spec.scopes", scopes, "unsupported scope"));
+  for (const scope of scopes)
+    if (!quotaScopes.includes(scope)) errors.push(invalidValue("spec.scopes", scopes, "unsupported scope"));
   return errors;
 }
 export const validateResourceQuotaUpdate = (next: AnyObject, old: AnyObject): FieldError[] => {
@@ -234,7 +333,14 @@ export function validateLimitRange(range: AnyObject): FieldError[] {
   for (const [i, item] of (range.spec?.limits ?? []).entries()) {
     const at = `spec.limits[${i}]`;
     const type = item.type ?? "";
-    errors.push(...invalids(`${at}.type`, type, isLabelKey(type)).slice(0, 0), ...(type === "" ? invalids(`${at}.type`, type, isLabelKey(type)) : limitTypes.includes(type) || type.includes("/") ? [] : [invalidValue(`${at}.type`, type, "must be a standard limit type or fully qualified")]));
+    errors.push(
+      ...invalids(`${at}.type`, type, isLabelKey(type)).slice(0, 0),
+      ...(type === ""
+        ? invalids(`${at}.type`, type, isLabelKey(type))
+        : limitTypes.includes(type) || type.includes("/")
+          ? []
+          : [invalidValue(`${at}.type`, type, "must be a standard limit type or fully qualified")]),
+    );
     if (types.has(type)) errors.push(duplicate(`${at}.type`, type));
     types.add(type);
     errors.push(...limitItem(item, at));
@@ -252,15 +358,18 @@ function limitItem(item: AnyObject, at: string): FieldError[] {
       names.add(name);
     }
   if (item.type === "Pod") {
-    if (sortedKeys(item.default).length > 0) errors.push(forbiddenField(`${at}.default`, "may not be specified when `type` is 'Pod'"));
-    if (sortedKeys(item.defaultRequest).length > 0) errors.push(forbiddenField(`${at}.defaultRequest`, "may not be specified when `type` is 'Pod'"));
+    if (sortedKeys(item.default).length > 0)
+      errors.push(forbiddenField(`${at}.default`, "may not be specified when `type` is 'Pod'"));
+    if (sortedKeys(item.defaultRequest).length > 0)
+      errors.push(forbiddenField(`${at}.defaultRequest`, "may not be specified when `type` is 'Pod'"));
   } else
     for (const list of ["default", "defaultRequest"])
       for (const name of sortedKeys(item[list])) {
         errors.push(...limitName(name, item.type, `${at}.${list}[${name}]`));
         names.add(name);
       }
-  if (item.type === "PersistentVolumeClaim" && item.min?.storage === undefined && item.max?.storage === undefined) errors.push(required(`${at}.limits`, "either minimum or maximum storage value is required, but neither was provided"));
+  if (item.type === "PersistentVolumeClaim" && item.min?.storage === undefined && item.max?.storage === undefined)
+    errors.push(required(`${at}.limits`, "either minimum or maximum storage value is required, but neither was provided"));
   for (const name of sortedKeys(item.maxLimitRequestRatio)) {
     errors.push(...limitName(name, item.type, `${at}.maxLimitRequestRatio[${name}]`));
     names.add(name);
@@ -271,14 +380,40 @@ function limitItem(item: AnyObject, at: string): FieldError[] {
     const fallback = item.default?.[name];
     const request = item.defaultRequest?.[name];
     const ratio = item.maxLimitRequestRatio?.[name];
-    const above = (a: string | undefined, b: string | undefined): boolean => a !== undefined && b !== undefined && compareQuantityTexts(a, b) > 0;
-    if (above(min, max)) errors.push(invalidValue(`${at}.min[${name}]`, min, `min value ${min} is greater than max value ${max}`));
-    if (above(min, request)) errors.push(invalidValue(`${at}.defaultRequest[${name}]`, request, `min value ${min} is greater than default request value ${request}`));
-    if (above(request, max)) errors.push(invalidValue(`${at}.defaultRequest[${name}]`, request, `default request value ${request} is greater than max value ${max}`));
-    if (above(request, fallback)) errors.push(invalidValue(`${at}.defaultRequest[${name}]`, request, `default request value ${request} is greater than default limit value ${fallback}`));
-    if (above(min, fallback)) errors.push(invalidValue(`${at}.default[${name}]`, min, `min value ${min} is greater than default value ${fallback}`));
-    if (above(fallback, max)) errors.push(invalidValue(`${at}.default[${name}]`, max, `default value ${fallback} is greater than max value ${max}`));
-    if (ratio !== undefined && compareQuantityTexts(ratio, "1") < 0) errors.push(invalidValue(`${at}.maxLimitRequestRatio[${name}]`, ratio, `ratio ${ratio} is less than 1`));
+    const above = (a: string | undefined, b: string | undefined): boolean =>
+      a !== undefined && b !== undefined && compareQuantityTexts(a, b) > 0;
+    if (above(min, max))
+      errors.push(invalidValue(`${at}.min[${name}]`, min, `min value ${min} is greater than max value ${max}`));
+    if (above(min, request))
+      errors.push(
+        invalidValue(
+          `${at}.defaultRequest[${name}]`,
+          request,
+          `min value ${min} is greater than default request value ${request}`,
+        ),
+      );
+    if (above(request, max))
+      errors.push(
+        invalidValue(
+          `${at}.defaultRequest[${name}]`,
+          request,
+          `default request value ${request} is greater than max value ${max}`,
+        ),
+      );
+    if (above(request, fallback))
+      errors.push(
+        invalidValue(
+          `${at}.defaultRequest[${name}]`,
+          request,
+          `default request value ${request} is greater than default limit value ${fallback}`,
+        ),
+      );
+    if (above(min, fallback))
+      errors.push(invalidValue(`${at}.default[${name}]`, min, `min value ${min} is greater than default value ${fallback}`));
+    if (above(fallback, max))
+      errors.push(invalidValue(`${at}.default[${name}]`, max, `default value ${fallback} is greater than max value ${max}`));
+    if (ratio !== undefined && compareQuantityTexts(ratio, "1") < 0)
+      errors.push(invalidValue(`${at}.maxLimitRequestRatio[${name}]`, ratio, `ratio ${ratio} is less than 1`));
   }
   return errors;
 }
@@ -286,7 +421,13 @@ function limitItem(item: AnyObject, at: string): FieldError[] {
 function limitName(name: string, type: string, path: string): FieldError[] {
   const errors = validateResourceName(name, path);
   if (errors.length > 0) return errors;
-  if ((type === "Pod" || type === "Container") && !name.includes("/") && !["cpu", "memory", "ephemeral-storage"].includes(name) && !isHugePages(name) && !isExtendedResource(name)) errors.push(invalidValue(path, name, "must be a standard resource for containers"));
+  if (
+    (type === "Pod" || type === "Container") &&
+    !name.includes("/") &&
+    !["cpu", "memory", "ephemeral-storage"].includes(name) &&
+    !isHugePages(name) &&
+    !isExtendedResource(name)
+  )
+    errors.push(invalidValue(path, name, "must be a standard resource for containers"));
   return errors;
 }
-

@@ -1,5 +1,14 @@
 // Containers: names, images, ports, environment, mounts, restart rules.
-import { duplicate, type FieldError, forbiddenField, invalidValue, notFoundValue, notSupported, required, tooMany } from "../../errors.ts";
+import {
+  duplicate,
+  type FieldError,
+  forbiddenField,
+  invalidValue,
+  notFoundValue,
+  notSupported,
+  required,
+  tooMany,
+} from "../../errors.ts";
 import { isConfigMapKey, isDns1123Label, isEnvironmentName, isLabelKey, isPortName, isPortNumber } from "../../names.ts";
 import type { AnyObject } from "../../rules.ts";
 import { localDescendingPath, oneOf } from "../basics.ts";
@@ -43,7 +52,12 @@ export function validateContainers(containers: readonly AnyObject[], context: Co
   return [...errors, ...validateHostPortConflicts(containers, path)];
 }
 
-export function validateInitContainers(init: readonly AnyObject[], main: readonly AnyObject[], context: ContainerContext, path: string): FieldError[] {
+export function validateInitContainers(
+  init: readonly AnyObject[],
+  main: readonly AnyObject[],
+  context: ContainerContext,
+  path: string,
+): FieldError[] {
   const errors: FieldError[] = [];
   const names = new Set<string>(main.map((container) => container.name).filter((name) => name));
   for (const [i, container] of init.entries()) {
@@ -63,7 +77,8 @@ export function validateInitContainers(init: readonly AnyObject[], main: readonl
       errors.push(...validateLivenessProbe(container.startupProbe, context.grace, `${at}.startupProbe`));
     } else {
       for (const field of ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"])
-        if (container[field] !== undefined) errors.push(forbiddenField(`${at}.${field}`, "may not be set for init containers without restartPolicy=Always"));
+        if (container[field] !== undefined)
+          errors.push(forbiddenField(`${at}.${field}`, "may not be set for init containers without restartPolicy=Always"));
     }
   }
   return errors;
@@ -71,7 +86,13 @@ export function validateInitContainers(init: readonly AnyObject[], main: readonl
 
 const ephemeralForbidden = ["ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle"] as const;
 
-export function validateEphemeralContainers(ephemeral: readonly AnyObject[], main: readonly AnyObject[], init: readonly AnyObject[], context: ContainerContext, path: string): FieldError[] {
+export function validateEphemeralContainers(
+  ephemeral: readonly AnyObject[],
+  main: readonly AnyObject[],
+  init: readonly AnyObject[],
+  context: ContainerContext,
+  path: string,
+): FieldError[] {
   const errors: FieldError[] = [];
   const others = new Set<string>([...main, ...init].map((container) => container.name));
   const names = new Set<string>(others);
@@ -83,20 +104,29 @@ export function validateEphemeralContainers(ephemeral: readonly AnyObject[], mai
       if (names.has(container.name)) errors.push(duplicate(`${at}.name`, container.name));
       names.add(container.name);
     }
-    if (container.targetContainerName && !targets.has(container.targetContainerName)) errors.push(notFoundValue(`${at}.targetContainerName`, container.targetContainerName));
+    if (container.targetContainerName && !targets.has(container.targetContainerName))
+      errors.push(notFoundValue(`${at}.targetContainerName`, container.targetContainerName));
     for (const field of ephemeralForbidden) {
       const value = container[field];
-      if (value !== undefined && !(Array.isArray(value) && value.length === 0)) errors.push(forbiddenField(`${at}.${field}`, "cannot be set for an Ephemeral Container"));
+      if (value !== undefined && !(Array.isArray(value) && value.length === 0))
+        errors.push(forbiddenField(`${at}.${field}`, "cannot be set for an Ephemeral Container"));
     }
     const { resources } = container;
-    if (resources !== undefined && (resources.limits !== undefined || resources.requests !== undefined || resources.claims !== undefined))
+    if (
+      resources !== undefined &&
+      (resources.limits !== undefined || resources.requests !== undefined || resources.claims !== undefined)
+    )
       errors.push(forbiddenField(`${at}.resources`, "cannot be set for an Ephemeral Container"));
     for (const [m, mount] of (container.volumeMounts ?? []).entries()) {
-      if (mount.subPath) errors.push(forbiddenField(`${at}.volumeMounts[${m}].subPath`, "cannot be set for an Ephemeral Container"));
-      if (mount.subPathExpr) errors.push(forbiddenField(`${at}.volumeMounts[${m}].subPathExpr`, "cannot be set for an Ephemeral Container"));
+      if (mount.subPath)
+        errors.push(forbiddenField(`${at}.volumeMounts[${m}].subPath`, "cannot be set for an Ephemeral Container"));
+      if (mount.subPathExpr)
+        errors.push(forbiddenField(`${at}.volumeMounts[${m}].subPathExpr`, "cannot be set for an Ephemeral Container"));
     }
-    if (container.restartPolicy !== undefined) errors.push(forbiddenField(`${at}.restartPolicy`, "cannot be set for an Ephemeral Container"));
-    if ((container.restartPolicyRules?.length ?? 0) > 0) errors.push(forbiddenField(`${at}.restartPolicyRules`, "cannot be set for an Ephemeral Container"));
+    if (container.restartPolicy !== undefined)
+      errors.push(forbiddenField(`${at}.restartPolicy`, "cannot be set for an Ephemeral Container"));
+    if ((container.restartPolicyRules?.length ?? 0) > 0)
+      errors.push(forbiddenField(`${at}.restartPolicyRules`, "cannot be set for an Ephemeral Container"));
   }
   return errors;
 }
@@ -106,7 +136,9 @@ function validateContainerCommon(container: AnyObject, context: ContainerContext
   if (!container.name) errors.push(required(`${path}.name`));
   else errors.push(...invalids(`${path}.name`, container.name, isDns1123Label(container.name)));
   if (!container.image) errors.push(required(`${path}.image`));
-  errors.push(...oneOf(container.terminationMessagePolicy, ["File", "FallbackToLogsOnError"], `${path}.terminationMessagePolicy`, true));
+  errors.push(
+    ...oneOf(container.terminationMessagePolicy, ["File", "FallbackToLogsOnError"], `${path}.terminationMessagePolicy`, true),
+  );
   errors.push(...validatePorts(container.ports ?? [], `${path}.ports`));
   errors.push(...validateEnv(container.env ?? [], context, `${path}.env`));
   errors.push(...validateEnvFrom(container.envFrom ?? [], `${path}.envFrom`));
@@ -130,8 +162,10 @@ function validateResizePolicy(policies: readonly AnyObject[], path: string, podR
       else errors.push(notSupported(path, policy.resourceName, ["cpu", "memory"]));
     }
     if (policy.restartPolicy === "" || policy.restartPolicy === undefined) errors.push(required(path));
-    else if (policy.restartPolicy !== "NotRequired" && policy.restartPolicy !== "RestartContainer") errors.push(notSupported(path, policy.restartPolicy, ["NotRequired", "RestartContainer"]));
-    if (podRestartPolicy === "Never" && policy.restartPolicy !== "NotRequired") errors.push(invalidValue(path, policy.restartPolicy, "must be 'NotRequired' when `restartPolicy` is 'Never'"));
+    else if (policy.restartPolicy !== "NotRequired" && policy.restartPolicy !== "RestartContainer")
+      errors.push(notSupported(path, policy.restartPolicy, ["NotRequired", "RestartContainer"]));
+    if (podRestartPolicy === "Never" && policy.restartPolicy !== "NotRequired")
+      errors.push(invalidValue(path, policy.restartPolicy, "must be 'NotRequired' when `restartPolicy` is 'Never'"));
   }
   return errors;
 }
@@ -168,7 +202,17 @@ function validateHostPortConflicts(containers: readonly AnyObject[], path: strin
   return errors;
 }
 
-const environmentFields = ["metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"];
+const environmentFields = [
+  "metadata.name",
+  "metadata.namespace",
+  "metadata.uid",
+  "spec.nodeName",
+  "spec.serviceAccountName",
+  "status.hostIP",
+  "status.hostIPs",
+  "status.podIP",
+  "status.podIPs",
+];
 
 function validateEnv(entries: readonly AnyObject[], context: ContainerContext, path: string): FieldError[] {
   const errors: FieldError[] = [];
@@ -207,13 +251,21 @@ function validateEnvSource(entry: AnyObject, context: ContainerContext, path: st
     const reference = source.fileKeyRef;
     const at = `${path}.fileKeyRef`;
     if (!reference.volumeName) errors.push(required(`${at}.volumeName`));
-    else if (context.volumes.get(reference.volumeName)?.emptyDir === undefined) errors.push(notFoundValue(`${at}.volumeName`, reference.volumeName));
+    else if (context.volumes.get(reference.volumeName)?.emptyDir === undefined)
+      errors.push(notFoundValue(`${at}.volumeName`, reference.volumeName));
     if (!reference.path) errors.push(required(`${at}.path`));
     else errors.push(...localDescendingPath(reference.path, `${at}.path`));
     if (!reference.key) errors.push(required(`${at}.key`));
     else errors.push(...invalids(`${at}.key`, reference.key, isEnvironmentName(reference.key)));
   }
-  if (count === 0) errors.push(invalidValue(path, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"));
+  if (count === 0)
+    errors.push(
+      invalidValue(
+        path,
+        "",
+        "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
+      ),
+    );
   if ((entry.value ?? "") !== "") {
     if (count > 0) errors.push(invalidValue(path, "", "may not be specified when `value` is not empty"));
   } else if (count > 1) errors.push(invalidValue(path, "", "may not have more than one field specified at a time"));
@@ -230,20 +282,57 @@ export function validateFieldRef(reference: AnyObject, supported: readonly strin
   if (!reference.apiVersion) return [required(`${path}.apiVersion`)];
   if (!reference.fieldPath) return [required(`${path}.fieldPath`)];
   const { path: field, subscript } = splitSubscript(reference.fieldPath);
-  if (reference.apiVersion !== "v1") return [invalidValue(`${path}.fieldPath`, reference.fieldPath, `error converting fieldPath: unsupported pod version: ${reference.apiVersion}`)];
+  if (reference.apiVersion !== "v1")
+    return [
+      invalidValue(
+        `${path}.fieldPath`,
+        reference.fieldPath,
+        `error converting fieldPath: unsupported pod version: ${reference.apiVersion}`,
+      ),
+    ];
   if (subscript !== undefined) {
     if (field === "metadata.annotations") return invalids(path, subscript, isLabelKey(subscript.toLowerCase()));
     if (field === "metadata.labels") return invalids(path, subscript, isLabelKey(subscript));
     return [invalidValue(path, field, "does not support subscript")];
   }
-  const known = new Set(["metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName", "spec.schedulerName", "status.phase", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"]);
-  if (!known.has(field)) return [invalidValue(`${path}.fieldPath`, reference.fieldPath, `error converting fieldPath: field label not supported: ${reference.fieldPath}`)];
+  const known = new Set([
+    "metadata.annotations",
+    "metadata.labels",
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "spec.nodeName",
+    "spec.restartPolicy",
+    "spec.serviceAccountName",
+    "spec.schedulerName",
+    "status.phase",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.podIP",
+    "status.podIPs",
+  ]);
+  if (!known.has(field))
+    return [
+      invalidValue(
+        `${path}.fieldPath`,
+        reference.fieldPath,
+        `error converting fieldPath: field label not supported: ${reference.fieldPath}`,
+      ),
+    ];
   return supported.includes(field) ? [] : [notSupported(`${path}.fieldPath`, field, [...supported].sort())];
 }
 
-const containerFields = ["limits.cpu", "limits.memory", "limits.ephemeral-storage", "requests.cpu", "requests.memory", "requests.ephemeral-storage"];
+const containerFields = [
+  "limits.cpu",
+  "limits.memory",
+  "limits.ephemeral-storage",
+  "requests.cpu",
+  "requests.memory",
+  "requests.ephemeral-storage",
+];
 const divisors: Readonly<Record<string, readonly string[]>> = {
-  cpu: ["1m", "1"], memory: ["1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"],
+  cpu: ["1m", "1"],
+  memory: ["1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"],
   "ephemeral-storage": ["1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"],
 };
 
@@ -252,14 +341,23 @@ export function validateResourceFieldRef(reference: AnyObject, path: string, vol
   if (volume && !reference.containerName) return [required(`${path}.containerName`)];
   if (resource === "") return [required(`${path}.resource`)];
   const hugePages = resource.startsWith("limits.hugepages-") || resource.startsWith("requests.hugepages-");
-  if (!containerFields.includes(resource) && !hugePages) return [notSupported(`${path}.resource`, resource, [...containerFields].sort())];
+  if (!containerFields.includes(resource) && !hugePages)
+    return [notSupported(`${path}.resource`, resource, [...containerFields].sort())];
   const kind = resource.slice(resource.indexOf(".") + 1);
   const allowed = divisors[hugePages ? "memory" : kind] ?? [];
   const divisor = String(reference.divisor ?? "0");
   if (divisor === "0" || divisor === "" || allowed.includes(divisor)) return [];
-  const what = kind === "cpu" ? "cpu" : kind === "ephemeral-storage" ? "local ephemeral storage" : hugePages ? "hugepages" : "memory";
-  return [invalidValue("divisor", divisor, kind === "cpu" ? "only divisor's values 1m and 1 are supported with the cpu resource"
-    : `only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with the ${what} resource`)];
+  const what =
+    kind === "cpu" ? "cpu" : kind === "ephemeral-storage" ? "local ephemeral storage" : hugePages ? "hugepages" : "memory";
+  return [
+    invalidValue(
+      "divisor",
+      divisor,
+      kind === "cpu"
+        ? "only divisor's values 1m and 1 are supported with the cpu resource"
+        : `only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with the ${what} resource`,
+    ),
+  ];
 }
 
 function validateEnvFrom(sources: readonly AnyObject[], path: string): FieldError[] {
@@ -294,24 +392,38 @@ function validateMounts(container: AnyObject, context: ContainerContext, path: s
     if (mountPath === "") errors.push(required(`${at}.mountPath`));
     if (paths.has(mountPath)) errors.push(invalidValue(`${at}.mountPath`, mountPath, "must be unique"));
     paths.add(mountPath);
-    if (deviceNames.has(mount.name)) errors.push(invalidValue(`${at}.name`, mount.name, "must not already exist in volumeDevices"));
-    if (devicePaths.has(mountPath)) errors.push(invalidValue(`${at}.mountPath`, mountPath, "must not already exist as a path in volumeDevices"));
+    if (deviceNames.has(mount.name))
+      errors.push(invalidValue(`${at}.name`, mount.name, "must not already exist in volumeDevices"));
+    if (devicePaths.has(mountPath))
+      errors.push(invalidValue(`${at}.mountPath`, mountPath, "must not already exist as a path in volumeDevices"));
     if (mount.subPath) errors.push(...localDescendingPath(mount.subPath, `${path}.subPath`));
     if (mount.subPathExpr) {
-      if (mount.subPath) errors.push(invalidValue(`${at}.subPathExpr`, mount.subPathExpr, "subPathExpr and subPath are mutually exclusive"));
+      if (mount.subPath)
+        errors.push(invalidValue(`${at}.subPathExpr`, mount.subPathExpr, "subPathExpr and subPath are mutually exclusive"));
       errors.push(...localDescendingPath(mount.subPathExpr, `${path}.subPathExpr`));
     }
     const { mountPropagation: propagation, recursiveReadOnly } = mount;
     if (propagation !== undefined) {
-      if (!sortedPropagation.includes(propagation)) errors.push(notSupported(`${path}.mountPropagation`, propagation, sortedPropagation));
+      if (!sortedPropagation.includes(propagation))
+        errors.push(notSupported(`${path}.mountPropagation`, propagation, sortedPropagation));
       else if (propagation === "Bidirectional" && container.securityContext?.privileged !== true)
-        errors.push(forbiddenField(`${path}.mountPropagation`, "Bidirectional mount propagation is available only to privileged containers"));
+        errors.push(
+          forbiddenField(
+            `${path}.mountPropagation`,
+            "Bidirectional mount propagation is available only to privileged containers",
+          ),
+        );
     }
     if (recursiveReadOnly !== undefined && recursiveReadOnly !== "Disabled") {
-      if (recursiveReadOnly !== "Enabled" && recursiveReadOnly !== "IfPossible") errors.push(notSupported(`${path}.recursiveReadOnly`, recursiveReadOnly, ["Disabled", "Enabled", "IfPossible"]));
+      if (recursiveReadOnly !== "Enabled" && recursiveReadOnly !== "IfPossible")
+        errors.push(notSupported(`${path}.recursiveReadOnly`, recursiveReadOnly, ["Disabled", "Enabled", "IfPossible"]));
       else {
-        if (mount.readOnly !== true) errors.push(forbiddenField(`${path}.recursiveReadOnly`, "may only be specified when readOnly is true"));
-        if (propagation !== undefined && propagation !== "None") errors.push(forbiddenField(`${path}.recursiveReadOnly`, "may only be specified when mountPropagation is None or not specified"));
+        if (mount.readOnly !== true)
+          errors.push(forbiddenField(`${path}.recursiveReadOnly`, "may only be specified when readOnly is true"));
+        if (propagation !== undefined && propagation !== "None")
+          errors.push(
+            forbiddenField(`${path}.recursiveReadOnly`, "may only be specified when mountPropagation is None or not specified"),
+          );
       }
     }
   }
@@ -333,14 +445,18 @@ function validateDevices(container: AnyObject, context: ContainerContext, path: 
     if (name === "") errors.push(required(`${at}.name`));
     if (names.has(name)) errors.push(invalidValue(`${at}.name`, name, "must be unique"));
     if (volume !== undefined && volume.persistentVolumeClaim === undefined && volume.ephemeral === undefined)
-      errors.push(invalidValue(`${at}.name`, name, "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"));
+      errors.push(
+        invalidValue(`${at}.name`, name, "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"),
+      );
     if (volume === undefined) errors.push(notFoundValue(`${at}.name`, name));
     if (devicePath === "") errors.push(required(`${at}.devicePath`));
     if (paths.has(devicePath)) errors.push(invalidValue(`${at}.devicePath`, devicePath, "must be unique"));
-    if (devicePath !== "" && devicePath.split("/").includes("..")) errors.push(invalidValue(`${at}.devicePath`, devicePath, "can not contain backsteps ('..')"));
+    if (devicePath !== "" && devicePath.split("/").includes(".."))
+      errors.push(invalidValue(`${at}.devicePath`, devicePath, "can not contain backsteps ('..')"));
     else paths.add(devicePath);
     if (mountNames.has(name)) errors.push(invalidValue(`${at}.name`, name, "must not already exist in volumeMounts"));
-    if (mountPaths.has(devicePath)) errors.push(invalidValue(`${at}.devicePath`, devicePath, "must not already exist as a path in volumeMounts"));
+    if (mountPaths.has(devicePath))
+      errors.push(invalidValue(`${at}.devicePath`, devicePath, "must not already exist as a path in volumeMounts"));
     if (name !== "") names.add(name);
   }
   return errors;
@@ -350,18 +466,23 @@ function validateRestart(container: AnyObject, path: string): FieldError[] {
   const errors: FieldError[] = [];
   const policies = ["Always", "Never", "OnFailure"];
   const rules: readonly AnyObject[] = container.restartPolicyRules ?? [];
-  if (container.restartPolicy !== undefined && !policies.includes(container.restartPolicy)) errors.push(notSupported(`${path}.restartPolicy`, container.restartPolicy, policies));
-  if (container.restartPolicy === undefined && rules.length > 0) errors.push(required(`${path}.restartPolicy`, "must specify restartPolicy when restart rules are used"));
+  if (container.restartPolicy !== undefined && !policies.includes(container.restartPolicy))
+    errors.push(notSupported(`${path}.restartPolicy`, container.restartPolicy, policies));
+  if (container.restartPolicy === undefined && rules.length > 0)
+    errors.push(required(`${path}.restartPolicy`, "must specify restartPolicy when restart rules are used"));
   if (rules.length > 20) errors.push(tooMany(`${path}.restartPolicyRules`, rules.length, 20));
   for (const [i, rule] of rules.entries()) {
     const at = `${path}.restartPolicyRules[${i}]`;
-    if (rule.action !== "Restart" && rule.action !== "RestartAllContainers") errors.push(notSupported(`${at}.action`, rule.action ?? "", ["Restart", "RestartAllContainers"]));
+    if (rule.action !== "Restart" && rule.action !== "RestartAllContainers")
+      errors.push(notSupported(`${at}.action`, rule.action ?? "", ["Restart", "RestartAllContainers"]));
     if (rule.exitCodes === undefined || rule.exitCodes === null) {
       errors.push(required(`${at}.exitCodes`, "must be specified"));
       continue;
     }
-    if (rule.exitCodes.operator !== "In" && rule.exitCodes.operator !== "NotIn") errors.push(notSupported(`${at}.exitCodes.operator`, rule.exitCodes.operator ?? "", ["In", "NotIn"]));
-    if ((rule.exitCodes.values?.length ?? 0) > 255) errors.push(tooMany(`${at}.exitCodes.values`, rule.exitCodes.values.length, 255));
+    if (rule.exitCodes.operator !== "In" && rule.exitCodes.operator !== "NotIn")
+      errors.push(notSupported(`${at}.exitCodes.operator`, rule.exitCodes.operator ?? "", ["In", "NotIn"]));
+    if ((rule.exitCodes.values?.length ?? 0) > 255)
+      errors.push(tooMany(`${at}.exitCodes.values`, rule.exitCodes.values.length, 255));
   }
   return errors;
 }

@@ -10,7 +10,8 @@ function validateHttpGet(action: AnyObject, path: string): FieldError[] {
   if (!action.path) errors.push(required(`${path}.path`));
   errors.push(...validatePortNumOrName(action.port, `${path}.port`));
   errors.push(...oneOf(action.scheme, ["HTTP", "HTTPS"], `${path}.scheme`));
-  for (const header of action.httpHeaders ?? []) errors.push(...invalids(`${path}.httpHeaders`, header.name ?? "", isHttpHeaderName(header.name ?? "")));
+  for (const header of action.httpHeaders ?? [])
+    errors.push(...invalids(`${path}.httpHeaders`, header.name ?? "", isHttpHeaderName(header.name ?? "")));
   return errors;
 }
 
@@ -32,7 +33,8 @@ export function validateHandler(handler: AnyObject, grace: number | undefined, p
   each("sleep", (action, at) => {
     const seconds = action.seconds ?? 0;
     return grace !== undefined && (seconds < 0 || seconds > grace)
-      ? [invalidValue(at, seconds, `must be non-negative and less than terminationGracePeriodSeconds (${grace})`)] : [];
+      ? [invalidValue(at, seconds, `must be non-negative and less than terminationGracePeriodSeconds (${grace})`)]
+      : [];
   });
   if (count === 0) errors.push(required(path, "must specify a handler type"));
   return errors;
@@ -48,16 +50,20 @@ export function validateLifecycle(lifecycle: AnyObject, grace: number | undefine
 
 function validateProbe(probe: AnyObject, grace: number | undefined, path: string): FieldError[] {
   const errors = validateHandler(probe, grace, path);
-  for (const field of ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"]) errors.push(...nonNegative(probe[field], `${path}.${field}`));
+  for (const field of ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"])
+    errors.push(...nonNegative(probe[field], `${path}.${field}`));
   if (probe.terminationGracePeriodSeconds !== undefined && probe.terminationGracePeriodSeconds <= 0)
-    errors.push(invalidValue(`${path}.terminationGracePeriodSeconds`, probe.terminationGracePeriodSeconds, "must be greater than 0"));
+    errors.push(
+      invalidValue(`${path}.terminationGracePeriodSeconds`, probe.terminationGracePeriodSeconds, "must be greater than 0"),
+    );
   return errors;
 }
 
 export function validateLivenessProbe(probe: AnyObject, grace: number | undefined, path: string): FieldError[] {
   if (probe === undefined || probe === null) return [];
   const errors = validateProbe(probe, grace, path);
-  if (probe.successThreshold !== 1) errors.push(invalidValue(`${path}.successThreshold`, probe.successThreshold ?? 0, "must be 1"));
+  if (probe.successThreshold !== 1)
+    errors.push(invalidValue(`${path}.successThreshold`, probe.successThreshold ?? 0, "must be 1"));
   return errors;
 }
 
@@ -65,6 +71,12 @@ export function validateReadinessProbe(probe: AnyObject, grace: number | undefin
   if (probe === undefined || probe === null) return [];
   const errors = validateProbe(probe, grace, path);
   if (probe.terminationGracePeriodSeconds !== undefined)
-    errors.push(invalidValue(`${path}.terminationGracePeriodSeconds`, probe.terminationGracePeriodSeconds, "must not be set for readinessProbes"));
+    errors.push(
+      invalidValue(
+        `${path}.terminationGracePeriodSeconds`,
+        probe.terminationGracePeriodSeconds,
+        "must not be set for readinessProbes",
+      ),
+    );
   return errors;
 }

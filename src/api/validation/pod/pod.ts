@@ -4,8 +4,8 @@ import { milliValue } from "../../quantity.ts";
 import type { AnyObject } from "../../rules.ts";
 import { withField } from "../helpers.ts";
 import { subdomainName, validateObjectMeta } from "../meta.ts";
-import { validatePodSpec } from "./spec.ts";
 import { validateTolerations } from "./scheduling.ts";
+import { validatePodSpec } from "./spec.ts";
 
 const qosResources = ["cpu", "memory"];
 
@@ -37,7 +37,16 @@ export function preparePodForCreate(pod: AnyObject): AnyObject {
   if (spec.terminationGracePeriodSeconds < 0) spec = withField(spec, "terminationGracePeriodSeconds", 1);
   const status: Record<string, unknown> = { phase: "Pending", qosClass: podQosClass(pod) };
   if ((spec.schedulingGates?.length ?? 0) > 0)
-    status.conditions = [{ type: "PodScheduled", status: "False", lastProbeTime: null, lastTransitionTime: null, reason: "SchedulingGated", message: "Scheduling is blocked due to non-empty scheduling gates" }];
+    status.conditions = [
+      {
+        type: "PodScheduled",
+        status: "False",
+        lastProbeTime: null,
+        lastTransitionTime: null,
+        reason: "SchedulingGated",
+        message: "Scheduling is blocked due to non-empty scheduling gates",
+      },
+    ];
   return { ...pod, spec, status };
 }
 
@@ -45,24 +54,48 @@ const appArmorPrefix = "container.apparmor.security.beta.kubernetes.io/";
 
 const seccompPod = "seccomp.security.alpha.kubernetes.io/pod";
 const seccompContainer = "container.seccomp.security.alpha.kubernetes.io/";
-const isSeccompProfile = (value: string): boolean => ["runtime/default", "docker/default", "unconfined"].includes(value) || /^localhost\/(?!\/)(?!.*(^|\/)\.\.(\/|$)).+/.test(value);
+const isSeccompProfile = (value: string): boolean =>
+  ["runtime/default", "docker/default", "unconfined"].includes(value) || /^localhost\/(?!\/)(?!.*(^|\/)\.\.(\/|$)).+/.test(value);
 
 /** Annotations that pods give a meaning to. */
-export function validatePodAnnotations(annotations: Readonly<Record<string, string>>, spec: AnyObject, path = "metadata.annotations"): FieldError[] {
+export function validatePodAnnotations(
+  annotations: Readonly<Record<string, string>>,
+  spec: AnyObject,
+  path = "metadata.annotations",
+): FieldError[] {
   const errors: FieldError[] = [];
   if ("kubernetes.io/config.mirror" in annotations && !spec.nodeName)
-    errors.push(invalidValue(`${path}[kubernetes.io/config.mirror]`, annotations["kubernetes.io/config.mirror"], "must set spec.nodeName if mirror pod annotation is set"));
+    errors.push(
+      invalidValue(
+        `${path}[kubernetes.io/config.mirror]`,
+        annotations["kubernetes.io/config.mirror"],
+        "must set spec.nodeName if mirror pod annotation is set",
+      ),
+    );
   const tolerations = annotations["scheduler.alpha.kubernetes.io/tolerations"];
   if (tolerations) {
     try {
-      errors.push(...validateTolerations(JSON.parse(tolerations) as AnyObject[], `${path}.scheduler.alpha.kubernetes.io/tolerations`));
+      errors.push(
+        ...validateTolerations(JSON.parse(tolerations) as AnyObject[], `${path}.scheduler.alpha.kubernetes.io/tolerations`),
+      );
     } catch {
-      errors.push(invalidValue(path, "scheduler.alpha.kubernetes.io/tolerations", `invalid character '${tolerations[0]}' looking for beginning of value`));
+      errors.push(
+        invalidValue(
+          path,
+          "scheduler.alpha.kubernetes.io/tolerations",
+          `invalid character '${tolerations[0]}' looking for beginning of value`,
+        ),
+      );
     }
   }
-  const names = new Set<string>([...(spec.containers ?? []), ...(spec.initContainers ?? []), ...(spec.ephemeralContainers ?? [])].map((container: AnyObject) => container.name));
+  const names = new Set<string>(
+    [...(spec.containers ?? []), ...(spec.initContainers ?? []), ...(spec.ephemeralContainers ?? [])].map(
+      (container: AnyObject) => container.name,
+    ),
+  );
   for (const key of Object.keys(annotations).sort())
-    if ((key === seccompPod || key.startsWith(seccompContainer)) && !isSeccompProfile(annotations[key] ?? "")) errors.push(invalidValue(`${path}.${key}`, annotations[key], "must be a valid seccomp profile"));
+    if ((key === seccompPod || key.startsWith(seccompContainer)) && !isSeccompProfile(annotations[key] ?? ""))
+      errors.push(invalidValue(`${path}.${key}`, annotations[key], "must be a valid seccomp profile"));
   for (const key of Object.keys(annotations).sort()) {
     if (!key.startsWith(appArmorPrefix)) continue;
     const name = key.slice(appArmorPrefix.length);
@@ -72,8 +105,10 @@ export function validatePodAnnotations(annotations: Readonly<Record<string, stri
       errors.push(invalidValue(`${path}[${key}]`, value, `invalid AppArmor profile name: ${JSON.stringify(value)}`));
   }
   const cost = annotations["controller.kubernetes.io/pod-deletion-cost"];
-  if (cost !== undefined && !/^(0|-?[1-9][0-9]*)$/.test(cost)) errors.push(invalidValue(`${path}[controller.kubernetes.io/pod-deletion-cost]`, cost, "must be a 32bit integer"));
-  else if (cost !== undefined && Math.abs(Number(cost)) > 2147483648) errors.push(invalidValue(`${path}[controller.kubernetes.io/pod-deletion-cost]`, cost, "must be a 32bit integer"));
+  if (cost !== undefined && !/^(0|-?[1-9][0-9]*)$/.test(cost))
+    errors.push(invalidValue(`${path}[controller.kubernetes.io/pod-deletion-cost]`, cost, "must be a 32bit integer"));
+  else if (cost !== undefined && Math.abs(Number(cost)) > 2147483648)
+    errors.push(invalidValue(`${path}[controller.kubernetes.io/pod-deletion-cost]`, cost, "must be a 32bit integer"));
   return errors;
 }
 
@@ -85,16 +120,25 @@ export function validatePodObject(pod: AnyObject): FieldError[] {
   if (!pod.spec.serviceAccountName)
     for (const [v, volume] of (pod.spec.volumes ?? []).entries())
       for (const [s, source] of (volume.projected?.sources ?? []).entries())
-        if (source.serviceAccountToken) errors.push(forbiddenField(`spec.volumes[${v}].projected.sources[${s}].serviceAccountToken`, "must not be specified when serviceAccountName is not set"));
+        if (source.serviceAccountToken)
+          errors.push(
+            forbiddenField(
+              `spec.volumes[${v}].projected.sources[${s}].serviceAccountToken`,
+              "must not be specified when serviceAccountName is not set",
+            ),
+          );
   for (const list of ["containers", "initContainers", "ephemeralContainers"])
     for (const [i, container] of (pod.spec[list] ?? []).entries())
-      if (container.image !== undefined && container.image !== container.image.trim()) errors.push(invalidValue(`spec.${list}[${i}].image`, container.image, "must not have leading or trailing whitespace"));
+      if (container.image !== undefined && container.image !== container.image.trim())
+        errors.push(invalidValue(`spec.${list}[${i}].image`, container.image, "must not have leading or trailing whitespace"));
   return errors;
 }
 
 export function validatePod(pod: AnyObject): FieldError[] {
   const errors = validatePodObject(pod);
-  if ((pod.spec.ephemeralContainers?.length ?? 0) > 0) errors.push(forbiddenField("spec.ephemeralContainers", "cannot be set on create"));
-  if (pod.spec.nodeName && (pod.spec.schedulingGates?.length ?? 0) > 0) errors.push(forbiddenField("spec.nodeName", "cannot be set until all schedulingGates have been cleared"));
+  if ((pod.spec.ephemeralContainers?.length ?? 0) > 0)
+    errors.push(forbiddenField("spec.ephemeralContainers", "cannot be set on create"));
+  if (pod.spec.nodeName && (pod.spec.schedulingGates?.length ?? 0) > 0)
+    errors.push(forbiddenField("spec.nodeName", "cannot be set until all schedulingGates have been cleared"));
   return errors;
 }

@@ -7,8 +7,26 @@ import { invalids } from "../meta.ts";
 
 const containerResources = new Set(["cpu", "memory", "ephemeral-storage"]);
 const standardResources = new Set([
-  "cpu", "memory", "ephemeral-storage", "pods", "services", "replicationcontrollers", "resourcequotas", "secrets", "configmaps", "persistentvolumeclaims", "storage",
-  "requests.cpu", "requests.memory", "requests.storage", "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage", "services.nodeports", "services.loadbalancers",
+  "cpu",
+  "memory",
+  "ephemeral-storage",
+  "pods",
+  "services",
+  "replicationcontrollers",
+  "resourcequotas",
+  "secrets",
+  "configmaps",
+  "persistentvolumeclaims",
+  "storage",
+  "requests.cpu",
+  "requests.memory",
+  "requests.storage",
+  "requests.ephemeral-storage",
+  "limits.cpu",
+  "limits.memory",
+  "limits.ephemeral-storage",
+  "services.nodeports",
+  "services.loadbalancers",
 ]);
 export const isHugePages = (name: string): boolean => name.startsWith("hugepages-");
 /** Of a name without a domain, or under kubernetes.io. */
@@ -23,15 +41,18 @@ export function isExtendedResource(name: string): boolean {
 export function validateResourceName(name: string, path: string): FieldError[] {
   const errors = invalids(path, name, isLabelKey(name));
   if (errors.length > 0) return errors;
-  if (!name.includes("/") && !standardResources.has(name) && !isHugePages(name)) errors.push(invalidValue(path, name, "must be a standard resource type or fully qualified"));
+  if (!name.includes("/") && !standardResources.has(name) && !isHugePages(name))
+    errors.push(invalidValue(path, name, "must be a standard resource type or fully qualified"));
   return errors;
 }
 
 function validateContainerResourceName(name: string, path: string): FieldError[] {
   const errors = validateResourceName(name, path);
   if (!name.includes("/")) {
-    if (!containerResources.has(name) && !isHugePages(name)) errors.push(invalidValue(path, name, "must be a standard resource for containers"));
-  } else if (!isNativeResource(name) && !isExtendedResource(name)) errors.push(invalidValue(path, name, "doesn't follow extended resource name standard"));
+    if (!containerResources.has(name) && !isHugePages(name))
+      errors.push(invalidValue(path, name, "must be a standard resource for containers"));
+  } else if (!isNativeResource(name) && !isExtendedResource(name))
+    errors.push(invalidValue(path, name, "doesn't follow extended resource name standard"));
   return errors;
 }
 
@@ -40,15 +61,32 @@ export function validateResourceQuantity(name: string, value: string, path: stri
   const errors: FieldError[] = [];
   const quantity = parseQuantity(value);
   if (signOf(quantity) < 0) errors.push(invalidValue(path, value, "must be greater than or equal to 0"));
-  if (isIntegerResource(name) && scaledQuantity(quantity, -3) % 1000n !== 0n) errors.push(invalidValue(path, value, "must be an integer"));
+  if (isIntegerResource(name) && scaledQuantity(quantity, -3) % 1000n !== 0n)
+    errors.push(invalidValue(path, value, "must be an integer"));
   return errors;
 }
 
-const integerResources = new Set(["pods", "services", "replicationcontrollers", "resourcequotas", "secrets", "configmaps", "persistentvolumeclaims", "services.nodeports", "services.loadbalancers"]);
-export const isIntegerResource = (name: string): boolean => integerResources.has(name) || isExtendedResource(name) || name.startsWith("count/");
+const integerResources = new Set([
+  "pods",
+  "services",
+  "replicationcontrollers",
+  "resourcequotas",
+  "secrets",
+  "configmaps",
+  "persistentvolumeclaims",
+  "services.nodeports",
+  "services.loadbalancers",
+]);
+export const isIntegerResource = (name: string): boolean =>
+  integerResources.has(name) || isExtendedResource(name) || name.startsWith("count/");
 
 /** requests and limits of one container (`claimNames`: the pod's resource claims). */
-export function validateResourceRequirements(resources: AnyObject, claimNames: ReadonlySet<string>, path: string, checkName = validateContainerResourceName): FieldError[] {
+export function validateResourceRequirements(
+  resources: AnyObject,
+  claimNames: ReadonlySet<string>,
+  path: string,
+  checkName = validateContainerResourceName,
+): FieldError[] {
   if (resources === undefined || resources === null) return [];
   const errors: FieldError[] = [];
   const limits: Record<string, string> = resources.limits ?? {};
@@ -71,9 +109,12 @@ export function validateResourceRequirements(resources: AnyObject, claimNames: R
     const limit = limits[name];
     errors.push(...checkName(name, at), ...validateResourceQuantity(name, value, at));
     if (limit !== undefined) {
-      if (compareQuantityTexts(value, limit) !== 0 && !isOvercommitAllowed(name)) errors.push(invalidValue(`${path}.requests`, value, `must be equal to ${name} limit of ${limit}`));
-      else if (compareQuantityTexts(value, limit) > 0) errors.push(invalidValue(`${path}.requests`, value, `must be less than or equal to ${name} limit of ${limit}`));
-    } else if (!isOvercommitAllowed(name)) errors.push(required(`${path}.limits`, "Limit must be set for non overcommitable resources"));
+      if (compareQuantityTexts(value, limit) !== 0 && !isOvercommitAllowed(name))
+        errors.push(invalidValue(`${path}.requests`, value, `must be equal to ${name} limit of ${limit}`));
+      else if (compareQuantityTexts(value, limit) > 0)
+        errors.push(invalidValue(`${path}.requests`, value, `must be less than or equal to ${name} limit of ${limit}`));
+    } else if (!isOvercommitAllowed(name))
+      errors.push(required(`${path}.limits`, "Limit must be set for non overcommitable resources"));
     if (isHugePages(name)) {
       hasHugePages = true;
       errors.push(...validateHugePages(name, value, at));
@@ -94,7 +135,8 @@ function validateHugePages(name: string, value: string, path: string): FieldErro
   } catch {
     return [invalidValue(path, value, "unable to parse size")];
   }
-  if (size > 0n && scaledQuantity(parseQuantity(value), 0) % size !== 0n) errors.push(invalidValue(path, value, `not positive integer multiple of ${name.slice("hugepages-".length)}`));
+  if (size > 0n && scaledQuantity(parseQuantity(value), 0) % size !== 0n)
+    errors.push(invalidValue(path, value, `not positive integer multiple of ${name.slice("hugepages-".length)}`));
   return errors;
 }
 

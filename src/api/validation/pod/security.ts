@@ -10,10 +10,20 @@ const userId = (value: number | undefined, path: string): FieldError[] => inRang
 
 /** A security context as Go prints it. */
 const shown = (context: AnyObject): unknown => ({
-  Capabilities: present(context.capabilities) ? { Add: context.capabilities.add ?? null, Drop: context.capabilities.drop ?? null } : null,
-  Privileged: context.privileged ?? null, SELinuxOptions: context.seLinuxOptions ?? null, WindowsOptions: context.windowsOptions ?? null, RunAsUser: context.runAsUser ?? null,
-  RunAsGroup: context.runAsGroup ?? null, RunAsNonRoot: context.runAsNonRoot ?? null, ReadOnlyRootFilesystem: context.readOnlyRootFilesystem ?? null,
-  AllowPrivilegeEscalation: context.allowPrivilegeEscalation ?? null, ProcMount: context.procMount ?? null, SeccompProfile: context.seccompProfile ?? null, AppArmorProfile: context.appArmorProfile ?? null,
+  Capabilities: present(context.capabilities)
+    ? { Add: context.capabilities.add ?? null, Drop: context.capabilities.drop ?? null }
+    : null,
+  Privileged: context.privileged ?? null,
+  SELinuxOptions: context.seLinuxOptions ?? null,
+  WindowsOptions: context.windowsOptions ?? null,
+  RunAsUser: context.runAsUser ?? null,
+  RunAsGroup: context.runAsGroup ?? null,
+  RunAsNonRoot: context.runAsNonRoot ?? null,
+  ReadOnlyRootFilesystem: context.readOnlyRootFilesystem ?? null,
+  AllowPrivilegeEscalation: context.allowPrivilegeEscalation ?? null,
+  ProcMount: context.procMount ?? null,
+  SeccompProfile: context.seccompProfile ?? null,
+  AppArmorProfile: context.appArmorProfile ?? null,
 });
 
 /** Of a container. */
@@ -22,14 +32,24 @@ export function validateSecurityContext(context: AnyObject, path: string, hostUs
   const errors: FieldError[] = [];
   errors.push(...userId(context.runAsUser, `${path}.runAsUser`), ...userId(context.runAsGroup, `${path}.runAsGroup`));
   if (context.procMount !== undefined) {
-    if (context.procMount !== "Default" && context.procMount !== "Unmasked") errors.push(notSupported(`${path}.procMount`, context.procMount, ["Default", "Unmasked"]));
-    if (context.procMount === "Unmasked" && hostUsers) errors.push(invalidValue(`${path}.procMount`, context.procMount, "`hostUsers` must be false to use `Unmasked`"));
+    if (context.procMount !== "Default" && context.procMount !== "Unmasked")
+      errors.push(notSupported(`${path}.procMount`, context.procMount, ["Default", "Unmasked"]));
+    if (context.procMount === "Unmasked" && hostUsers)
+      errors.push(invalidValue(`${path}.procMount`, context.procMount, "`hostUsers` must be false to use `Unmasked`"));
   }
   errors.push(...validateSeccomp(context.seccompProfile, `${path}.seccompProfile`));
   if (context.allowPrivilegeEscalation === false) {
-    if (context.privileged === true) errors.push(invalidValue(path, shown(context), "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"));
+    if (context.privileged === true)
+      errors.push(invalidValue(path, shown(context), "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"));
     for (const capability of context.capabilities?.add ?? [])
-      if (capability === "CAP_SYS_ADMIN") errors.push(invalidValue(path, shown(context), "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"));
+      if (capability === "CAP_SYS_ADMIN")
+        errors.push(
+          invalidValue(
+            path,
+            shown(context),
+            "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN",
+          ),
+        );
   }
   errors.push(...validateWindowsOptions(context.windowsOptions, `${path}.windowsOptions`));
   return [...errors, ...validateAppArmor(context.appArmorProfile, `${path}.appArmorProfile`)];
@@ -42,13 +62,25 @@ function validateSeccomp(profile: AnyObject, path: string): FieldError[] {
     if (!present(localhostProfile)) return [required(`${path}.localhostProfile`, "must be set when seccomp type is Localhost")];
     return localDescendingPath(localhostProfile, `${path}.localhostProfile`);
   }
-  if (present(localhostProfile)) return [invalidValue(`${path}.localhostProfile`, { Type: type, LocalhostProfile: localhostProfile }, "can only be set when seccomp type is Localhost"), ...seccompType(type, path)];
+  if (present(localhostProfile))
+    return [
+      invalidValue(
+        `${path}.localhostProfile`,
+        { Type: type, LocalhostProfile: localhostProfile },
+        "can only be set when seccomp type is Localhost",
+      ),
+      ...seccompType(type, path),
+    ];
   return seccompType(type, path);
 }
 
 const profileTypes = ["Localhost", "RuntimeDefault", "Unconfined"];
 const seccompType = (type: string, path: string): FieldError[] =>
-  type === "" ? [required(`${path}.type`, "type is required when seccompProfile is set")] : profileTypes.includes(type) ? [] : [notSupported(`${path}.type`, type, profileTypes)];
+  type === ""
+    ? [required(`${path}.type`, "type is required when seccompProfile is set")]
+    : profileTypes.includes(type)
+      ? []
+      : [notSupported(`${path}.type`, type, profileTypes)];
 
 function validateAppArmor(profile: AnyObject, path: string): FieldError[] {
   if (!present(profile)) return [];
@@ -66,7 +98,8 @@ function validateAppArmor(profile: AnyObject, path: string): FieldError[] {
   } else {
     if (type === "") errors.push(required(`${path}.type`, "type is required when appArmorProfile is set"));
     else if (!profileTypes.includes(type)) errors.push(notSupported(`${path}.type`, type, profileTypes));
-    if (present(localhostProfile)) errors.push(invalidValue(at, localhostProfile, "can only be set when AppArmor type is Localhost"));
+    if (present(localhostProfile))
+      errors.push(invalidValue(at, localhostProfile, "can only be set when AppArmor type is Localhost"));
   }
   return errors;
 }
@@ -76,10 +109,21 @@ const userCharacters = '"/\\:;|=,+*?<>@[]';
 function validateWindowsOptions(options: AnyObject, path: string): FieldError[] {
   if (!present(options)) return [];
   const errors: FieldError[] = [];
-  if (present(options.gmsaCredentialSpecName)) errors.push(...invalids(`${path}.gmsaCredentialSpecName`, options.gmsaCredentialSpecName, isDns1123Subdomain(options.gmsaCredentialSpecName)));
+  if (present(options.gmsaCredentialSpecName))
+    errors.push(
+      ...invalids(
+        `${path}.gmsaCredentialSpecName`,
+        options.gmsaCredentialSpecName,
+        isDns1123Subdomain(options.gmsaCredentialSpecName),
+      ),
+    );
   if (present(options.gmsaCredentialSpec)) {
-    if (options.gmsaCredentialSpec === "") errors.push(invalidValue(`${path}.gmsaCredentialSpec`, "", "gmsaCredentialSpec cannot be an empty string"));
-    else if (byteLength(options.gmsaCredentialSpec) > 64 * 1024) errors.push(invalidValue(`${path}.gmsaCredentialSpec`, options.gmsaCredentialSpec, "gmsaCredentialSpec size must be under 64 KiB"));
+    if (options.gmsaCredentialSpec === "")
+      errors.push(invalidValue(`${path}.gmsaCredentialSpec`, "", "gmsaCredentialSpec cannot be an empty string"));
+    else if (byteLength(options.gmsaCredentialSpec) > 64 * 1024)
+      errors.push(
+        invalidValue(`${path}.gmsaCredentialSpec`, options.gmsaCredentialSpec, "gmsaCredentialSpec size must be under 64 KiB"),
+      );
   }
   if (present(options.runAsUserName)) errors.push(...validateWindowsUser(options.runAsUserName, `${path}.runAsUserName`));
   return errors;
@@ -92,13 +136,15 @@ function validateWindowsUser(name: string, path: string): FieldError[] {
   const parts = name.split("\\");
   if (parts.length > 2) return [invalidValue(path, name, "runAsUserName cannot contain more than one backslash")];
   const errors: FieldError[] = [];
-  const domain = parts.length === 2 ? parts[0] ?? "" : undefined;
+  const domain = parts.length === 2 ? (parts[0] ?? "") : undefined;
   const user = parts.at(-1) ?? "";
   if (domain !== undefined) {
     if (domain.length >= 256) errors.push(invalidValue(path, name, "runAsUserName's Domain length must be under 256 characters"));
-    if (!/^[-_.A-Za-z0-9 ]+$/.test(domain)) errors.push(invalidValue(path, name, "runAsUserName's Domain doesn't match the NetBios nor the DNS format"));
+    if (!/^[-_.A-Za-z0-9 ]+$/.test(domain))
+      errors.push(invalidValue(path, name, "runAsUserName's Domain doesn't match the NetBios nor the DNS format"));
   }
-  if (user.length > 104) errors.push(invalidValue(path, name, "runAsUserName's User length must not be longer than 104 characters"));
+  if (user.length > 104)
+    errors.push(invalidValue(path, name, "runAsUserName's User length must not be longer than 104 characters"));
   if (/^[ .]+$/.test(user)) errors.push(invalidValue(path, name, "runAsUserName's User cannot contain only periods or spaces"));
   if (user === "" || [...user].some((character) => userCharacters.includes(character)))
     errors.push(invalidValue(path, name, `runAsUserName's User cannot contain the following characters: ${userCharacters}`));
@@ -112,23 +158,39 @@ const ipcSysctls = ["kernel.shm", "kernel.msg", "fs.mqueue.", "kernel.sem"];
 export function validatePodSecurityContext(context: AnyObject, spec: AnyObject, path: string): FieldError[] {
   if (!present(context)) return [];
   const errors: FieldError[] = [];
-  errors.push(...userId(context.fsGroup, `${path}.fsGroup`), ...userId(context.runAsUser, `${path}.runAsUser`), ...userId(context.runAsGroup, `${path}.runAsGroup`));
-  for (const [i, group] of (context.supplementalGroups ?? []).entries()) errors.push(...userId(group, `${path}.supplementalGroups[${i}]`));
-  if (present(spec.shareProcessNamespace) && spec.shareProcessNamespace && spec.hostPID) errors.push(invalidValue(`${path}.shareProcessNamespace`, true, "ShareProcessNamespace and HostPID cannot both be enabled"));
+  errors.push(
+    ...userId(context.fsGroup, `${path}.fsGroup`),
+    ...userId(context.runAsUser, `${path}.runAsUser`),
+    ...userId(context.runAsGroup, `${path}.runAsGroup`),
+  );
+  for (const [i, group] of (context.supplementalGroups ?? []).entries())
+    errors.push(...userId(group, `${path}.supplementalGroups[${i}]`));
+  if (present(spec.shareProcessNamespace) && spec.shareProcessNamespace && spec.hostPID)
+    errors.push(invalidValue(`${path}.shareProcessNamespace`, true, "ShareProcessNamespace and HostPID cannot both be enabled"));
   const names = new Set<string>();
   for (const [i, sysctl] of (context.sysctls ?? []).entries()) {
     const at = `${path}.sysctls[${i}].name`;
     const name: string = sysctl.name ?? "";
     if (name === "") errors.push(required(at));
-    else if (byteLength(name) > 253 || !sysctlPattern.test(name)) errors.push(invalidValue(at, name, String.raw`must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$`));
+    else if (byteLength(name) > 253 || !sysctlPattern.test(name))
+      errors.push(
+        invalidValue(
+          at,
+          name,
+          String.raw`must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$`,
+        ),
+      );
     else if (names.has(name)) errors.push(duplicate(at, name));
-    if (spec.hostNetwork === true && name.replaceAll("/", ".").startsWith("net.")) errors.push(invalidValue(at, name, "may not be specified when 'hostNetwork' is true"));
-    if (spec.hostIPC === true && ipcSysctls.some((prefix) => name.replaceAll("/", ".").startsWith(prefix))) errors.push(invalidValue(at, name, "may not be specified when 'hostIPC' is true"));
+    if (spec.hostNetwork === true && name.replaceAll("/", ".").startsWith("net."))
+      errors.push(invalidValue(at, name, "may not be specified when 'hostNetwork' is true"));
+    if (spec.hostIPC === true && ipcSysctls.some((prefix) => name.replaceAll("/", ".").startsWith(prefix)))
+      errors.push(invalidValue(at, name, "may not be specified when 'hostIPC' is true"));
     names.add(name);
   }
   if (context.fsGroupChangePolicy !== undefined && !["OnRootMismatch", "Always"].includes(context.fsGroupChangePolicy))
     errors.push(notSupported(`${path}.fsGroupChangePolicy`, context.fsGroupChangePolicy, ["Always", "OnRootMismatch"]));
-  if (context.seLinuxChangePolicy !== undefined && context.seLinuxChangePolicy !== "Recursive") errors.push(notSupported(`${path}.seLinuxChangePolicy`, context.seLinuxChangePolicy, ["Recursive"]));
+  if (context.seLinuxChangePolicy !== undefined && context.seLinuxChangePolicy !== "Recursive")
+    errors.push(notSupported(`${path}.seLinuxChangePolicy`, context.seLinuxChangePolicy, ["Recursive"]));
   errors.push(...validateSeccomp(context.seccompProfile, `${path}.seccompProfile`));
   errors.push(...validateWindowsOptions(context.windowsOptions, `${path}.windowsOptions`));
   errors.push(...validateAppArmor(context.appArmorProfile, `${path}.appArmorProfile`));
@@ -138,8 +200,32 @@ export function validatePodSecurityContext(context: AnyObject, spec: AnyObject, 
 }
 
 /** Fields that a Windows pod cannot have, of the pod's and of a container's context. */
-const windowsPodFields = ["appArmorProfile", "seLinuxOptions", "seccompProfile", "fsGroup", "fsGroupChangePolicy", "sysctls", "shareProcessNamespace", "runAsUser", "runAsGroup", "supplementalGroups", "supplementalGroupsPolicy", "seLinuxChangePolicy"];
-const windowsContainerFields = ["appArmorProfile", "seLinuxOptions", "seccompProfile", "capabilities", "readOnlyRootFilesystem", "privileged", "allowPrivilegeEscalation", "procMount", "runAsUser", "runAsGroup"];
+const windowsPodFields = [
+  "appArmorProfile",
+  "seLinuxOptions",
+  "seccompProfile",
+  "fsGroup",
+  "fsGroupChangePolicy",
+  "sysctls",
+  "shareProcessNamespace",
+  "runAsUser",
+  "runAsGroup",
+  "supplementalGroups",
+  "supplementalGroupsPolicy",
+  "seLinuxChangePolicy",
+];
+const windowsContainerFields = [
+  "appArmorProfile",
+  "seLinuxOptions",
+  "seccompProfile",
+  "capabilities",
+  "readOnlyRootFilesystem",
+  "privileged",
+  "allowPrivilegeEscalation",
+  "procMount",
+  "runAsUser",
+  "runAsGroup",
+];
 
 const eachContainer = (spec: AnyObject, path: string, visit: (container: AnyObject, at: string) => void): void => {
   for (const list of ["initContainers", "containers", "ephemeralContainers"])
@@ -148,16 +234,20 @@ const eachContainer = (spec: AnyObject, path: string, visit: (container: AnyObje
 
 export function validateLinux(spec: AnyObject, path: string): FieldError[] {
   const errors: FieldError[] = [];
-  if (present(spec.securityContext?.windowsOptions)) errors.push(forbiddenField(`${path}.securityContext.windowsOptions`, "windows options cannot be set for a linux pod"));
+  if (present(spec.securityContext?.windowsOptions))
+    errors.push(forbiddenField(`${path}.securityContext.windowsOptions`, "windows options cannot be set for a linux pod"));
   eachContainer(spec, path, (container, at) => {
-    if (present(container.securityContext?.windowsOptions)) errors.push(forbiddenField(`${at}.securityContext.windowsOptions`, "windows options cannot be set for a linux pod"));
+    if (present(container.securityContext?.windowsOptions))
+      errors.push(forbiddenField(`${at}.securityContext.windowsOptions`, "windows options cannot be set for a linux pod"));
   });
   return errors;
 }
 
 export function validateWindows(spec: AnyObject, path: string): FieldError[] {
   const errors: FieldError[] = [];
-  const forbidden = (field: string): void => { errors.push(forbiddenField(field, "cannot be set for a windows pod")); };
+  const forbidden = (field: string): void => {
+    errors.push(forbiddenField(field, "cannot be set for a windows pod"));
+  };
   const context = spec.securityContext;
   if (present(context)) {
     if (context.hostUsers !== undefined) forbidden(`${path}.hostUsers`);
@@ -165,7 +255,8 @@ export function validateWindows(spec: AnyObject, path: string): FieldError[] {
     if (spec.hostUsers !== undefined) forbidden(`${path}.hostUsers`);
     if (spec.hostPID) forbidden(`${path}.hostPID`);
     if (spec.hostIPC) forbidden(`${path}.hostIPC`);
-    for (const field of ["fsGroup", "fsGroupChangePolicy"]) if (present(context[field])) forbidden(`${path}.securityContext.${field}`);
+    for (const field of ["fsGroup", "fsGroupChangePolicy"])
+      if (present(context[field])) forbidden(`${path}.securityContext.${field}`);
     if ((context.sysctls?.length ?? 0) > 0) forbidden(`${path}.securityContext.sysctls`);
     if (spec.shareProcessNamespace !== undefined) forbidden(`${path}.shareProcessNamespace`);
     for (const field of ["runAsUser", "runAsGroup"]) if (present(context[field])) forbidden(`${path}.securityContext.${field}`);
@@ -191,12 +282,32 @@ export function validateHostProcess(spec: AnyObject, path: string): FieldError[]
     all++;
     const own = container.securityContext?.windowsOptions?.hostProcess;
     if (present(own) && present(podWide) && own !== podWide)
-      errors.push(invalidValue(`${at}.securityContext.windowsOptions.hostProcess`, own, `pod hostProcess value must be identical if both are specified, was ${podWide}`));
+      errors.push(
+        invalidValue(
+          `${at}.securityContext.windowsOptions.hostProcess`,
+          own,
+          `pod hostProcess value must be identical if both are specified, was ${podWide}`,
+        ),
+      );
     if (own ?? podWide ?? false) processes++;
   });
   if (processes > 0) {
-    if (all !== processes) errors.push(invalidValue(path, "", "If pod contains any hostProcess containers then all containers in pod must have windowsOptions.hostProcess set to true"));
-    if (spec.hostNetwork !== true) errors.push(invalidValue(`${path}.hostNetwork`, spec.hostNetwork ?? false, "hostNetwork must be true if pod contains any hostProcess containers"));
+    if (all !== processes)
+      errors.push(
+        invalidValue(
+          path,
+          "",
+          "If pod contains any hostProcess containers then all containers in pod must have windowsOptions.hostProcess set to true",
+        ),
+      );
+    if (spec.hostNetwork !== true)
+      errors.push(
+        invalidValue(
+          `${path}.hostNetwork`,
+          spec.hostNetwork ?? false,
+          "hostNetwork must be true if pod contains any hostProcess containers",
+        ),
+      );
   }
   return errors;
 }

@@ -1,7 +1,14 @@
 // A pod's spec as a whole, also within templates.
 import { duplicate, type FieldError, forbiddenField, invalidValue, notSupported, required, tooLong } from "../../errors.ts";
 import { byteLength, inclusiveRangeError, isDns1123Label, isDns1123Subdomain, isLabelKey, regexError } from "../../names.ts";
-import { addQuantities, compareQuantities, formatQuantity, type ParsedQuantity, tryParseQuantity, zeroQuantity } from "../../quantity.ts";
+import {
+  addQuantities,
+  compareQuantities,
+  formatQuantity,
+  type ParsedQuantity,
+  tryParseQuantity,
+  zeroQuantity,
+} from "../../quantity.ts";
 import type { AnyObject } from "../../rules.ts";
 import { maxInt32, validateIP } from "../basics.ts";
 import { invalids, validateLabels } from "../meta.ts";
@@ -17,23 +24,35 @@ export function validatePodSpec(spec: AnyObject, path: string): FieldError[] {
   errors.push(...volumeErrors);
   const claimNames = new Set<string>((spec.resourceClaims ?? []).map((claim: AnyObject) => claim.name));
   const context: ContainerContext = {
-    volumes: byName, claimNames, grace: spec.terminationGracePeriodSeconds, podRestartPolicy: spec.restartPolicy, hostUsers: spec.hostUsers !== false, hostNetwork: spec.hostNetwork === true,
+    volumes: byName,
+    claimNames,
+    grace: spec.terminationGracePeriodSeconds,
+    podRestartPolicy: spec.restartPolicy,
+    hostUsers: spec.hostUsers !== false,
+    hostNetwork: spec.hostNetwork === true,
   };
   const containers = spec.containers ?? [];
   const init = spec.initContainers ?? [];
   errors.push(...validateResourceClaims(spec.resourceClaims ?? [], `${path}.resourceClaims`));
   errors.push(...validateContainers(containers, context, `${path}.containers`));
   errors.push(...validateInitContainers(init, containers, context, `${path}.initContainers`));
-  errors.push(...validateEphemeralContainers(spec.ephemeralContainers ?? [], containers, init, context, `${path}.ephemeralContainers`));
+  errors.push(
+    ...validateEphemeralContainers(spec.ephemeralContainers ?? [], containers, init, context, `${path}.ephemeralContainers`),
+  );
   errors.push(...validatePodResources(spec, claimNames, `${path}.resources`));
   errors.push(...validateHostNetworkPorts(spec, path));
   errors.push(...enumeration(spec.restartPolicy, ["Always", "OnFailure", "Never"], `${path}.restartPolicy`));
-  errors.push(...enumeration(spec.dnsPolicy, ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"], `${path}.dnsPolicy`));
+  errors.push(
+    ...enumeration(spec.dnsPolicy, ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"], `${path}.dnsPolicy`),
+  );
   errors.push(...validateLabels(spec.nodeSelector, `${path}.nodeSelector`));
   errors.push(...validatePodSecurityContext(spec.securityContext, spec, `${path}.securityContext`));
   errors.push(...validateAffinity(spec.affinity, `${path}.affinity`));
   errors.push(...validateDns(spec.dnsConfig, spec.dnsPolicy, `${path}.dnsConfig`));
-  for (const [i, gate] of (spec.readinessGates ?? []).entries()) errors.push(...invalids(`${path}.readinessGates[${i}].conditionType`, gate.conditionType ?? "", isLabelKey(gate.conditionType ?? "")));
+  for (const [i, gate] of (spec.readinessGates ?? []).entries())
+    errors.push(
+      ...invalids(`${path}.readinessGates[${i}].conditionType`, gate.conditionType ?? "", isLabelKey(gate.conditionType ?? "")),
+    );
   errors.push(...validateSchedulingGates(spec.schedulingGates ?? [], `${path}.schedulingGates`));
   errors.push(...validateSpread(spec.topologySpreadConstraints ?? [], `${path}.topologySpreadConstraints`));
   errors.push(...validateHostProcess(spec, path));
@@ -44,15 +63,19 @@ export function validatePodSpec(spec: AnyObject, path: string): FieldError[] {
   named("serviceAccountName", isDns1123Subdomain);
   named("nodeName", isDns1123Subdomain);
   const deadline = spec.activeDeadlineSeconds;
-  if (deadline !== undefined && (deadline < 1 || deadline > maxInt32)) errors.push(invalidValue(`${path}.activeDeadlineSeconds`, deadline, inclusiveRangeError(1, maxInt32)));
+  if (deadline !== undefined && (deadline < 1 || deadline > maxInt32))
+    errors.push(invalidValue(`${path}.activeDeadlineSeconds`, deadline, inclusiveRangeError(1, maxInt32)));
   named("hostname", isDns1123Label);
   named("subdomain", isDns1123Label);
   errors.push(...validateTolerations(spec.tolerations ?? [], `${path}.tolerations`));
   errors.push(...validateHostAliases(spec.hostAliases ?? [], `${path}.hostAliases`));
   named("priorityClassName", isDns1123Subdomain);
-  if (spec.runtimeClassName !== undefined) errors.push(...invalids(`${path}.runtimeClassName`, spec.runtimeClassName, isDns1123Subdomain(spec.runtimeClassName)));
-  if (spec.preemptionPolicy !== undefined) errors.push(...enumeration(spec.preemptionPolicy, ["Never", "PreemptLowerPriority"], `${path}.preemptionPolicy`));
-  if (spec.overhead !== undefined) errors.push(...validateResourceRequirements({ limits: spec.overhead }, new Set(), `${path}.overhead`));
+  if (spec.runtimeClassName !== undefined)
+    errors.push(...invalids(`${path}.runtimeClassName`, spec.runtimeClassName, isDns1123Subdomain(spec.runtimeClassName)));
+  if (spec.preemptionPolicy !== undefined)
+    errors.push(...enumeration(spec.preemptionPolicy, ["Never", "PreemptLowerPriority"], `${path}.preemptionPolicy`));
+  if (spec.overhead !== undefined)
+    errors.push(...validateResourceRequirements({ limits: spec.overhead }, new Set(), `${path}.overhead`));
   errors.push(...validateOs(spec, path));
   return [...errors, ...validateHostnameOverride(spec, path)];
 }
@@ -63,7 +86,8 @@ const enumeration = (value: string | undefined, supported: readonly string[], pa
 function validateOs(spec: AnyObject, path: string): FieldError[] {
   if (spec.os === undefined || spec.os === null) return [];
   if (!spec.os.name) return [required(`${path}.os.name`)];
-  if (spec.os.name !== "linux" && spec.os.name !== "windows") return [notSupported(`${path}.os`, spec.os.name, ["linux", "windows"])];
+  if (spec.os.name !== "linux" && spec.os.name !== "windows")
+    return [notSupported(`${path}.os`, spec.os.name, ["linux", "windows"])];
   return spec.os.name === "linux" ? validateLinux(spec, path) : validateWindows(spec, path);
 }
 
@@ -80,7 +104,11 @@ function validateHostnameOverride(spec: AnyObject, path: string): FieldError[] {
 }
 
 /** Go's print of a claim reference. */
-const shownClaim = (claim: AnyObject): unknown => ({ Name: claim.name ?? "", ResourceClaimName: claim.resourceClaimName ?? null, ResourceClaimTemplateName: claim.resourceClaimTemplateName ?? null });
+const shownClaim = (claim: AnyObject): unknown => ({
+  Name: claim.name ?? "",
+  ResourceClaimName: claim.resourceClaimName ?? null,
+  ResourceClaimTemplateName: claim.resourceClaimTemplateName ?? null,
+});
 
 function validateResourceClaims(claims: readonly AnyObject[], path: string): FieldError[] {
   const errors: FieldError[] = [];
@@ -95,10 +123,15 @@ function validateResourceClaims(claims: readonly AnyObject[], path: string): Fie
       names.add(name);
     }
     const { resourceClaimName: direct, resourceClaimTemplateName: template } = claim;
-    if (direct !== undefined && template !== undefined) errors.push(invalidValue(at, shownClaim(claim), "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"));
-    if (direct === undefined && template === undefined) errors.push(invalidValue(at, shownClaim(claim), "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"));
+    if (direct !== undefined && template !== undefined)
+      errors.push(
+        invalidValue(at, shownClaim(claim), "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"),
+      );
+    if (direct === undefined && template === undefined)
+      errors.push(invalidValue(at, shownClaim(claim), "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"));
     if (direct !== undefined) errors.push(...invalids(`${at}.resourceClaimName`, direct, isDns1123Subdomain(direct)));
-    if (template !== undefined) errors.push(...invalids(`${at}.resourceClaimTemplateName`, template, isDns1123Subdomain(template)));
+    if (template !== undefined)
+      errors.push(...invalids(`${at}.resourceClaimTemplateName`, template, isDns1123Subdomain(template)));
   }
   return errors;
 }
@@ -110,7 +143,13 @@ function validateHostNetworkPorts(spec: AnyObject, path: string): FieldError[] {
     for (const [c, container] of (spec[list] ?? []).entries())
       for (const [p, port] of (container.ports ?? []).entries())
         if ((port.hostPort ?? 0) !== 0 && port.hostPort !== port.containerPort)
-          errors.push(invalidValue(`${path}.${list}[${c}].ports[${p}].hostPort`, port.hostPort, "must match `containerPort` when `hostNetwork` is true"));
+          errors.push(
+            invalidValue(
+              `${path}.${list}[${c}].ports[${p}].hostPort`,
+              port.hostPort,
+              "must match `containerPort` when `hostNetwork` is true",
+            ),
+          );
   return errors;
 }
 
@@ -131,7 +170,8 @@ function validateDns(config: AnyObject, policy: string | undefined, path: string
   const errors: FieldError[] = [];
   if (policy === "None") {
     if (config === undefined || config === null) return [required(path, "must provide `dnsConfig` when `dnsPolicy` is None")];
-    if ((config.nameservers?.length ?? 0) === 0) return [required(`${path}.nameservers`, "must provide at least one DNS nameserver when `dnsPolicy` is None")];
+    if ((config.nameservers?.length ?? 0) === 0)
+      return [required(`${path}.nameservers`, "must provide at least one DNS nameserver when `dnsPolicy` is None")];
   }
   if (config === undefined || config === null) return errors;
   const servers: readonly string[] = config.nameservers ?? [];
@@ -139,23 +179,39 @@ function validateDns(config: AnyObject, policy: string | undefined, path: string
   if (servers.length > 3) errors.push(invalidValue(`${path}.nameservers`, servers, "must not have more than 3 nameservers"));
   for (const [i, server] of servers.entries()) errors.push(...validateIP(server, `${path}.nameservers[${i}]`));
   if (searches.length > 32) errors.push(invalidValue(`${path}.searches`, searches, "must not have more than 32 search paths"));
-  if (searches.join(" ").length > 2048) errors.push(invalidValue(`${path}.searches`, searches, "must not have more than 2048 characters (including spaces) in the search list"));
+  if (searches.join(" ").length > 2048)
+    errors.push(
+      invalidValue(`${path}.searches`, searches, "must not have more than 2048 characters (including spaces) in the search list"),
+    );
   for (const [i, search] of searches.entries()) {
     const at = `${path}.searches[${i}]`;
     const bare = search.endsWith(".") ? search.slice(0, -1) : search;
     if (search === ".") continue;
     if (byteLength(bare) > 253) errors.push(invalidValue(at, search, "must be no more than 253 characters"));
     if (!searchPattern.test(bare))
-      errors.push(invalidValue(at, bare, regexError("a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character", searchFormat, "example.com")));
+      errors.push(
+        invalidValue(
+          at,
+          bare,
+          regexError(
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character",
+            searchFormat,
+            "example.com",
+          ),
+        ),
+      );
   }
-  for (const [i, option] of (config.options ?? []).entries()) if (!option.name) errors.push(required(`${path}.options[${i}]`, "must not be empty"));
+  for (const [i, option] of (config.options ?? []).entries())
+    if (!option.name) errors.push(required(`${path}.options[${i}]`, "must not be empty"));
   return errors;
 }
 
 function validateHostAliases(aliases: readonly AnyObject[], path: string): FieldError[] {
   return aliases.flatMap((alias, i) => [
     ...validateIP(alias.ip ?? "", `${path}[${i}].ip`),
-    ...(alias.hostnames ?? []).flatMap((name: string, h: number) => invalids(`${path}[${i}].hostnames[${h}]`, name, isDns1123Subdomain(name))),
+    ...(alias.hostnames ?? []).flatMap((name: string, h: number) =>
+      invalids(`${path}[${i}].hostnames[${h}]`, name, isDns1123Subdomain(name)),
+    ),
   ]);
 }
 
@@ -163,14 +219,21 @@ function validateHostAliases(aliases: readonly AnyObject[], path: string): Field
 function validatePodResources(spec: AnyObject, claimNames: ReadonlySet<string>, path: string): FieldError[] {
   if (spec.resources === undefined || spec.resources === null || Object.keys(spec.resources).length === 0) return [];
   const errors = validateResourceRequirements(spec.resources, claimNames, path, (name, at) =>
-    (name === "cpu" || name === "memory" || isHugePages(name) ? [] : [notSupported(at, name, ["cpu", "hugepages-", "memory"])]));
+    name === "cpu" || name === "memory" || isHugePages(name) ? [] : [notSupported(at, name, ["cpu", "hugepages-", "memory"])],
+  );
   const requests: Record<string, string> = spec.resources.requests ?? {};
   const totals = aggregate(spec);
   for (const name of Object.keys(requests).sort()) {
     const wanted = tryParseQuantity(requests[name]);
     const total = totals.get(name);
     if (wanted !== undefined && total !== undefined && compareQuantities(total, wanted) > 0)
-      errors.push(invalidValue(`${path}.requests[${name}]`, requests[name], `must be greater than or equal to aggregate container requests of ${formatQuantity(total)}`));
+      errors.push(
+        invalidValue(
+          `${path}.requests[${name}]`,
+          requests[name],
+          `must be greater than or equal to aggregate container requests of ${formatQuantity(total)}`,
+        ),
+      );
   }
   return errors;
 }
@@ -183,7 +246,8 @@ function aggregate(spec: AnyObject): Map<string, ParsedQuantity> {
       return quantity === undefined ? [] : [[name, quantity] as [string, ParsedQuantity]];
     });
   const add = (totals: Map<string, ParsedQuantity>, container: AnyObject): void => {
-    for (const [name, quantity] of requestsOf(container)) totals.set(name, addQuantities(totals.get(name) ?? zeroQuantity, quantity));
+    for (const [name, quantity] of requestsOf(container))
+      totals.set(name, addQuantities(totals.get(name) ?? zeroQuantity, quantity));
   };
   const totals = new Map<string, ParsedQuantity>();
   for (const container of spec.containers ?? []) add(totals, container);

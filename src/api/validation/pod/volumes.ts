@@ -9,10 +9,13 @@ import { invalids, validateAnnotations, validateLabels } from "../meta.ts";
 import { validateFieldRef, validateResourceFieldRef } from "./containers.ts";
 
 type Check = (source: AnyObject, path: string, volume: AnyObject) => FieldError[];
-const need = (source: AnyObject, path: string, ...fields: readonly string[]): FieldError[] => fields.filter((field) => !source[field]).map((field) => required(`${path}.${field}`));
+const need = (source: AnyObject, path: string, ...fields: readonly string[]): FieldError[] =>
+  fields.filter((field) => !source[field]).map((field) => required(`${path}.${field}`));
 
 const fileMode = (mode: number | undefined, path: string): FieldError[] =>
-  mode !== undefined && (mode > 0o777 || mode < 0) ? [invalidValue(path, mode, "must be a number between 0 and 0777 (octal), both inclusive")] : [];
+  mode !== undefined && (mode > 0o777 || mode < 0)
+    ? [invalidValue(path, mode, "must be a number between 0 and 0777 (octal), both inclusive")]
+    : [];
 
 function keyToPath(item: AnyObject, path: string): FieldError[] {
   const errors: FieldError[] = [];
@@ -21,7 +24,8 @@ function keyToPath(item: AnyObject, path: string): FieldError[] {
   errors.push(...localNonReservedPath(item.path ?? "", `${path}.path`));
   return [...errors, ...fileMode(item.mode, `${path}.mode`)];
 }
-const items = (source: AnyObject, path: string): FieldError[] => (source.items ?? []).flatMap((item: AnyObject, i: number) => keyToPath(item, `${path}.items[${i}]`));
+const items = (source: AnyObject, path: string): FieldError[] =>
+  (source.items ?? []).flatMap((item: AnyObject, i: number) => keyToPath(item, `${path}.items[${i}]`));
 
 const hostPathTypes = ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
 const downwardFields = ["metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"];
@@ -32,8 +36,10 @@ function downwardFile(file: AnyObject, path: string): FieldError[] {
   errors.push(...localNonReservedPath(file.path ?? "", `${path}.path`));
   if (file.fieldRef) {
     errors.push(...validateFieldRef(file.fieldRef, downwardFields, `${path}.fieldRef`));
-    if (file.resourceFieldRef) errors.push(invalidValue(path, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously"));
-  } else if (file.resourceFieldRef) errors.push(...validateResourceFieldRef(file.resourceFieldRef, `${path}.resourceFieldRef`, true));
+    if (file.resourceFieldRef)
+      errors.push(invalidValue(path, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously"));
+  } else if (file.resourceFieldRef)
+    errors.push(...validateResourceFieldRef(file.resourceFieldRef, `${path}.resourceFieldRef`, true));
   else errors.push(required(path, "one of fieldRef and resourceFieldRef is required"));
   return [...errors, ...fileMode(file.mode, `${path}.mode`)];
 }
@@ -46,31 +52,53 @@ const hostPorts = (text: string, path: string): FieldError[] => {
 
 const pdName: Check = (source, path) => {
   const errors = need(source, path, "pdName");
-  if (source.partition < 0 || source.partition > 255) errors.push(invalidValue(`${path}.partition`, source.partition, "must be between 0 and 255, inclusive"));
+  if (source.partition < 0 || source.partition > 255)
+    errors.push(invalidValue(`${path}.partition`, source.partition, "must be between 0 and 255, inclusive"));
   return errors;
 };
 
 /** One check per source. Upstream's paths differ from the field's name now and then (persistentDisk). */
 const checks: Readonly<Record<string, Check>> = {
-  emptyDir: (source, path) => (source.sizeLimit !== undefined && signOf(parseQuantity(source.sizeLimit)) < 0 ? [forbiddenField(`${path}.sizeLimit`, "SizeLimit field must be a valid resource quantity")] : []),
+  emptyDir: (source, path) =>
+    source.sizeLimit !== undefined && signOf(parseQuantity(source.sizeLimit)) < 0
+      ? [forbiddenField(`${path}.sizeLimit`, "SizeLimit field must be a valid resource quantity")]
+      : [],
   hostPath: (source, path) => {
     if (!source.path) return [required(`${path}.path`)];
-    return [...noBacksteps(source.path, `${path}.path`), ...(source.type !== undefined && !hostPathTypes.includes(source.type) ? [notSupported(`${path}.type`, source.type, hostPathTypes)] : [])];
+    return [
+      ...noBacksteps(source.path, `${path}.path`),
+      ...(source.type !== undefined && !hostPathTypes.includes(source.type)
+        ? [notSupported(`${path}.type`, source.type, hostPathTypes)]
+        : []),
+    ];
   },
-  gitRepo: (source, path) => [...need(source, path, "repository"), ...localDescendingPath(source.directory ?? "", `${path}.directory`)],
+  gitRepo: (source, path) => [
+    ...need(source, path, "repository"),
+    ...localDescendingPath(source.directory ?? "", `${path}.directory`),
+  ],
   gcePersistentDisk: (source, path) => pdName(source, path.replace(/gcePersistentDisk$/, "persistentDisk"), undefined),
-  awsElasticBlockStore: (source, path) => [...need(source, path, "volumeID"), ...inRange(source.partition, 0, 255, `${path}.partition`)],
-  secret: (source, path) => [...need(source, path, "secretName"), ...fileMode(source.defaultMode, `${path}.defaultMode`), ...items(source, path)],
+  awsElasticBlockStore: (source, path) => [
+    ...need(source, path, "volumeID"),
+    ...inRange(source.partition, 0, 255, `${path}.partition`),
+  ],
+  secret: (source, path) => [
+    ...need(source, path, "secretName"),
+    ...fileMode(source.defaultMode, `${path}.defaultMode`),
+    ...items(source, path),
+  ],
   nfs: (source, path) => {
     const errors = need(source, path, "server", "path");
-    if (source.path && !source.path.startsWith("/")) errors.push(invalidValue(`${path}.path`, source.path, "must be an absolute path"));
+    if (source.path && !source.path.startsWith("/"))
+      errors.push(invalidValue(`${path}.path`, source.path, "must be an absolute path"));
     return errors;
   },
   iscsi: (source, path) => {
     const errors = need(source, path, "targetPortal");
     if (!source.iqn) errors.push(required(`${path}.iqn`));
-    else if (!/^(iqn\.\d{4}-\d{2}\.([a-z0-9-.]+(:.*)?)|(eui\.[0-9A-Fa-f]{16})|(naa\.[0-9A-Fa-f]{16,32}))$/i.test(source.iqn)) errors.push(invalidValue(`${path}.iqn`, source.iqn, "must be valid format"));
-    if (source.lun < 0 || source.lun > 255) errors.push(invalidValue(`${path}.lun`, source.lun, "must be between 0 and 255, inclusive"));
+    else if (!/^(iqn\.\d{4}-\d{2}\.([a-z0-9-.]+(:.*)?)|(eui\.[0-9A-Fa-f]{16})|(naa\.[0-9A-Fa-f]{16,32}))$/i.test(source.iqn))
+      errors.push(invalidValue(`${path}.iqn`, source.iqn, "must be valid format"));
+    if (source.lun < 0 || source.lun > 255)
+      errors.push(invalidValue(`${path}.lun`, source.lun, "must be between 0 and 255, inclusive"));
     if ((source.chapAuthDiscovery || source.chapAuthSession) && !source.secretRef) errors.push(required(`${path}.secretRef`));
     return errors;
   },
@@ -78,38 +106,60 @@ const checks: Readonly<Record<string, Check>> = {
   flocker: (source, path) => {
     if (!source.datasetName && !source.datasetUUID) return [required(path, "one of datasetName and datasetUUID is required")];
     const errors: FieldError[] = [];
-    if (source.datasetName && source.datasetUUID) errors.push(invalidValue(path, "resource", "datasetName and datasetUUID can not be specified simultaneously"));
-    if (source.datasetName?.includes("/")) errors.push(invalidValue(`${path}.datasetName`, source.datasetName, "must not contain '/'"));
+    if (source.datasetName && source.datasetUUID)
+      errors.push(invalidValue(path, "resource", "datasetName and datasetUUID can not be specified simultaneously"));
+    if (source.datasetName?.includes("/"))
+      errors.push(invalidValue(`${path}.datasetName`, source.datasetName, "must not contain '/'"));
     return errors;
   },
-  rbd: (source, path) => [...((source.monitors?.length ?? 0) === 0 ? [required(`${path}.monitors`)] : []), ...need(source, path, "image")],
-  cinder: (source, path) => [...need(source, path, "volumeID"), ...(source.secretRef && !source.secretRef.name ? [required(`${path}.secretRef.name`)] : [])],
+  rbd: (source, path) => [
+    ...((source.monitors?.length ?? 0) === 0 ? [required(`${path}.monitors`)] : []),
+    ...need(source, path, "image"),
+  ],
+  cinder: (source, path) => [
+    ...need(source, path, "volumeID"),
+    ...(source.secretRef && !source.secretRef.name ? [required(`${path}.secretRef.name`)] : []),
+  ],
   cephfs: (source, path) => ((source.monitors?.length ?? 0) === 0 ? [required(`${path}.monitors`)] : []),
   quobyte: (source, path) => {
     const errors = hostPorts(source.registry ?? "", `${path}.registry`);
-    if (source.tenant?.length >= 65) errors.push(required(`${path}.tenant`, "must be a UUID and may not exceed a length of 64 characters"));
+    if (source.tenant?.length >= 65)
+      errors.push(required(`${path}.tenant`, "must be a UUID and may not exceed a length of 64 characters"));
     return [...errors, ...need(source, path, "volume")];
   },
-  downwardAPI: (source, path) => [...fileMode(source.defaultMode, `${path}.defaultMode`), ...(source.items ?? []).flatMap((file: AnyObject) => downwardFile(file, path))],
+  downwardAPI: (source, path) => [
+    ...fileMode(source.defaultMode, `${path}.defaultMode`),
+    ...(source.items ?? []).flatMap((file: AnyObject) => downwardFile(file, path)),
+  ],
   fc: (source, path) => {
     const errors: FieldError[] = [];
     const names = source.targetWWNs?.length ?? 0;
     const ids = source.wwids?.length ?? 0;
-    if (names === 0 && ids === 0) errors.push(required(`${path}.targetWWNs`, "must specify either targetWWNs or wwids, but not both"));
-    if (names !== 0 && ids !== 0) errors.push(invalidValue(`${path}.targetWWNs`, source.targetWWNs, "targetWWNs and wwids can not be specified simultaneously"));
+    if (names === 0 && ids === 0)
+      errors.push(required(`${path}.targetWWNs`, "must specify either targetWWNs or wwids, but not both"));
+    if (names !== 0 && ids !== 0)
+      errors.push(
+        invalidValue(`${path}.targetWWNs`, source.targetWWNs, "targetWWNs and wwids can not be specified simultaneously"),
+      );
     if (names !== 0) {
       if (source.lun === undefined) errors.push(required(`${path}.lun`, "lun is required if targetWWNs is specified"));
-      else if (source.lun < 0 || source.lun > 255) errors.push(invalidValue(`${path}.lun`, source.lun, "must be between 0 and 255, inclusive"));
+      else if (source.lun < 0 || source.lun > 255)
+        errors.push(invalidValue(`${path}.lun`, source.lun, "must be between 0 and 255, inclusive"));
     }
     return errors;
   },
-  configMap: (source, path) => [...need(source, path, "name"), ...fileMode(source.defaultMode, `${path}.defaultMode`), ...items(source, path)],
+  configMap: (source, path) => [
+    ...need(source, path, "name"),
+    ...fileMode(source.defaultMode, `${path}.defaultMode`),
+    ...items(source, path),
+  ],
   azureFile: (source, path) => need(source, path, "secretName", "shareName"),
   flexVolume: (source, path) => {
     const errors = need(source, path, "driver");
     for (const key of Object.keys(source.options ?? {})) {
       const namespace = key.split("/")[0] ?? "";
-      if (/(^|\.)(kubernetes|k8s)\.io$/.test(namespace)) errors.push(invalidValue(`${path}.options[${key}]`, key, "kubernetes.io and k8s.io namespaces are reserved"));
+      if (/(^|\.)(kubernetes|k8s)\.io$/.test(namespace))
+        errors.push(invalidValue(`${path}.options[${key}]`, key, "kubernetes.io and k8s.io namespaces are reserved"));
     }
     return errors;
   },
@@ -119,26 +169,40 @@ const checks: Readonly<Record<string, Check>> = {
   azureDisk: (source, path) => {
     const errors = need(source, path, "diskName", "diskURI");
     const uri: string = source.diskURI ?? "";
-    if (source.cachingMode !== undefined) errors.push(...oneOf(source.cachingMode, ["None", "ReadOnly", "ReadWrite"], `${path}.cachingMode`));
+    if (source.cachingMode !== undefined)
+      errors.push(...oneOf(source.cachingMode, ["None", "ReadOnly", "ReadWrite"], `${path}.cachingMode`));
     const managed = uri.startsWith("/subscriptions/");
     const blob = uri.startsWith("https://");
-    if (source.kind !== "Managed" && !blob) errors.push(notSupported(`${path}.diskURI`, uri, ["https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd"]));
-    else if (source.kind === "Managed" && !managed) errors.push(notSupported(`${path}.diskURI`, uri, ["/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}"]));
+    if (source.kind !== "Managed" && !blob)
+      errors.push(
+        notSupported(`${path}.diskURI`, uri, ["https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd"]),
+      );
+    else if (source.kind === "Managed" && !managed)
+      errors.push(
+        notSupported(`${path}.diskURI`, uri, [
+          "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}",
+        ]),
+      );
     return errors;
   },
   storageos: (source, path) => {
     const errors: FieldError[] = [];
     if (!source.volumeName) errors.push(required(`${path}.volumeName`));
     else errors.push(...invalids(`${path}.volumeName`, source.volumeName, isDns1123Label(source.volumeName)));
-    if (source.volumeNamespace) errors.push(...invalids(`${path}.volumeNamespace`, source.volumeNamespace, isDns1123Label(source.volumeNamespace)));
+    if (source.volumeNamespace)
+      errors.push(...invalids(`${path}.volumeNamespace`, source.volumeNamespace, isDns1123Label(source.volumeNamespace)));
     if (source.secretRef && !source.secretRef.name) errors.push(required(`${path}.secretRef.name`));
     return errors;
   },
-  projected: (source, path) => [...fileMode(source.defaultMode, `${path}.defaultMode`), ...projections(source.sources ?? [], path)],
+  projected: (source, path) => [
+    ...fileMode(source.defaultMode, `${path}.defaultMode`),
+    ...projections(source.sources ?? [], path),
+  ],
   scaleIO: (source, path) => need(source, path, "gateway", "system", "volumeName"),
   csi: (source, path) => {
     const errors = csiDriverName(source.driver ?? "", `${path}.driver`);
-    if (source.nodePublishSecretRef && !source.nodePublishSecretRef.name) errors.push(required(`${path}.nodePublishSecretRef.name`));
+    if (source.nodePublishSecretRef && !source.nodePublishSecretRef.name)
+      errors.push(required(`${path}.nodePublishSecretRef.name`));
     return errors;
   },
   persistentVolumeClaim: (source, path) => {
@@ -149,11 +213,18 @@ const checks: Readonly<Record<string, Check>> = {
     const template = source.volumeClaimTemplate;
     if (template === undefined) return [required(`${path}.volumeClaimTemplate`)];
     const at = `${path}.volumeClaimTemplate`;
-    const errors: FieldError[] = [...validateLabels(template.metadata?.labels, `${at}.metadata.labels`), ...validateAnnotations(template.metadata?.annotations, `${at}.metadata.annotations`)];
-    for (const field of ["name", "generateName", "namespace"]) if (template.metadata?.[field]) errors.push(forbiddenField(`${at}.metadata.${field}`, "cannot be set"));
+    const errors: FieldError[] = [
+      ...validateLabels(template.metadata?.labels, `${at}.metadata.labels`),
+      ...validateAnnotations(template.metadata?.annotations, `${at}.metadata.annotations`),
+    ];
+    for (const field of ["name", "generateName", "namespace"])
+      if (template.metadata?.[field]) errors.push(forbiddenField(`${at}.metadata.${field}`, "cannot be set"));
     return [...errors, ...validateClaimSpec(template.spec ?? {}, `${at}.spec`)];
   },
-  image: (source, path) => [...need(source, path, "reference"), ...oneOf(source.pullPolicy, ["Always", "IfNotPresent", "Never"], `${path}.pullPolicy`, true)],
+  image: (source, path) => [
+    ...need(source, path, "reference"),
+    ...oneOf(source.pullPolicy, ["Always", "IfNotPresent", "Never"], `${path}.pullPolicy`, true),
+  ],
 };
 
 export function csiDriverName(name: string, path: string): FieldError[] {
@@ -195,8 +266,18 @@ function projections(sources: readonly AnyObject[], path: string): FieldError[] 
       }
     });
     each("serviceAccountToken", (value, inner) => {
-      if (value.expirationSeconds < 600) errors.push(invalidValue(`${inner}.expirationSeconds`, value.expirationSeconds, "may not specify a duration less than 10 minutes"));
-      if (value.expirationSeconds > 2 ** 32) errors.push(invalidValue(`${inner}.expirationSeconds`, value.expirationSeconds, "may not specify a duration larger than 2^32 seconds"));
+      if (value.expirationSeconds < 600)
+        errors.push(
+          invalidValue(`${inner}.expirationSeconds`, value.expirationSeconds, "may not specify a duration less than 10 minutes"),
+        );
+      if (value.expirationSeconds > 2 ** 32)
+        errors.push(
+          invalidValue(
+            `${inner}.expirationSeconds`,
+            value.expirationSeconds,
+            "may not specify a duration larger than 2^32 seconds",
+          ),
+        );
       if (!value.path) errors.push(required(`${inner}.path`));
       else errors.push(...localNonReservedPath(value.path, `${inner}.path`));
       conflict(value.path ?? "", path);
@@ -207,7 +288,10 @@ function projections(sources: readonly AnyObject[], path: string): FieldError[] 
 }
 
 /** Errors of all volumes, and the volumes by name (those with a usable name). */
-export function validateVolumes(volumes: readonly AnyObject[], path: string): { errors: FieldError[]; byName: Map<string, AnyObject> } {
+export function validateVolumes(
+  volumes: readonly AnyObject[],
+  path: string,
+): { errors: FieldError[]; byName: Map<string, AnyObject> } {
   const errors: FieldError[] = [];
   const byName = new Map<string, AnyObject>();
   const names = new Set<string>();

@@ -134,7 +134,10 @@ function withDefaults(pod: Pod, range: Stored<LimitRange>): Pod {
     }
     return { ...container, resources };
   };
-  const spec = { ...pod.spec, containers: pod.spec.containers.map((container) => filled(container, "container")) };
+  const spec = {
+    ...pod.spec,
+    containers: (pod.spec.containers as readonly Container[] | null)?.map((container) => filled(container, "container")) ?? [],
+  };
   if (pod.spec.initContainers !== undefined)
     spec.initContainers = pod.spec.initContainers.map((container) => filled(container, "init container"));
   if (said.length === 0) return pod;

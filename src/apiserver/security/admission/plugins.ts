@@ -1,5 +1,5 @@
 // The admission plugins in upstream's order, and which of them are on.
-import type { Clock, Random } from "#base";
+import type { Clock, Log, Random } from "#base";
 import type { AdmissionPlugin, Authorizer, ObjectReader, ObjectWriter } from "../../contract.ts";
 import { certificateApproval, certificateRequester, certificateSigning, certificateSubjectRestriction } from "./certificates.ts";
 import { defaultIngressClass } from "./ingress-class.ts";
@@ -14,6 +14,8 @@ import { runtimeClass } from "./runtime-class.ts";
 import { serviceAccount } from "./service-account.ts";
 import { defaultStorageClass, persistentVolumeClaimResize, storageObjectInUseProtection } from "./storage.ts";
 import { defaultTolerationSeconds, taintNodesByCondition } from "./tolerations.ts";
+import type { WebhookDialer } from "./webhooks/dialer.ts";
+import { mutatingWebhooks, validatingWebhooks } from "./webhooks/plugins.ts";
 
 export interface AdmissionDeps {
   readonly reader: ObjectReader;
@@ -21,6 +23,9 @@ export interface AdmissionDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly authorizer: Authorizer;
+  readonly log?: Log;
+  /** Calls admission webhooks; absent: a matching webhook fails by its failure policy. */
+  readonly webhooks?: WebhookDialer;
 }
 
 export interface AdmissionOptions extends AdmissionDeps {
@@ -54,6 +59,8 @@ export const registry: readonly Entry[] = [
   { name: "CertificateSubjectRestriction", create: () => certificateSubjectRestriction },
   { name: "DefaultIngressClass", create: defaultIngressClass },
   { name: "PodTopologyLabels", create: podTopologyLabels },
+  { name: "MutatingAdmissionWebhook", create: mutatingWebhooks },
+  { name: "ValidatingAdmissionWebhook", create: validatingWebhooks },
   { name: "ResourceQuota", create: resourceQuota },
 ];
 

@@ -85,7 +85,8 @@ function withToken(spec: PodSpec, random: Random): PodSpec {
     isUsed = true;
     return { ...container, volumeMounts: [...(container.volumeMounts ?? []), { name, readOnly: true, mountPath }] };
   };
-  const containers = spec.containers.map(mounted);
+  // null until validation has refused it
+  const containers = (spec.containers as readonly Container[] | null)?.map(mounted) ?? [];
   const initContainers = spec.initContainers?.map(mounted);
   if (!isUsed) return spec;
   const volumes = existing === undefined ? [...(spec.volumes ?? []), tokenVolume(name)] : spec.volumes;

@@ -1,0 +1,243 @@
+// Texts for Warning headers: what still works but should not be written any more.
+import { semanticEqual } from "../deep-equal.ts";
+import { isDns1123Label } from "../names.ts";
+import { parseQuantity, scaledQuantity } from "../quantity.ts";
+import type { AnyObject } from "../rules.ts";
+
+const nodeLabels: Readonly<Record<string, readonly [since: string, use: string]>> = {
+  "beta.kubernetes.io/arch": ["v1.14", "kubernetes.io/arch"],
+  "beta.kubernetes.io/os": ["v1.14", "kubernetes.io/os"],
+  "failure-domain.beta.kubernetes.io/region": ["v1.17", "topology.kubernetes.io/region"],
+  "failure-domain.beta.kubernetes.io/zone": ["v1.17", "topology.kubernetes.io/zone"],
+  "beta.kubernetes.io/instance-type": ["v1.17", "node.kubernetes.io/instance-type"],
+};
+
+/** "deprecated since v1.14; use ..." of a node label, at a selector's key or a topology key. */
+const labelWarning = (key: string | undefined, text: (since: string, use: string) => string): string[] => {
+  const found = key === undefined ? undefined : nodeLabels[key];
+  return found === undefined ? [] : [text(found[0], found[1])];
+};
+
+export function nodeSelectorTermWarnings(term: AnyObject, path: string): string[] {
+  return (term?.matchExpressions ?? []).flatMap((requirement: AnyObject, i: number) =>
+    labelWarning(
+      requirement.key,
+      (since, use) => `${path}.matchExpressions[${i}].key: ${requirement.key} is deprecated since ${since}; use "${use}" instead`,
+    ),
+  );
+}
+
+const volumeWarnings: Readonly<Record<string, readonly [field: string, text: string]>> = {
+  photonPersistentDisk: ["photonPersistentDisk", "deprecated in v1.11, non-functional in v1.16+"],
+  gitRepo: ["gitRepo", "deprecated in v1.11, and disabled by default in v1.33+"],
+  scaleIO: ["scaleIO", "deprecated in v1.16, non-functional in v1.22+"],
+  flocker: ["flocker", "deprecated in v1.22, non-functional in v1.25+"],
+  storageos: ["storageOS", "deprecated in v1.22, non-functional in v1.25+"],
+  quobyte: ["quobyte", "deprecated in v1.22, non-functional in v1.25+"],
+  glusterfs: ["glusterfs", "deprecated in v1.25, non-functional in v1.26+"],
+  cephfs: ["cephfs", "deprecated in v1.28, non-functional in v1.31+"],
+  rbd: ["rbd", "deprecated in v1.28, non-functional in v1.31+"],
+};
+
+const fractional = (list: AnyObject, path: string): string[] =>
+  ["memory", "ephemeral-storage", "storage"].flatMap((name) => {
+    const value = list?.[name];
+    return value !== undefined && scaledQuantity(parseQuantity(value), -3) % 1000n !== 0n
+      ? [`${path}[${name}]: fractional byte value "${value}" is invalid, must be an integer`]
+      : [];
+  });
+
+/** Of a pod's spec and the metadata beside it. */
+export function podSpecWarnings(spec: AnyObject, metadata: AnyObject, path: string, metaPath: string): string[] {
+  const warnings: string[] = [];
+  for (const key of Object.keys(spec.nodeSelector ?? {}).sort())
+    warnings.push(
+      ...labelWarning(key, (since, use) => `${path}.nodeSelector[${key}]: deprecated since ${since}; use "${use}" instead`),
+    );
+  const node = spec.affinity?.nodeAffinity;
+  const must = "requiredDuringSchedulingIgnoredDuringExecution";
+  const may = "preferredDuringSchedulingIgnoredDuringExecution";
+  for (const [i, term] of (node?.[must]?.nodeSelectorTerms ?? []).entries())
+    warnings.push(...nodeSelectorTermWarnings(term, `${path}.affinity.nodeAffinity.${must}.nodeSelectorTerms[${i}]`));
+  for (const [i, term] of (node?.[may] ?? []).entries())
+    warnings.push(...nodeSelectorTermWarnings(term.preference, `${path}.affinity.nodeAffinity.${may}[${i}].preference`));
+  for (const [i, constraint] of (spec.topologySpreadConstraints ?? []).entries()) {
+    const at = `${path}.topologySpreadConstraints[${i}]`;
+    warnings.push(
+      ...labelWarning(
+        constraint.topologyKey,
+        (since, use) => `${at}.topologyKey: ${constraint.topologyKey} is deprecated since ${since}; use "${use}" instead`,
+      ),
+    );
+    if (constraint.labelSelector === undefined)
+      warnings.push(`${at}.labelSelector: a null labelSelector results in matching no pod`);
+  }
+  warnings.push(...annotationWarnings(metadata?.annotations ?? {}, metaPath));
+  for (const [i, volume] of (spec.volumes ?? []).entries()) warnings.push(...ofVolume(volume, `${path}.volumes[${i}]`));
+  const ips = new Set<string>();
+  for (const [i, alias] of (spec.hostAliases ?? []).entries()) {
+    if (ips.has(alias.ip)) warnings.push(`${path}.hostAliases[${i}].ip: duplicate ip "${alias.ip}"`);
+    ips.add(alias.ip);
+  }
+  const secrets = new Set<string>();
+  for (const [i, secret] of (spec.imagePullSecrets ?? []).entries()) {
+    const name = secret.name ?? "";
+    if (name === "") warnings.push(`${path}.imagePullSecrets[${i}].name: invalid empty name ""`);
+    else if (secrets.has(name)) warnings.push(`${path}.imagePullSecrets[${i}].name: duplicate name "${name}"`);
+    secrets.add(name);
+  }
+  if (spec.terminationGracePeriodSeconds < 0)
+    warnings.push(`${path}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`);
+  warnings.push(...containerWarnings(spec, path));
+  for (const kind of ["podAffinity", "podAntiAffinity"]) {
+    for (const [i, term] of (spec.affinity?.[kind]?.[must] ?? []).entries())
+      if (term.labelSelector === undefined)
+        warnings.push(`${path}.affinity.${kind}.${must}[${i}].labelSelector: a null labelSelector results in matching no pod`);
+    for (const [i, term] of (spec.affinity?.[kind]?.[may] ?? []).entries())
+      if (term.podAffinityTerm?.labelSelector === undefined)
+        warnings.push(
+          `${path}.affinity.${kind}.${may}[${i}].podAffinityTerm.labelSelector: a null labelSelector results in matching no pod`,
+        );
+  }
+  return warnings;
+}
+
+const fixedAnnotations: Readonly<Record<string, string>> = {
+  "scheduler.alpha.kubernetes.io/critical-pod": 'non-functional in v1.16+; use the "priorityClassName" field instead',
+  "security.alpha.kubernetes.io/sysctls": 'non-functional in v1.11+; use the "sysctls" field instead',
+  "security.alpha.kubernetes.io/unsafe-sysctls": 'non-functional in v1.11+; use the "sysctls" field instead',
+  "seccomp.security.alpha.kubernetes.io/pod": 'non-functional in v1.27+; use the "seccompProfile" field instead',
+};
+
+function annotationWarnings(annotations: Readonly<Record<string, string>>, path: string): string[] {
+  return Object.keys(annotations)
+    .sort()
+    .flatMap((key) => {
+      const text =
+        fixedAnnotations[key] ??
+        (key.startsWith("container.seccomp.security.alpha.kubernetes.io/")
+          ? 'non-functional in v1.27+; use the "seccompProfile" field instead'
+          : undefined) ??
+        (key.startsWith("container.apparmor.security.beta.kubernetes.io/")
+          ? 'deprecated since v1.30; use the "appArmorProfile" field instead'
+          : undefined);
+      return text === undefined ? [] : [`${path}.annotations[${key}]: ${text}`];
+    });
+}
+
+function ofVolume(volume: AnyObject, path: string): string[] {
+  const warnings: string[] = [];
+  for (const kind of Object.keys(volumeWarnings))
+    if (volume[kind] !== undefined) warnings.push(`${path}.${volumeWarnings[kind]?.[0]}: ${volumeWarnings[kind]?.[1]}`);
+  const claim = volume.ephemeral?.volumeClaimTemplate?.spec;
+  if (claim !== undefined)
+    warnings.push(...fractional(claim.resources?.requests, `${path}.ephemeral.volumeClaimTemplate.spec.resources.requests`));
+  return warnings;
+}
+
+function containerWarnings(spec: AnyObject, path: string): string[] {
+  const warnings: string[] = [];
+  for (const list of ["initContainers", "containers"])
+    for (const [i, container] of (spec[list] ?? []).entries()) {
+      const at = `${path}.${list}[${i}]`;
+      warnings.push(
+        ...fractional(container.resources?.limits, `${at}.resources.limits`),
+        ...fractional(container.resources?.requests, `${at}.resources.requests`),
+      );
+      const names = new Set<string>();
+      for (const [e, entry] of (container.env ?? []).entries()) {
+        // A variable that builds on the one before is meant so.
+        const builds = typeof entry.value === "string" && entry.value.includes(`$(${entry.name})`);
+        if (names.has(entry.name) && !builds)
+          warnings.push(`${at}.env[${e}]: hides previous definition of "${entry.name}", which may be dropped when using apply`);
+        names.add(entry.name);
+      }
+    }
+  return [...warnings, ...portWarnings(spec, path)];
+}
+
+function portWarnings(spec: AnyObject, path: string): string[] {
+  const warnings: string[] = [];
+  const seen: { port: AnyObject; at: string }[] = [];
+  for (const list of ["containers", "initContainers"])
+    for (const [c, container] of (spec[list] ?? []).entries())
+      for (const [p, port] of (container.ports ?? []).entries()) {
+        const at = `${path}.${list}[${c}].ports[${p}]`;
+        if (port.hostIP && !port.hostPort)
+          warnings.push(
+            `${at}: hostIP set without hostPort: {Name:${port.name ?? ""} HostPort:0 ContainerPort:${port.containerPort} Protocol:${port.protocol} HostIP:${port.hostIP}}`,
+          );
+        const twin = seen.find(
+          (other) => other.port.containerPort === port.containerPort && other.port.protocol === port.protocol,
+        );
+        if (twin !== undefined) {
+          const same = (twin.port.hostPort ?? 0) === (port.hostPort ?? 0) && (twin.port.hostIP ?? "") === (port.hostIP ?? "");
+          const bothHost = (twin.port.hostPort ?? 0) !== 0 && (port.hostPort ?? 0) !== 0;
+          if (same) warnings.push(`${at}: duplicate port definition with ${twin.at}`);
+          else if (!bothHost) warnings.push(`${at}: overlapping port definition with ${twin.at}`);
+        }
+        const named = port.name
+          ? seen.find((other) => other.port.name === port.name && !other.at.startsWith(`${path}.${list}[${c}].`))
+          : undefined;
+        if (named !== undefined)
+          warnings.push(
+            `${at}: duplicate port name "${port.name}" with ${named.at}, services and probes that select ports by name will use ${named.at}`,
+          );
+        seen.push({ port, at });
+      }
+  return warnings;
+}
+
+export const podWarnings = (pod: AnyObject, old: AnyObject | undefined): readonly string[] => {
+  // What an update may change of a pod is not worth a second warning.
+  if (old !== undefined) return [];
+  return [
+    ...nameWarning(pod.metadata?.name ?? "", "the Pod's hostname"),
+    ...podSpecWarnings(pod.spec ?? {}, pod.metadata, "spec", "metadata"),
+  ];
+};
+
+/** Names of pods become hostnames. */
+export const nameWarning = (name: string, where: string): string[] => {
+  const problems = isDns1123Label(name);
+  return problems.length === 0
+    ? []
+    : [
+        `metadata.name: this is used in ${where}, which can result in surprising behavior; a DNS label is recommended: [${problems.join(" ")}]`,
+      ];
+};
+
+/** Of a workload: its template, when it is new or changed. */
+export const templateWarnings =
+  (path: string, named: boolean) =>
+  (object: AnyObject, old: AnyObject | undefined): readonly string[] => {
+    const template = path.split(".").reduce((value, key) => value?.[key], object);
+    const before = old === undefined ? undefined : path.split(".").reduce((value, key) => value?.[key], old);
+    if (template === undefined || (old !== undefined && semanticEqual(template, before))) return [];
+    return [
+      ...(named && old === undefined ? nameWarning(object.metadata?.name ?? "", "Pod names and hostnames") : []),
+      ...podSpecWarnings(template.spec ?? {}, template.metadata, `${path}.spec`, `${path}.metadata`),
+    ];
+  };
+
+export const claimWarnings = (claim: AnyObject): readonly string[] => [
+  ...(claim.metadata?.annotations?.["volume.beta.kubernetes.io/storage-class"] === undefined
+    ? []
+    : [
+        'metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated since v1.8; use "storageClassName" attribute instead',
+      ]),
+  ...fractional(claim.spec?.resources?.requests, "spec.resources.requests"),
+];
+
+export const serviceAccountWarnings = (account: AnyObject, old: AnyObject | undefined): readonly string[] => {
+  const key = "kubernetes.io/enforce-mountable-secrets";
+  return account.metadata?.annotations?.[key] === undefined ||
+    account.metadata.annotations[key] === old?.metadata?.annotations?.[key]
+    ? []
+    : [`metadata.annotations[${key}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets`];
+};
+
+export const ingressWarnings = (ingress: AnyObject, old: AnyObject | undefined): readonly string[] =>
+  old === undefined && ingress.metadata?.annotations?.["kubernetes.io/ingress.class"] !== undefined
+    ? [`annotation "kubernetes.io/ingress.class" is deprecated, please use 'spec.ingressClassName' instead`]
+    : [];

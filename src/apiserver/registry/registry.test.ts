@@ -1,0 +1,228 @@
+// The generic registry, through the in-process door of a server in memory.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { configMap, pod, serviceAccount, type TestServer, testServer } from "../testing/server.ts";
+
+const maps = "/api/v1/namespaces/default/configmaps";
+const pods = "/api/v1/namespaces/default/pods";
+const merge = { contentType: "application/merge-patch+json" };
+
+describe("registry", () => {
+  let cluster: TestServer;
+  before(async () => {
+    cluster = await testServer();
+    await cluster.call("POST", "/api/v1/namespaces/default/serviceaccounts", serviceAccount);
+  });
+  after(() => cluster[Symbol.asyncDispose]());
+
+  it("create() gives uid, creationTimestamp, resourceVersion and managed fields", async () => {
+    const { code, object } = await cluster.call("POST", maps, configMap("created", { data: { k: "v" } }));
+    assert.equal(code, 201);
+    assert.match(object.metadata.uid, /^[0-9a-f-]{36}$/);
+    assert.equal(object.metadata.creationTimestamp, "2026-01-01T00:00:00Z");
+    assert.ok(Number(object.metadata.resourceVersion) > 0);
+    assert.deepEqual(object.metadata.managedFields[0].fieldsV1, { "f:data": { ".": {}, "f:k": {} } });
+    assert.equal(object.metadata.managedFields[0].manager, "test");
+  });
+
+  it("create() refuses a name that is taken", async () => {
+    await cluster.call("POST", maps, configMap("taken"));
+    const { code, object } = await cluster.call("POST", maps, configMap("taken"));
+    assert.equal(code, 409);
+    assert.equal(object.message, 'configmaps "taken" already exists');
+  });
+
+  it("create() makes a name from generateName", async () => {
+    const { object } = await cluster.call("POST", maps, {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { generateName: "gen-" },
+    });
+    assert.match(object.metadata.name, /^gen-[bcdfghjklmnpqrstvwxz2456789]{5}$/);
+  });
+
+  it("create() with dryRun stores nothing", async () => {
+    const { code } = await cluster.call("POST", maps, configMap("dry"), { query: { dryRun: "All" } });
+    assert.equal(code, 201);
+    assert.equal((await cluster.call("GET", `${maps}/dry`)).code, 404);
+  });
+
+  it("create() warns of unknown fields and refuses them when asked to be strict", async () => {
+    const object = configMap("strict", { nope: 1 });
+    assert.deepEqual((await cluster.call("POST", maps, object, { query: { dryRun: "All" } })).warnings, ['unknown field "nope"']);
+    const refused = await cluster.call("POST", maps, object, { query: { fieldValidation: "Strict" } });
+    assert.equal(
+      refused.object.message,
+      'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "nope"',
+    );
+  });
+
+  it("update() with an old resourceVersion conflicts", async () => {
+    const { object } = await cluster.call("POST", maps, configMap("raced"));
+    await cluster.call("PATCH", `${maps}/raced`, { data: { a: "1" } }, merge);
+    const { code, object: status } = await cluster.call("PUT", `${maps}/raced`, { ...object, data: { a: "2" } });
+    assert.equal(code, 409);
+    assert.equal(
+      status.message,
+      'Operation cannot be fulfilled on configmaps "raced": the object has been modified; please apply your changes to the latest version and try again',
+    );
+  });
+
+  it("update() without a change keeps the resourceVersion", async () => {
+    const { object } = await cluster.call("POST", maps, configMap("same", { data: { k: "v" } }));
+    cluster.clock.advance(5_000);
+    const again = await cluster.call("PUT", `${maps}/same`, configMap("same", { data: { k: "v" } }));
+    assert.equal(again.object.metadata.resourceVersion, object.metadata.resourceVersion);
+  });
+
+  it("patch() retries when another writer was faster", async () => {
+    await cluster.call("POST", maps, configMap("busy"));
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, (_, i) => cluster.call("PATCH", `${maps}/busy`, { data: { [`k${i}`]: "v" } }, merge)),
+    );
+    assert.deepEqual(
+      answers.map((answer) => answer.code),
+      Array(10).fill(200),
+    );
+    const { object } = await cluster.call("GET", `${maps}/busy`);
+    assert.equal(Object.keys(object.data).length, 10);
+  });
+
+  it("apply creates, and conflicts with another manager's field", async () => {
+    const apply = (manager: string, value: string, force = ""): Promise<{ code: number; object: { message: string } }> =>
+      cluster.call("PATCH", `${maps}/applied`, configMap("applied", { data: { k: value } }), {
+        contentType: "application/apply-patch+yaml",
+        query: { fieldManager: manager, ...(force === "" ? {} : { force }) },
+      });
+    assert.equal((await apply("one", "1")).code, 201);
+    const refused = await apply("two", "2");
+    assert.equal(refused.code, 409);
+    assert.match(refused.object.message, /^Apply failed with 1 conflict: conflict with "one": \.data\.k$/);
+    assert.equal((await apply("two", "2", "true")).code, 200);
+  });
+
+  it("delete() keeps an object with finalizers until the last one is gone", async () => {
+    await cluster.call("POST", maps, { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "held", finalizers: ["x.y/z"] } });
+    const held = await cluster.call("DELETE", `${maps}/held`);
+    assert.ok(held.object.metadata.deletionTimestamp);
+    assert.equal((await cluster.call("GET", `${maps}/held`)).code, 200);
+    await cluster.call("PATCH", `${maps}/held`, { metadata: { finalizers: null } }, merge);
+    assert.equal((await cluster.call("GET", `${maps}/held`)).code, 404);
+  });
+
+  it("delete() with foreground propagation adds the finalizer", async () => {
+    await cluster.call("POST", maps, configMap("parent"));
+    const { object } = await cluster.call("DELETE", `${maps}/parent`, { propagationPolicy: "Foreground" });
+    assert.deepEqual(object.metadata.finalizers, ["foregroundDeletion"]);
+  });
+
+  it("delete() refuses a wrong uid precondition", async () => {
+    await cluster.call("POST", maps, configMap("guarded"));
+    const { code, object } = await cluster.call("DELETE", `${maps}/guarded`, { preconditions: { uid: "other" } });
+    assert.equal(code, 409);
+    assert.match(object.message, /the UID in the precondition \(other\) does not match the UID in record/);
+  });
+
+  it("a bound pod is deleted with grace, then by force: MODIFIED, MODIFIED, DELETED", async () => {
+    await cluster.call("POST", pods, pod("graceful"));
+    const bound = await cluster.call("POST", `${pods}/graceful/binding`, {
+      apiVersion: "v1",
+      kind: "Binding",
+      metadata: { name: "graceful" },
+      target: { kind: "Node", name: "n" },
+    });
+    assert.equal(bound.code, 201);
+    const { object } = await cluster.call("GET", `${pods}/graceful`);
+    assert.equal(object.spec.nodeName, "n");
+    const watch = await cluster.watch(pods, {
+      resourceVersion: object.metadata.resourceVersion,
+      fieldSelector: "metadata.name=graceful",
+    });
+    const soft = await cluster.call("DELETE", `${pods}/graceful`);
+    assert.equal(soft.object.metadata.deletionGracePeriodSeconds, 30);
+    await cluster.call("DELETE", `${pods}/graceful`, { gracePeriodSeconds: 0 });
+    const seen: string[] = [];
+    for (let i = 0; i < 3; i++) seen.push(((await watch.next()).value as { type: string }).type);
+    assert.deepEqual(seen, ["MODIFIED", "MODIFIED", "DELETED"]);
+    await watch.return?.();
+  });
+
+  it("a pod cannot be bound twice", async () => {
+    await cluster.call("POST", pods, pod("twice"));
+    const binding = { apiVersion: "v1", kind: "Binding", metadata: { name: "twice" }, target: { name: "n" } };
+    await cluster.call("POST", `${pods}/twice/binding`, binding);
+    const { code, object } = await cluster.call("POST", `${pods}/twice/binding`, binding);
+    assert.equal(code, 409);
+    assert.equal(
+      object.message,
+      'Operation cannot be fulfilled on pods/binding "twice": pod twice is already assigned to node "n"',
+    );
+  });
+
+  it("list() pages consistently while objects change", async () => {
+    for (const name of ["p1", "p2", "p3"])
+      await cluster.call("POST", maps, { apiVersion: "v1", kind: "ConfigMap", metadata: { name, labels: { paged: "y" } } });
+    const first = await cluster.call("GET", maps, undefined, { query: { limit: "2", labelSelector: "paged=y" } });
+    await cluster.call("DELETE", `${maps}/p3`);
+    const second = await cluster.call("GET", maps, undefined, {
+      query: { limit: "2", labelSelector: "paged=y", continue: first.object.metadata.continue },
+    });
+    assert.deepEqual(
+      [...first.object.items, ...second.object.items].map((item) => item.metadata.name),
+      ["p1", "p2", "p3"],
+    );
+  });
+
+  it("list() of a future resourceVersion times out after three seconds", async () => {
+    const pending = cluster.call("GET", maps, undefined, { query: { resourceVersion: "999999" } });
+    await cluster.clock.advance(3_000);
+    const { code, object } = await pending;
+    assert.equal(code, 504);
+    assert.match(object.message, /^Timeout: Too large resource version: 999999, current: \d+$/);
+  });
+
+  it("status and main resource keep each other's part", async () => {
+    const deployment = {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name: "d" },
+      spec: {
+        selector: { matchLabels: { a: "b" } },
+        template: { metadata: { labels: { a: "b" } }, spec: { containers: [{ name: "c", image: "i" }] } },
+      },
+    };
+    const path = "/apis/apps/v1/namespaces/default/deployments";
+    await cluster.call("POST", path, deployment);
+    await cluster.call("PATCH", `${path}/d/status`, { spec: { replicas: 7 }, status: { replicas: 3 } }, merge);
+    const { object } = await cluster.call("PATCH", `${path}/d`, { status: { replicas: 9 }, spec: { paused: true } }, merge);
+    assert.equal(object.spec.replicas, 1);
+    assert.equal(object.status.replicas, 3);
+    assert.equal(object.metadata.generation, 2);
+  });
+
+  it("scale reads and writes the replicas of a workload", async () => {
+    const path = "/apis/apps/v1/namespaces/default/deployments/d/scale";
+    const { object } = await cluster.call("PATCH", path, { spec: { replicas: 4 } }, merge);
+    assert.deepEqual(
+      { kind: object.kind, spec: object.spec, selector: object.status.selector },
+      { kind: "Scale", spec: { replicas: 4 }, selector: "a=b" },
+    );
+  });
+
+  it("events are one object in two API groups", async () => {
+    const event = {
+      apiVersion: "v1",
+      kind: "Event",
+      metadata: { name: "e", namespace: "default" },
+      involvedObject: { kind: "Pod", name: "p", namespace: "default" },
+      reason: "R",
+      message: "hello",
+      type: "Normal",
+    };
+    await cluster.call("POST", "/api/v1/namespaces/default/events", event);
+    const { object } = await cluster.call("GET", "/apis/events.k8s.io/v1/namespaces/default/events/e");
+    assert.equal(object.apiVersion, "events.k8s.io/v1");
+    assert.equal(object.note, "hello");
+    assert.equal(object.regarding.name, "p");
+  });
+});

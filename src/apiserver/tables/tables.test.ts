@@ -1,0 +1,80 @@
+// Cells of tables that are computed, and ages.
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { builtInColumns } from "./built-in.ts";
+import { humanDuration } from "./duration.ts";
+
+const now = Date.parse("2026-01-01T00:10:00Z");
+const at = (pod: object): readonly unknown[] =>
+  builtInColumns["/Pod"]?.cells({ metadata: { name: "p", creationTimestamp: "2026-01-01T00:00:00Z" }, ...pod } as never, now) ??
+  [];
+const spec = { containers: [{ name: "a" }, { name: "b" }] };
+
+describe("pod table", () => {
+  it("counts ready containers and restarts", () => {
+    const statuses = [
+      {
+        name: "a",
+        ready: true,
+        restartCount: 2,
+        state: { running: {} },
+        lastState: { terminated: { finishedAt: "2026-01-01T00:08:00Z" } },
+      },
+      { name: "b", ready: false, restartCount: 0, state: { waiting: { reason: "CrashLoopBackOff" } } },
+    ];
+    assert.deepEqual(at({ spec, status: { phase: "Running", containerStatuses: statuses } }).slice(0, 5), [
+      "p",
+      "1/2",
+      "CrashLoopBackOff",
+      "2 (2m ago)",
+      "10m",
+    ]);
+  });
+
+  it("says how far initialization is", () => {
+    const pod = {
+      spec: { ...spec, initContainers: [{ name: "i" }, { name: "j" }] },
+      status: {
+        phase: "Pending",
+        initContainerStatuses: [
+          { name: "i", state: { terminated: { exitCode: 0 } } },
+          { name: "j", state: { running: {} } },
+        ],
+      },
+    };
+    assert.equal(at(pod)[2], "Init:1/2");
+  });
+
+  it("says Terminating while a pod is deleted", () => {
+    assert.equal(
+      at({ metadata: { name: "p", deletionTimestamp: "2026-01-01T00:09:00Z" }, spec, status: { phase: "Running" } })[2],
+      "Terminating",
+    );
+  });
+
+  it("fills as many cells as there are columns in every table", () => {
+    for (const [kind, table] of Object.entries(builtInColumns)) {
+      const cells = table.cells({ apiVersion: "x/v1", metadata: { name: "n" } }, now);
+      assert.equal(cells.length, table.columns.length, kind);
+    }
+  });
+});
+
+describe("humanDuration()", () => {
+  for (const [seconds, text] of [
+    [0, "0s"],
+    [119, "119s"],
+    [120, "2m"],
+    [190, "3m10s"],
+    [600, "10m"],
+    [10_800, "3h"],
+    [11_100, "3h5m"],
+    [86_400, "24h"],
+    [172_800, "2d"],
+    [176_400, "2d1h"],
+    [864_000, "10d"],
+    [63_072_000, "2y"],
+  ] as const) {
+    it(`prints ${seconds} seconds as ${text}`, () => assert.equal(humanDuration(seconds * 1_000), text));
+  }
+});
