@@ -56,9 +56,11 @@ try {
   informers.start();
   await informers.synced();
   const began = performance.now();
+  const cpuBefore = process.cpuUsage();
   await using proxy = await startProxy(options, { informers, clock: systemClock, processes, log: silentLog });
   await proxy.synced();
   const coldMs = performance.now() - began;
+  const { user, system } = process.cpuUsage(cpuBefore);
   const coldNftMs = nftMs;
 
   const change = async (count: number): Promise<{ totalMs: number; nftMs: number }> => {
@@ -80,6 +82,7 @@ try {
       endpointsPerService: endpointCount,
       coldSyncMs: round(coldMs),
       coldNftMs: round(coldNftMs),
+      coldOwnCpuMs: round((user + system) / 1000),
       oneEndpointChangeMs: round(median("totalMs")),
       oneEndpointChangeNftMs: round(median("nftMs")),
       residentMb: Math.round(process.memoryUsage.rss() / 1e6),

@@ -51,13 +51,16 @@ async function throughApiServer(): Promise<void> {
   for (let i = 0; i < podCount; i += 100)
     await Promise.all(Array.from({ length: Math.min(100, podCount - i) }, (_, j) => admin.create(pods, aPod(`p${i + j}`))));
   const created = performance.now();
+  const before = process.cpuUsage();
   informers.start();
   await done.promise;
   const ended = performance.now();
+  const cpu = process.cpuUsage(before);
   report("scheduler.bind", podCount / ((ended - created) / 1000), {
     nodes: nodeCount,
     pods: podCount,
     createPerSecond: Math.round(podCount / ((created - started) / 1000)),
+    podsPerCpuSecond: Math.round(podCount / ((cpu.user + cpu.system) / 1e6)),
     attempts: scheduler.attempts,
   });
 }

@@ -2,15 +2,49 @@
 import type { Status, StatusCause, StatusDetails } from "./types/mod.ts";
 
 export type StatusReason =
-  | "Unauthorized" | "Forbidden" | "NotFound" | "AlreadyExists" | "Conflict" | "Gone" | "Invalid" | "ServerTimeout" | "StoreReadError"
-  | "Timeout" | "TooManyRequests" | "BadRequest" | "MethodNotAllowed" | "NotAcceptable" | "RequestEntityTooLarge" | "UnsupportedMediaType"
-  | "InternalError" | "Expired" | "ServiceUnavailable" | "";
+  | "Unauthorized"
+  | "Forbidden"
+  | "NotFound"
+  | "AlreadyExists"
+  | "Conflict"
+  | "Gone"
+  | "Invalid"
+  | "ServerTimeout"
+  | "StoreReadError"
+  | "Timeout"
+  | "TooManyRequests"
+  | "BadRequest"
+  | "MethodNotAllowed"
+  | "NotAcceptable"
+  | "RequestEntityTooLarge"
+  | "UnsupportedMediaType"
+  | "InternalError"
+  | "Expired"
+  | "ServiceUnavailable"
+  | "";
 
 /** HTTP code of each reason. */
 export const reasonCode = {
-  Unauthorized: 401, Forbidden: 403, NotFound: 404, AlreadyExists: 409, Conflict: 409, Gone: 410, Invalid: 422, ServerTimeout: 500,
-  StoreReadError: 500, Timeout: 504, TooManyRequests: 429, BadRequest: 400, MethodNotAllowed: 405, NotAcceptable: 406, RequestEntityTooLarge: 413,
-  UnsupportedMediaType: 415, InternalError: 500, Expired: 410, ServiceUnavailable: 503, "": 500,
+  Unauthorized: 401,
+  Forbidden: 403,
+  NotFound: 404,
+  AlreadyExists: 409,
+  Conflict: 409,
+  Gone: 410,
+  Invalid: 422,
+  ServerTimeout: 500,
+  StoreReadError: 500,
+  Timeout: 504,
+  TooManyRequests: 429,
+  BadRequest: 400,
+  MethodNotAllowed: 405,
+  NotAcceptable: 406,
+  RequestEntityTooLarge: 413,
+  UnsupportedMediaType: 415,
+  InternalError: 500,
+  Expired: 410,
+  ServiceUnavailable: 503,
+  "": 500,
 } as const satisfies Record<StatusReason, number>;
 
 /** A failed API request, the same in process and over HTTP. `status` is what travels. */
@@ -33,7 +67,16 @@ export class ApiError extends Error {
 }
 
 export function apiError(reason: StatusReason, message: string, details?: StatusDetails, code?: number): ApiError {
-  const status: Status = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, ...(reason === "" ? {} : { reason }), ...(details === undefined ? {} : { details }), code: code ?? reasonCode[reason] };
+  const status: Status = {
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Failure",
+    message,
+    ...(reason === "" ? {} : { reason }),
+    ...(details === undefined ? {} : { details }),
+    code: code ?? reasonCode[reason],
+  };
   return new ApiError(status);
 }
 
@@ -43,7 +86,8 @@ export interface ResourceName {
 }
 
 /** "pods", or "deployments.apps": how upstream writes a resource in a message. */
-export const qualified = (resource: ResourceName): string => (resource.group === "" ? resource.plural : `${resource.plural}.${resource.group}`);
+export const qualified = (resource: ResourceName): string =>
+  resource.group === "" ? resource.plural : `${resource.plural}.${resource.group}`;
 
 const detailsOf = (resource: ResourceName, name: string, more: Partial<StatusDetails> = {}): StatusDetails => ({
   ...(name === "" ? {} : { name }),
@@ -62,12 +106,21 @@ export const conflict = (resource: ResourceName, name: string, why: string): Api
   apiError("Conflict", `Operation cannot be fulfilled on ${qualified(resource)} "${name}": ${why}`, detailsOf(resource, name));
 
 export const forbidden = (resource: ResourceName, name: string, why: string): ApiError => {
-  const head = resource.plural === "" ? "forbidden" : name === "" ? `${qualified(resource)} is forbidden` : `${qualified(resource)} "${name}" is forbidden`;
+  const head =
+    resource.plural === ""
+      ? "forbidden"
+      : name === ""
+        ? `${qualified(resource)} is forbidden`
+        : `${qualified(resource)} "${name}" is forbidden`;
   return apiError("Forbidden", `${head}: ${why}`, resource.plural === "" ? {} : detailsOf(resource, name));
 };
 
 /** A validation failure: `causes` in the order found; the message joins them as upstream does. */
-export function invalid(kind: { readonly group: string; readonly kind: string }, name: string, causes: readonly FieldError[]): ApiError {
+export function invalid(
+  kind: { readonly group: string; readonly kind: string },
+  name: string,
+  causes: readonly FieldError[],
+): ApiError {
   const qualifiedKind = kind.group === "" ? kind.kind : `${kind.kind}.${kind.group}`;
   const texts = [...new Set(causes.map((cause) => fieldErrorText(cause)))];
   const list = texts.length === 1 ? texts[0] : `[${texts.join(", ")}]`;
@@ -95,8 +148,16 @@ export const tooManyRequests = (message: string, retryAfterSeconds: number): Api
 // Field errors: k8s.io/apimachinery/pkg/util/validation/field.
 
 export type FieldErrorType =
-  | "FieldValueNotFound" | "FieldValueRequired" | "FieldValueDuplicate" | "FieldValueInvalid" | "FieldValueNotSupported" | "FieldValueForbidden"
-  | "FieldValueTooLong" | "FieldValueTooMany" | "InternalError" | "FieldValueTypeInvalid";
+  | "FieldValueNotFound"
+  | "FieldValueRequired"
+  | "FieldValueDuplicate"
+  | "FieldValueInvalid"
+  | "FieldValueNotSupported"
+  | "FieldValueForbidden"
+  | "FieldValueTooLong"
+  | "FieldValueTooMany"
+  | "InternalError"
+  | "FieldValueTypeInvalid";
 
 export interface FieldError {
   readonly type: FieldErrorType;
@@ -111,16 +172,27 @@ export interface FieldError {
 export const noValue: unique symbol = Symbol("no value");
 
 const words: Readonly<Record<FieldErrorType, string>> = {
-  FieldValueNotFound: "Not found", FieldValueRequired: "Required value", FieldValueDuplicate: "Duplicate value", FieldValueInvalid: "Invalid value",
-  FieldValueNotSupported: "Unsupported value", FieldValueForbidden: "Forbidden", FieldValueTooLong: "Too long", FieldValueTooMany: "Too many",
-  InternalError: "Internal error", FieldValueTypeInvalid: "Invalid value",
+  FieldValueNotFound: "Not found",
+  FieldValueRequired: "Required value",
+  FieldValueDuplicate: "Duplicate value",
+  FieldValueInvalid: "Invalid value",
+  FieldValueNotSupported: "Unsupported value",
+  FieldValueForbidden: "Forbidden",
+  FieldValueTooLong: "Too long",
+  FieldValueTooMany: "Too many",
+  InternalError: "Internal error",
+  FieldValueTypeInvalid: "Invalid value",
 };
 
 const fieldErrorText = (error: FieldError): string => `${error.field}: ${fieldErrorBody(error)}`;
 
 function fieldErrorBody(error: FieldError): string {
   const head = words[error.type];
-  const bare = error.type === "FieldValueRequired" || error.type === "FieldValueForbidden" || error.type === "FieldValueTooLong" || error.type === "InternalError";
+  const bare =
+    error.type === "FieldValueRequired" ||
+    error.type === "FieldValueForbidden" ||
+    error.type === "FieldValueTooLong" ||
+    error.type === "InternalError";
   const shown = bare || error.value === noValue ? head : `${head}: ${showValue(error.value)}`;
   return error.detail === "" ? shown : `${shown}: ${error.detail}`;
 }
@@ -132,7 +204,17 @@ function showValue(value: unknown): string {
   return JSON.stringify(value);
 }
 
-const escapes: Readonly<Record<string, string>> = { '"': '\\"', "\\": "\\\\", "\x07": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v" };
+const escapes: Readonly<Record<string, string>> = {
+  '"': '\\"',
+  "\\": "\\\\",
+  "\x07": "\\a",
+  "\b": "\\b",
+  "\f": "\\f",
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  "\v": "\\v",
+};
 
 /** A text as Go's %q writes it. */
 export function goQuote(text: string): string {
@@ -141,32 +223,63 @@ export function goQuote(text: string): string {
     const code = character.codePointAt(0) ?? 0;
     if (escapes[character] !== undefined) quoted += escapes[character];
     else if (code < 0x20 || code === 0x7f) quoted += `\\x${code.toString(16).padStart(2, "0")}`;
-    else if ((code >= 0x80 && code < 0xa0) || code === 0xad || (code >= 0x2028 && code <= 0x202e) || code === 0xfeff) quoted += `\\u${code.toString(16).padStart(4, "0")}`;
+    else if ((code >= 0x80 && code < 0xa0) || code === 0xad || (code >= 0x2028 && code <= 0x202e) || code === 0xfeff)
+      quoted += `\\u${code.toString(16).padStart(4, "0")}`;
     else quoted += character;
   }
   return `${quoted}"`;
 }
 
 export const required = (field: string, detail = ""): FieldError => ({ type: "FieldValueRequired", field, detail });
-export const invalidValue = (field: string, value: unknown, detail: string): FieldError => ({ type: "FieldValueInvalid", field, value, detail });
-export const duplicate = (field: string, value: unknown): FieldError => ({ type: "FieldValueDuplicate", field, value, detail: "" });
-export const notFoundValue = (field: string, value: unknown): FieldError => ({ type: "FieldValueNotFound", field, value, detail: "" });
+export const invalidValue = (field: string, value: unknown, detail: string): FieldError => ({
+  type: "FieldValueInvalid",
+  field,
+  value,
+  detail,
+});
+export const duplicate = (field: string, value: unknown): FieldError => ({
+  type: "FieldValueDuplicate",
+  field,
+  value,
+  detail: "",
+});
+export const notFoundValue = (field: string, value: unknown): FieldError => ({
+  type: "FieldValueNotFound",
+  field,
+  value,
+  detail: "",
+});
 /** `supported` is printed in the order given. */
 export const notSupported = (field: string, value: unknown, supported: readonly string[]): FieldError => ({
-  type: "FieldValueNotSupported", field, value,
+  type: "FieldValueNotSupported",
+  field,
+  value,
   detail: supported.length === 0 ? "" : `supported values: ${supported.map(goQuote).join(", ")}`,
 });
 export const forbiddenField = (field: string, detail: string): FieldError => ({ type: "FieldValueForbidden", field, detail });
 export const tooMany = (field: string, actual: number, max: number): FieldError => ({
-  type: "FieldValueTooMany", field, value: actual, detail: max < 0 ? "has too many items" : `must have at most ${max} ${max === 1 ? "item" : "items"}`,
+  type: "FieldValueTooMany",
+  field,
+  value: actual,
+  detail: max < 0 ? "has too many items" : `must have at most ${max} ${max === 1 ? "item" : "items"}`,
 });
 export const internalFieldError = (field: string, detail: string): FieldError => ({ type: "InternalError", field, detail });
-export const typeInvalid = (field: string, value: unknown, detail: string): FieldError => ({ type: "FieldValueTypeInvalid", field, value, detail });
-export const tooLong = (field: string, max: number): FieldError => ({ type: "FieldValueTooLong", field, detail: max < 0 ? "value is too long" : `may not be more than ${max} ${max === 1 ? "byte" : "bytes"}` });
+export const typeInvalid = (field: string, value: unknown, detail: string): FieldError => ({
+  type: "FieldValueTypeInvalid",
+  field,
+  value,
+  detail,
+});
+export const tooLong = (field: string, max: number): FieldError => ({
+  type: "FieldValueTooLong",
+  field,
+  detail: max < 0 ? "value is too long" : `may not be more than ${max} ${max === 1 ? "byte" : "bytes"}`,
+});
 
 // Predicates: the same answer in process and over HTTP.
 
-const has = (error: unknown, ...reasons: readonly StatusReason[]): boolean => error instanceof ApiError && reasons.includes(error.reason);
+const has = (error: unknown, ...reasons: readonly StatusReason[]): boolean =>
+  error instanceof ApiError && reasons.includes(error.reason);
 export const isNotFound = (error: unknown): boolean => has(error, "NotFound");
 export const isAlreadyExists = (error: unknown): boolean => has(error, "AlreadyExists");
 export const isConflict = (error: unknown): boolean => has(error, "Conflict");

@@ -91,6 +91,8 @@ export async function dispatch(server: Dispatcher, request: ServerRequest): Prom
   }
   if (target.name === "" || (target.subresource[0] !== "proxy" && target.subresource.some((part) => part === "")))
     throw noSuchResource();
+  if (target.subresource.length > 0 && !Object.hasOwn(resource.type.subresources, target.subresource[0] as string)) throw noSuchResource();
+  if (target.subresource.length > 1 && target.subresource[0] !== "proxy") throw noSuchResource();
   checkScope(resource.type, target);
   if (resource.type.kind === "Endpoints" && resource.type.group === "")
     request.warn("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");

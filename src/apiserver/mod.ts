@@ -1,6 +1,8 @@
 // The front door of `apiserver`.
 export type * from "./contract.ts";
 export {
+  type AuditLogOptions,
+  createAuditLog,
   ensurePki,
   type KeyPair,
   type KubeconfigOptions,

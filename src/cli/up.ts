@@ -1,5 +1,6 @@
 // `tiphys up`: reads the flags, starts the cluster, says what it is, and stops it on a signal.
 import { homedir, hostname } from "node:os";
+import { join } from "node:path";
 import type { Command } from "commander";
 import { createLog, systemClock, systemFiles, systemProcesses, systemRandom } from "#base";
 import { decideShape, type RunningUp, type Shape, type UpOptions, up, upOptions } from "#cluster";
@@ -20,7 +21,7 @@ async function run(options: UpOptions): Promise<void> {
   const stop = signalled();
   const abort = new AbortController();
   void stop.then(() => abort.abort(new Error("stopped before it was ready")));
-  const deps = { clock: systemClock, random: systemRandom, files: systemFiles, processes: systemProcesses, log, packageVersion: packageVersion(), uptimeMs: () => process.uptime() * 1000, signal: abort.signal };
+  const deps = { clock: systemClock, random: systemRandom, files: systemFiles, processes: systemProcesses, log, packageVersion: packageVersion(), uptimeMs: () => process.uptime() * 1000, signal: abort.signal, program: [process.execPath, ...process.execArgv, join(import.meta.dirname, "main.ts")] };
   try {
     const running = await up(options, shape, deps);
     console.log(options.output === "json" ? JSON.stringify(summary(running, shape)) : banner(running, shape));

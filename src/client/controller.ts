@@ -1,5 +1,5 @@
 // Runs a controller: its sources fill a work queue, its workers reconcile one key at a time each.
-import { type ApiObject, isConflict, objectKey, type ResourceType, type Stored } from "#api";
+import { type ApiObject, isConflict, isNotFound, objectKey, type ResourceType, type Stored } from "#api";
 import type { Clock, Log, Running } from "#base";
 import type { Informer } from "./informer.ts";
 import { controllerOf } from "./owners.ts";
@@ -108,8 +108,8 @@ async function work(controller: Controller, queue: WorkQueue, log: Log, signal: 
     } catch (error) {
       if (!signal.aborted) {
         queue.retry(key);
-        // A conflict says that our copy was old; the event that corrects it is on its way.
-        if (isConflict(error)) log.debug("reconcile conflicted, trying again", { key });
+        // A conflict, or an object that is gone, says that our copy was old; the event that corrects it is on its way.
+        if (isConflict(error) || isNotFound(error)) log.debug("reconcile acted on an old copy, trying again", { key, error: String(error) });
         else log.warn("reconcile failed, trying again", { key, error: String(error), retries: queue.retries(key) });
       }
     } finally {

@@ -16,6 +16,7 @@ export const upOptions = defineOptions({
   clusterCidr: { kind: "string", default: "10.244.0.0/16", help: "Addresses of pods", placeholder: "CIDR" },
   clusterDomain: { kind: "string", default: "cluster.local", help: "DNS zone of the cluster", placeholder: "ZONE" },
   kubeconfig: { kind: "string", help: "Also write the administrator's kubeconfig to this file", placeholder: "FILE" },
+  nodeMonitorGracePeriod: { kind: "duration", default: 50_000, help: "How long a node may be silent before it counts as Unknown" },
   readyFile: { kind: "string", help: "Write a JSON file when the API server and the nodes are ready", placeholder: "FILE" },
   keepPods: { kind: "boolean", default: false, help: "Leave pods running when stopping" },
   output: { kind: "string", default: "text", choices: ["text", "json"], help: "Form of the banner and of the logs" },

@@ -30,6 +30,7 @@ export interface RealNodeOptions {
   readonly clientCa: string;
   /** Leave the pods running when the node is stopped. */
   readonly keepPods: boolean;
+  readonly withProxy: boolean;
 }
 
 export interface RealNodeDeps extends ComponentDeps {
@@ -93,14 +94,16 @@ export async function startRealNode(options: RealNodeOptions, deps: RealNodeDeps
     );
     if (!options.keepPods) parts.add("pods", { [Symbol.asyncDispose]: () => stopPods(runtime, known.pods(), log) });
     parts.add("kubelet", kubelet);
-    const proxyInformers = createInformerFactory({ client: deps.clientFor(proxyIdentity, "kube-proxy"), clock, random, log });
-    const proxy = await startProxy(
-      { mode: "nftables", nodeName: options.name, nodeIps: [options.address], clusterCidr: options.clusterCidr, keepRules: options.keepPods },
-      { informers: proxyInformers, clock, processes, log: log.child({ component: "proxy" }) },
-    );
-    proxyInformers.start();
-    parts.add("proxy informers", proxyInformers);
-    parts.add("proxy", proxy);
+    if (options.withProxy) {
+      const proxyInformers = createInformerFactory({ client: deps.clientFor(proxyIdentity, "kube-proxy"), clock, random, log });
+      const proxy = await startProxy(
+        { mode: "nftables", nodeName: options.name, nodeIps: [options.address], clusterCidr: options.clusterCidr, keepRules: options.keepPods },
+        { informers: proxyInformers, clock, processes, log: log.child({ component: "proxy" }) },
+      );
+      proxyInformers.start();
+      parts.add("proxy informers", proxyInformers);
+      parts.add("proxy", proxy);
+    }
     return {
       kubelet,
       containerd,

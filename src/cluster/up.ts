@@ -10,6 +10,7 @@ import { type ClientFor, type ComponentDeps, runControllers, runScheduler, runSi
 import { publishDns } from "./dns-service.ts";
 import { administrator } from "./identities.ts";
 import type { UpOptions } from "./options.ts";
+import { type LabNodesOptions, setUpLabOf, startLabNodes } from "./lab-nodes.ts";
 import { Parts } from "./parts.ts";
 import { startRealNode } from "./real-node.ts";
 
@@ -22,6 +23,8 @@ export interface UpDeps {
   readonly packageVersion: string;
   /** Milliseconds since the process started, for the ready file. */
   readonly uptimeMs: () => number;
+  /** The command that runs this program, for nodes that are processes of their own. */
+  readonly program: readonly string[];
   /** Aborted: stop starting, and undo what was started. */
   readonly signal?: AbortSignal;
 }
@@ -63,7 +66,11 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
   const { dataDir } = shape;
   const claim = claimDirectory(dataDir);
   parts.add("data directory", { [Symbol.asyncDispose]: async () => claim[Symbol.dispose]() });
-  const gateway = addressAt(parseRange(options.clusterCidr), 1);
+  const isLab = shape.realNodes > 1;
+  const clusterDns = addressAt(parseRange(options.serviceCidr), 10);
+  const labOptions: LabNodesOptions = { ...options, dataDir, clusterDns, count: shape.realNodes, nodeCidr: labNodeCidr, program: deps.program };
+  // where pods and nodes reach this process: the lab's bridge, or the pods' gateway on the one node
+  const gateway = addressAt(parseRange(isLab ? labNodeCidr : options.clusterCidr), 1);
   const firstService = addressAt(parseRange(options.serviceCidr), 1);
   const serverNames = [options.bindAddress, shape.nodeName, shape.nodeAddress, gateway, firstService, ...options.tlsSan];
   const [pki, store] = await Promise.all([ensurePki(`${dataDir}/pki`, { files, clock, random, log, serverNames }), openStore(options, dataDir, deps)]);
@@ -71,7 +78,8 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
 
   const withRealNodes = shape.realNodes > 0;
   // pods reach the API server on their gateway, so the bridge is there before the server listens on it
-  if (withRealNodes) parts.add("pod network", await setUpPodNetwork({ bridge: podBridge, podCidr: `${addressAt(parseRange(options.clusterCidr), 0)}/24`, clusterCidr: options.clusterCidr }, processes));
+  const lab = isLab ? parts.add("lab network", await setUpLabOf(labOptions, processes)) : undefined;
+  if (withRealNodes && !isLab) parts.add("pod network", await setUpPodNetwork({ bridge: podBridge, podCidr: `${addressAt(parseRange(options.clusterCidr), 0)}/24`, clusterCidr: options.clusterCidr }, processes));
   const serving = { cert: pki.apiserver.certificate, key: pki.apiserver.key };
   const server = await startApiServer(
     {
@@ -95,10 +103,12 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
   const clientFor: ClientFor = (user, userAgent) => createClient(inProcessTransport(server.handle, { user, userAgent }), {});
   const componentDeps: ComponentDeps = { clientFor, clock, random, log };
   const client = clientFor(administrator, "tiphys");
-  parts.add("controllers", await runControllers({ clusterCidrs: withRealNodes ? [options.clusterCidr] : [], rootCertificate: pki.ca.certificate }, componentDeps));
+  parts.add("controllers", await runControllers({ clusterCidrs: withRealNodes ? [options.clusterCidr] : [], rootCertificate: pki.ca.certificate, nodeMonitorGracePeriodMs: options.nodeMonitorGracePeriod }, componentDeps));
   parts.add("scheduler", await runScheduler({}, componentDeps));
   if (shape.simNodes > 0) parts.add("simulated nodes", await runSimNodes({ count: shape.simNodes, namePrefix: "sim-" }, componentDeps));
-  if (withRealNodes) await startNodes(options, shape, deps, { pki, client, componentDeps, gateway, parts });
+  if (withRealNodes) await serveDns(options, deps, { client, gateway, clusterDns, parts });
+  if (lab !== undefined) parts.add("nodes", await startLabNodes(labOptions, lab, { pki, server: `https://${gateway}:${server.port}`, client }, deps));
+  else if (withRealNodes) parts.add("node", await startOneNode(options, shape, deps, { pki, componentDeps, clusterDns }));
 
   const nodeNames = await allReady(client, shape.realNodes + shape.simNodes, deps);
   const readyMs = Math.round(deps.uptimeMs());
@@ -110,6 +120,8 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
 }
 
 const podBridge = "tiphys0";
+/** Addresses of the nodes of `--nodes N`. */
+const labNodeCidr = "10.203.0.0/24";
 
 const writeAdminKubeconfig = (path: string, server: string, pki: Pki, files: Files): Promise<void> =>
   writeKubeconfig(files, path, { server, caCertificate: pki.ca.certificate, credentials: pki.admin });
@@ -121,43 +133,37 @@ async function openStore(options: UpOptions, dataDir: string, deps: UpDeps): Pro
   return openDiskStore({ directory: `${dataDir}/store`, clock, random, log: log.child({ component: "store" }) });
 }
 
-interface NodeContext {
-  readonly pki: Pki;
-  readonly client: Client;
-  readonly componentDeps: ComponentDeps;
-  readonly gateway: string;
-  readonly parts: Parts;
-}
-
-async function startNodes(options: UpOptions, shape: Shape, deps: UpDeps, context: NodeContext): Promise<void> {
-  const { clock, random, files, processes, log } = deps;
-  const { pki, client, componentDeps, gateway, parts } = context;
-  const clusterDns = addressAt(parseRange(options.serviceCidr), 10);
-  const dnsInformers = createInformerFactory({ client, clock, random, log });
+async function serveDns(options: UpOptions, deps: UpDeps, context: { client: Client; gateway: string; clusterDns: string; parts: Parts }): Promise<void> {
+  const { clock, random, files, log } = deps;
+  const { client, gateway, clusterDns, parts } = context;
+  const informers = createInformerFactory({ client, clock, random, log });
   const resolvers = parseResolvConf((await files.read("/etc/resolv.conf").catch(() => Buffer.alloc(0))).toString()).servers;
-  const dns = await startDns({ addresses: [gateway], port: 53, zone: options.clusterDomain, forwardTo: resolvers }, { informers: dnsInformers, clock, log: log.child({ component: "dns" }) });
-  parts.add("dns informers", dnsInformers);
+  const dns = await startDns({ addresses: [gateway], port: 53, zone: options.clusterDomain, forwardTo: resolvers }, { informers, clock, log: log.child({ component: "dns" }) });
+  parts.add("dns informers", informers);
   parts.add("dns", dns);
   await publishDns(client, { clusterIp: clusterDns, address: gateway, port: 53 });
+}
+
+async function startOneNode(options: UpOptions, shape: Shape, deps: UpDeps, context: { pki: Pki; componentDeps: ComponentDeps; clusterDns: string }): Promise<AsyncDisposable> {
+  const { files, processes } = deps;
+  const { pki, componentDeps, clusterDns } = context;
   const { serving } = await pki.node(shape.nodeName, [shape.nodeAddress]);
-  parts.add(
-    "node",
-    await startRealNode(
-      {
-        name: shape.nodeName,
-        address: shape.nodeAddress,
-        directory: `${shape.dataDir}/nodes/${shape.nodeName}`,
-        clusterCidr: options.clusterCidr,
-        clusterDomain: options.clusterDomain,
-        clusterDns,
-        bridge: podBridge,
-        kubeletPort: options.kubeletPort,
-        serving,
-        clientCa: pki.ca.certificate,
-        keepPods: options.keepPods,
-      },
-      { ...componentDeps, files, processes },
-    ),
+  return startRealNode(
+    {
+      name: shape.nodeName,
+      address: shape.nodeAddress,
+      directory: `${shape.dataDir}/nodes/${shape.nodeName}`,
+      clusterCidr: options.clusterCidr,
+      clusterDomain: options.clusterDomain,
+      clusterDns,
+      bridge: podBridge,
+      kubeletPort: options.kubeletPort,
+      serving,
+      clientCa: pki.ca.certificate,
+      keepPods: options.keepPods,
+      withProxy: true,
+    },
+    { ...componentDeps, files, processes },
   );
 }
 

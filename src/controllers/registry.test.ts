@@ -6,7 +6,8 @@ test("no controller is in the registry twice", () => {
   assert.equal(new Set(controllers.map(({ name }) => name)).size, controllers.length);
 });
 
-const enabled = (...selection: string[]): string[] => controllers.filter((entry) => isEnabled(entry, selection)).map(({ name }) => name);
+const enabled = (...selection: string[]): string[] =>
+  controllers.filter((entry) => isEnabled(entry, selection)).map(({ name }) => name);
 
 test("--controllers reads as upstream's: star, name, minus name", () => {
   assert.equal(enabled("*").length, controllers.filter(({ offByDefault }) => offByDefault !== true).length);
@@ -16,5 +17,8 @@ test("--controllers reads as upstream's: star, name, minus name", () => {
 });
 
 test("an unknown controller is refused by name", () => {
-  assert.throws(() => assertKnown(["*", "-nonsense"], controllers), /Cannot select controller "-nonsense": there is no "nonsense"/);
+  assert.throws(
+    () => assertKnown(["*", "-nonsense"], controllers),
+    /Cannot select controller "-nonsense": there is no "nonsense"/,
+  );
 });

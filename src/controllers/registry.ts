@@ -1,7 +1,7 @@
 // Every controller of the process, by upstream's name and in upstream's order of importance; --controllers switches rows on and off.
 import { runController } from "#client";
-import type { ControllerContext, ControllerEntry } from "./context.ts";
 import { clusterRoleAggregationController } from "./clusterrole-aggregation/controller.ts";
+import type { ControllerContext, ControllerEntry } from "./context.ts";
 import { cronJobController } from "./cronjob/controller.ts";
 import { daemonSetController } from "./daemonset/controller.ts";
 import { deploymentController } from "./deployment/controller.ts";

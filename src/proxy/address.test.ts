@@ -1,3 +1,4 @@
+// Addresses and ranges: what is taken, and what only looks like one.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatRange, isIpv4, parseIpv4Range, rangeContains, withoutNested } from "./address.ts";

@@ -22,7 +22,9 @@ export function serveHealth({ address, port }: Endpoint, answer: (path: string) 
   return new Promise((resolve, reject) => {
     const server: Server = createServer((request, response) => {
       const { code, body, headers } = answer(request.url?.split("?")[0] ?? "/") ?? { code: 404, body: "404 page not found\n" };
-      response.writeHead(code, { "X-Content-Type-Options": "nosniff", "Content-Type": "text/plain; charset=utf-8", ...headers }).end(body);
+      response
+        .writeHead(code, { "X-Content-Type-Options": "nosniff", "Content-Type": "text/plain; charset=utf-8", ...headers })
+        .end(body);
     });
     server.once("error", (error) => reject(new Error(`Cannot listen on ${address}:${port}: ${error.message}`, { cause: error })));
     server.listen(port, address, () => {
@@ -58,14 +60,15 @@ export class ServiceHealthServers implements AsyncDisposable {
     this.#isHealthy = options.isHealthy;
   }
 
-  put(service: string, health: ServiceHealth | undefined): void {
+  /** Resolves when the socket is as asked; a port that is taken is logged. */
+  async put(service: string, health: ServiceHealth | undefined): Promise<void> {
     if (health === undefined) this.#services.delete(service);
     else this.#services.set(service, health);
     const open = this.#servers.get(service);
     if (open?.port === health?.port) return;
     this.#servers.delete(service);
     const closed = open?.server.then((server) => server?.[Symbol.asyncDispose]());
-    if (health === undefined) return;
+    if (health === undefined) return closed;
     const server = Promise.resolve(closed)
       .then(() => serveHealth({ address: "0.0.0.0", port: health.port }, () => this.#answer(service)))
       .catch((error: unknown) => {
@@ -73,6 +76,7 @@ export class ServiceHealthServers implements AsyncDisposable {
         return undefined;
       });
     this.#servers.set(service, { port: health.port, server });
+    await server;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -89,7 +93,11 @@ export class ServiceHealthServers implements AsyncDisposable {
     return {
       code: health.localEndpoints > 0 && serviceProxyHealthy ? 200 : 503,
       headers: { "Content-Type": "application/json", "X-Load-Balancing-Endpoint-Weight": String(health.localEndpoints) },
-      body: JSON.stringify({ service: { namespace, name }, localEndpoints: health.localEndpoints, serviceProxyHealthy }, undefined, "\t"),
+      body: JSON.stringify(
+        { service: { namespace, name }, localEndpoints: health.localEndpoints, serviceProxyHealthy },
+        undefined,
+        "\t",
+      ),
     };
   }
 }

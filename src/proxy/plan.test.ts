@@ -1,3 +1,4 @@
+// Every feature of a service, as the elements and chains that it becomes.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EndpointSlice, Service } from "#api";

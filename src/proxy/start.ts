@@ -1,9 +1,9 @@
 // The service proxy of a node: follows services and their endpoints, and keeps the kernel's table equal to them.
-import { type EndpointSlice, endpointSlices, nodes, type Service, services } from "#api";
+import { type EndpointSlice, endpointSlices, type Node, nodes, type Service, services } from "#api";
 import type { Clock, Log, Processes, Running } from "#base";
 import type { Informer, InformerFactory } from "#client";
 import { formatRange, isIpv4, parseIpv4Range } from "./address.ts";
-import { type Answer, type Endpoint, type HealthServer, serveHealth, ServiceHealthServers } from "./health-server.ts";
+import { type Answer, type Endpoint, type HealthServer, ServiceHealthServers, serveHealth } from "./health-server.ts";
 import type { NodeView } from "./model.ts";
 import { planService, serviceKey } from "./plan.ts";
 import { renderRemoval } from "./render.ts";
@@ -55,6 +55,8 @@ export interface RunningProxy extends Running {
 }
 
 const serviceNameLabel = "kubernetes.io/service-name";
+/** Set by the cluster autoscaler on a node that it is about to remove. */
+const leavingTaint = "ToBeDeletedByClusterAutoscaler";
 const zoneLabel = "topology.kubernetes.io/zone";
 const byService = "proxy-service";
 
@@ -80,6 +82,7 @@ export async function startProxy(options: ProxyOptions, deps: ProxyDeps): Promis
   const self = deps.informers.informer(nodes, { fieldSelector: `metadata.name=${options.nodeName}` });
   const zone = (): string | undefined => self.get(options.nodeName)?.metadata.labels?.[zoneLabel];
   known.slices.addIndex(byService, (slice) => [serviceOf(slice)]);
+  const serviceHealth = new ServiceHealthServers({ log: deps.log, isHealthy: () => trouble() === undefined });
   const synchronizer = new Synchronizer(
     {
       frame: { nodePortAddresses: nodePortRanges(options) },
@@ -92,6 +95,8 @@ export async function startProxy(options: ProxyOptions, deps: ProxyDeps): Promis
           ? undefined
           : planService(service, known.slices.byIndex(byService, key), { ...node, zone: zone() }, before);
       },
+      // Sockets of this process are not in the node's namespace.
+      planned: options.networkNamespace === undefined ? (key, rules) => void serviceHealth.put(key, rules?.health) : undefined,
     },
     deps,
   );
@@ -107,23 +112,72 @@ export async function startProxy(options: ProxyOptions, deps: ProxyDeps): Promis
     follow(known.slices, serviceOf, synchronizer),
   ];
   const listed = Promise.all([known.services.synced, known.slices.synced]);
-  void listed.then(() => synchronizer.open());
+  listed.then(
+    () => synchronizer.open(),
+    () => {},
+  ); // informers that are stopped before they have listed
   const isListed = (): boolean => known.services.hasSynced && known.slices.hasSynced;
-  return {
-    mode,
-    get lastSynced() {
-      return synchronizer.syncedAt;
-    },
-    ready: () => (isListed() ? synchronizer.trouble : "services and endpoint slices are not listed yet"),
-    synced: async () => {
-      await listed;
-      await synchronizer.settled();
-    },
-    [Symbol.asyncDispose]: () => {
-      for (const handler of handlers) handler[Symbol.dispose]();
-      return synchronizer.stop(options.keepRules !== true);
-    },
+  const trouble = (): string | undefined =>
+    isListed() ? synchronizer.trouble : "services and endpoint slices are not listed yet";
+  const stop = async (): Promise<void> => {
+    for (const handler of handlers) handler[Symbol.dispose]();
+    await synchronizer.stop(options.keepRules !== true);
+    for (const server of [...opened, serviceHealth]) await server[Symbol.asyncDispose]();
   };
+  const opened: HealthServer[] = [];
+  const serve = async (
+    endpoint: Endpoint | undefined,
+    answer: (path: string) => Answer | undefined,
+  ): Promise<number | undefined> => {
+    if (endpoint === undefined) return undefined;
+    const server = await serveHealth(endpoint, answer);
+    opened.push(server);
+    return server.port;
+  };
+  try {
+    const health = (path: string): Answer | undefined =>
+      healthAnswer(path, {
+        trouble: trouble(),
+        lastSynced: synchronizer.syncedAt,
+        now: deps.clock.now(),
+        node: self.get(options.nodeName),
+      });
+    return {
+      mode,
+      healthzPort: await serve(options.healthz, health),
+      statusPort: await serve(options.status, (path) => (path === "/proxyMode" ? { code: 200, body: mode } : undefined)),
+      get lastSynced() {
+        return synchronizer.syncedAt;
+      },
+      ready: trouble,
+      synced: async () => {
+        await listed;
+        await synchronizer.settled();
+      },
+      [Symbol.asyncDispose]: stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+interface HealthFacts {
+  readonly trouble: string | undefined;
+  readonly lastSynced: number | undefined;
+  readonly now: number;
+  readonly node: Node | undefined;
+}
+
+/** /healthz also fails for a node that is going away, so that load balancers send it no new connections (KEP-3836); /livez does not. */
+function healthAnswer(path: string, { trouble, lastSynced, now, node }: HealthFacts): Answer | undefined {
+  if (path !== "/healthz" && path !== "/livez") return undefined;
+  const leaving =
+    node?.metadata.deletionTimestamp !== undefined || node?.spec?.taints?.some(({ key }) => key === leavingTaint) === true;
+  const healthy = trouble === undefined && (path === "/livez" || !leaving);
+  const time = (at: number | undefined): string => (at === undefined ? "" : new Date(at).toISOString());
+  const body = { lastUpdated: time(lastSynced), currentTime: time(now), ...(path === "/healthz" && { nodeEligible: !leaving }) };
+  return { code: healthy ? 200 : 503, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
 }
 
 const serviceOf = (slice: EndpointSlice): string =>
@@ -156,7 +210,11 @@ function nodeView(options: ProxyOptions): NodeView {
 
 function nodePortRanges({ nodePortAddresses, nodeIps }: ProxyOptions): readonly string[] | undefined {
   if (nodePortAddresses === undefined || nodePortAddresses.length === 0) return undefined;
-  if (nodePortAddresses.includes("primary")) return nodeIps.filter(isIpv4);
+  if (nodePortAddresses.includes("primary")) {
+    if (!nodeIps.some(isIpv4))
+      throw new Error("Cannot start the proxy: node port addresses are to be the node's own, but it has no IPv4 address");
+    return nodeIps.filter(isIpv4);
+  }
   return nodePortAddresses.map((text) => {
     const range = parseIpv4Range(text);
     if (range === undefined)

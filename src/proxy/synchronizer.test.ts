@@ -1,3 +1,4 @@
+// The proxy from informers to transactions, on a virtual clock and a simulated table.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { endpointSlices, services } from "#api";
@@ -16,7 +17,7 @@ class Machine {
   readonly commands: string[] = [];
   answer: (command: string, input: string) => CommandResult | undefined = () => undefined;
   running = 0;
-  readonly processes: Processes = {
+  readonly processes: { -readonly [Key in keyof Processes]: Processes[Key] } = {
     run: async (command, args, options) => {
       assert.equal(this.running++, 0, "one command at a time");
       await new Promise((resolve) => setImmediate(resolve));
@@ -212,4 +213,33 @@ test("disposal finishes the transaction under way and removes the table; keepRul
     assert.deepEqual(vips(machine), keepRules ? ["10.96.0.1 . tcp . 80"] : []);
     assert.equal(machine.table.chains.size > 0, keepRules);
   }
+});
+
+test("disposal in the middle of a transaction lets it end, and cleans up after it", async () => {
+  const { clock, machine, proxy, informers, put } = await start();
+  informers.start();
+  await clock.advance(0);
+  const order: string[] = [];
+  let end = (): void => {};
+  const { run } = machine.processes;
+  machine.processes.run = async (command, args, options) => {
+    order.push(`begin ${options?.input?.split(" ", 2).join(" ")}`);
+    if (options?.input?.startsWith("add chain")) {
+      await new Promise<void>((resolve) => {
+        end = resolve;
+      });
+    }
+    const result = await run(command, args, options);
+    order.push("end");
+    return result;
+  };
+  put("a", "10.96.0.1", 1);
+  await clock.advance(0);
+  const disposed = proxy[Symbol.asyncDispose]();
+  await clock.advance(0);
+  assert.deepEqual(order, ["begin add chain"]);
+  end();
+  await disposed;
+  assert.deepEqual(order, ["begin add chain", "end", "begin add table", "end"]);
+  assert.equal(machine.table.chains.size, 0);
 });

@@ -72,6 +72,7 @@ export class Synchronizer {
 
   /** From now on the kernel follows; before, changes only pile up (until everything has been listed). */
   open(): void {
+    if (this.#stopped) return;
     this.#open = true;
     this.#schedule();
     this.#armCheck();

@@ -41,23 +41,24 @@ export class PodStatusWriter {
       lastProbeTime: null,
       lastTransitionTime: before?.status === "False" ? (before.lastTransitionTime ?? null) : rfc3339(this.#clock.now()),
     };
-    this.#patch(pod, {
-      ...(sameCondition ? {} : { conditions: [condition] }),
-      ...(nominationChanges ? { nominatedNodeName } : {}),
-    });
+    // A binding that failed may have failed because another scheduler was faster: what is written must not be older than that.
+    const onlyIfUnchanged = reason === "SchedulerError";
+    const status = { ...(sameCondition ? {} : { conditions: [condition] }), ...(nominationChanges ? { nominatedNodeName } : {}) };
+    this.#patch(pod, status, onlyIfUnchanged);
   }
 
   clearNomination(pod: Stored<Pod>): void {
-    this.#patch(pod, { nominatedNodeName: null });
+    this.#patch(pod, { nominatedNodeName: null }, false);
   }
 
   async flushed(): Promise<void> {
     await Promise.all(this.#pending.values());
   }
 
-  #patch(pod: Stored<Pod>, status: JsonObject): void {
-    const { uid, name, namespace } = pod.metadata;
-    const patch = { type: "strategic", body: { metadata: { uid }, status } } as const;
+  #patch(pod: Stored<Pod>, status: JsonObject, onlyIfUnchanged: boolean): void {
+    const { uid, name, namespace, resourceVersion } = pod.metadata;
+    const metadata = onlyIfUnchanged ? { uid, resourceVersion } : { uid };
+    const patch = { type: "strategic", body: { metadata, status } } as const;
     const write = async (): Promise<void> => {
       await this.#pending.get(uid);
       try {

@@ -306,3 +306,18 @@ test("a DaemonSet's pod goes to its own node, and the message counts the others"
     /0\/3 nodes are available: 1 Insufficient cpu, 2 node\(s\) didn't satisfy plugin\(s\) \[NodeAffinity\]\. /,
   );
 });
+
+test("a pod that finishes gives its room back", async () => {
+  await using h = await startHarness();
+  h.node("n1", { cpu: "1" });
+  await h.settle();
+  h.pod({ name: "job", cpu: "1" });
+  await h.settle();
+  h.pod({ name: "next", cpu: "1" });
+  await h.settle();
+  const job = h.get("job");
+  assert.ok(job !== undefined);
+  h.api.put(pods, { ...job, status: { ...job.status, phase: "Succeeded" } });
+  await h.settle();
+  assert.deepEqual(h.bound, ["default/job -> n1", "default/next -> n1"]);
+});

@@ -13,13 +13,14 @@ import { watchCluster, watchOther } from "./events.ts";
 import { Decisions, type Explanation } from "./explain.ts";
 import { defaultSchedulerName, type SchedulerConfiguration } from "./framework/config.ts";
 import { CycleState } from "./framework/cycle-state.ts";
-import type { ClusterEvent, Diagnosis, PluginEntry, PluginHandle } from "./framework/plugin.ts";
+import type { Diagnosis, PluginEntry, PluginHandle } from "./framework/plugin.ts";
 import { buildProfile, type Profile } from "./framework/profile.ts";
 import { verdictText } from "./framework/verdict.ts";
 import { builtInPlugins } from "./plugins/registry.ts";
 import { PodStatusWriter, podReference } from "./pod-status.ts";
 import { NominatedPods } from "./queue/nominated.ts";
 import { type QueuedPod, type QueuePlace, SchedulingQueue } from "./queue/queue.ts";
+import { noNodes, requeueIndex } from "./queue/requeue.ts";
 
 export interface SchedulerOptions {
   readonly configuration?: SchedulerConfiguration;
@@ -52,8 +53,6 @@ export interface RunningScheduler extends Running {
 /** So many pods, or so many milliseconds, before others in this process get their turn. */
 const sliceSize = 32;
 const sliceMs = 5;
-/** Of a pod that no plugin refused because there was no node: any new node may help. */
-const noNodes = "*";
 
 /**
  * Begins when the informers (which the caller starts) have synced. Throws a sentence when the configuration is wrong.
@@ -77,6 +76,7 @@ class Scheduler implements RunningScheduler {
   readonly #decisions: Decisions;
   readonly #rotation = { next: 0 };
   readonly #watched = new Map<string, Informer<ApiObject>>();
+  readonly #informers: readonly Pick<Informer<ApiObject>, "synced" | "hasSynced" | "type">[];
   readonly #bindings = new Set<Promise<void>>();
   readonly #stack = new DisposableStack();
   readonly #stop = new AbortController();
@@ -119,7 +119,7 @@ class Scheduler implements RunningScheduler {
       clock,
       less: (a, b) => first.queueSort.less(a, b),
       gate: (pod) => this.#profileOf(pod.pod)?.preEnqueue.find((plugin) => plugin.preEnqueue(pod).code !== "Success")?.name,
-      helps: (queued, event) => this.#helps(queued, event),
+      helper: requeueIndex(this.#profiles.values(), (pod) => this.#profileOf(pod.pod)),
       onReady: () => this.#wake(),
       initialBackoffMs: (configuration.podInitialBackoffSeconds ?? 1) * 1000,
       maxBackoffMs: (configuration.podMaxBackoffSeconds ?? 10) * 1000,
@@ -136,8 +136,8 @@ class Scheduler implements RunningScheduler {
         gone: (uid) => this.#waiting.get(uid)?.reject("", "the pod has gone"),
       }),
     );
-    const informers = [deps.informers.informer(nodes), deps.informers.informer(pods), ...this.#watched.values()];
-    void Promise.all(informers.map((informer) => informer.synced)).then(
+    this.#informers = [deps.informers.informer(nodes), deps.informers.informer(pods), ...this.#watched.values()];
+    void Promise.all(this.#informers.map((informer) => informer.synced)).then(
       () => {
         this.#synced = true;
         this.#wake();
@@ -147,7 +147,9 @@ class Scheduler implements RunningScheduler {
   }
 
   ready(): string | undefined {
-    return this.#synced ? undefined : "the scheduler waits for its first list of nodes and pods";
+    if (this.#synced) return undefined;
+    const missing = this.#informers.filter((informer) => !informer.hasSynced).map((informer) => informer.type.plural);
+    return `the scheduler waits for its first list of ${missing.join(", ")}`;
   }
 
   explain(podKey: string): Explanation | undefined {
@@ -364,18 +366,6 @@ class Scheduler implements RunningScheduler {
 
   #record(profileName: string, pod: PodInfo, type: "Normal" | "Warning", reason: string, action: string, message: string): void {
     this.#recorders.get(profileName)?.event(podReference(pod.pod), { type, reason, action, message });
-  }
-
-  #helps(queued: QueuedPod, event: ClusterEvent): boolean {
-    const profile = this.#profileOf(queued.pod.pod);
-    for (const name of queued.rejectedBy) {
-      if (name === noNodes && event.resource === "nodes" && event.action === "Add") return true;
-      for (const requeue of profile?.plugins.get(name)?.requeueOn ?? []) {
-        if (requeue.resource !== event.resource || requeue.action !== event.action) continue;
-        if (requeue.when === undefined || requeue.when(queued.pod, event)) return true;
-      }
-    }
-    return false;
   }
 
   #nominate(pod: PodInfo, nodeName: string): void {

@@ -11,6 +11,7 @@ import {
   createInformerFactory,
   type InformerFactory,
   inProcessTransport,
+  type Transport,
 } from "#client";
 import { startScheduler } from "#scheduler";
 import { openMemoryStore } from "#store";
@@ -23,14 +24,14 @@ interface World extends AsyncDisposable {
 }
 
 /** The scheduler speaks as the user that upstream's certificates name, so that its RBAC role is tested too. */
-async function startWorld(): Promise<World> {
+async function startWorld(wrap: (transport: Transport) => Transport = freezeShared): Promise<World> {
   const clock = systemClock;
   const random = seededRandom(1);
   const store = openMemoryStore({ clock });
   const server = await startApiServer({ listen: false }, { store, clock, random, files: systemFiles, log: silentLog });
   const as = (name: string, ...groups: readonly string[]): Client =>
     createClient(
-      inProcessTransport(server.handle, { user: { name, groups: [...groups, "system:authenticated"] }, userAgent: "test" }),
+      wrap(inProcessTransport(server.handle, { user: { name, groups: [...groups, "system:authenticated"] }, userAgent: "test" })),
     );
   const runScheduler = async () => {
     const client = as("system:kube-scheduler");
@@ -120,6 +121,15 @@ test("pods are bound through pods/binding and their PodScheduled condition turns
   assert.equal(pod.status?.conditions?.find(({ type }) => type === "PodScheduled")?.status, "True");
 });
 
+test("nothing depends on objects being shared: the same through JSON", { timeout: 30_000 }, async () => {
+  await using world = await startWorld(forceWire);
+  const { client } = world;
+  await ensureDefault(client);
+  await addNodes(client, 2);
+  await Promise.all(Array.from({ length: 5 }, (_, i) => client.create(pods, aPod(`p${i}`))));
+  await until(world.informers, (list) => list.length === 5 && list.every((pod) => pod.spec?.nodeName !== undefined));
+});
+
 test("a pod that fits nowhere has its reason in the API, and is bound once there is room", { timeout: 30_000 }, async () => {
   await using world = await startWorld();
   const { client } = world;
@@ -182,7 +192,7 @@ test("a host port is taken once, and NodePorts says so", { timeout: 30_000 }, as
 test("two schedulers of the same name race for the same pods, and each pod is bound once", { timeout: 30_000 }, async () => {
   await using world = await startWorld();
   const { client } = world;
-  await using _rival = await world.startScheduler();
+  const rival = await world.startScheduler();
   await ensureDefault(client);
   await addNodes(client, 3);
   const nodesOf = new Map<string, Set<string>>();
@@ -194,7 +204,13 @@ test("two schedulers of the same name race for the same pods, and each pod is bo
   });
   await Promise.all(Array.from({ length: 60 }, (_, i) => client.create(pods, aPod(`p${i}`))));
   await until(world.informers, (list) => list.length === 60 && list.every((pod) => pod.spec?.nodeName !== undefined));
+  await rival[Symbol.asyncDispose](); // whatever it still wanted to say is said
   assert.ok([...nodesOf.values()].every((names) => names.size === 1));
+  const { items } = await client.list(pods);
+  assert.ok(
+    items.every((pod) => pod.status?.conditions?.find(({ type }) => type === "PodScheduled")?.status === "True"),
+    "the loser does not deny what the winner did",
+  );
 });
 
 const withSpec = (pod: Pod, spec: Partial<NonNullable<Pod["spec"]>>): Pod => ({

@@ -11,7 +11,11 @@ const simNodes = Number(process.env.TIPHYS_SIM_NODES ?? 3);
 
 const deployment = (name: string, count: number): Deployment => ({
   metadata: { name, namespace: "default" },
-  spec: { replicas: count, selector: { matchLabels: { app: name } }, template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: "a", image: "nginx" }] } } },
+  spec: {
+    replicas: count,
+    selector: { matchLabels: { app: name } },
+    template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: "a", image: "nginx" }] } },
+  },
 });
 
 /** A deployment becomes Ready, loses a pod and gets it back; returns the hash of all that was ever stored. */
@@ -28,7 +32,12 @@ async function run(seed: number, wire = false): Promise<string> {
   const [victim] = (await client.list(pods, { namespace: "default" })).items;
   assert.ok(victim);
   await client.delete(pods, { namespace: "default", name: victim.metadata.name });
-  await cluster.until(async () => (await isReady()) && (await client.list(pods, { namespace: "default" })).items.every((pod) => pod.metadata.uid !== victim.metadata.uid), 300_000);
+  await cluster.until(
+    async () =>
+      (await isReady()) &&
+      (await client.list(pods, { namespace: "default" })).items.every((pod) => pod.metadata.uid !== victim.metadata.uid),
+    300_000,
+  );
   return cluster.traceHash();
 }
 
@@ -47,18 +56,36 @@ test("what is forced over the wire has the same history", async () => assert.equ
 test("fork() gives a second cluster with the same objects and a future of its own", async () => {
   await using first = await createCluster({ simNodes: 2, seed: 3 });
   await first.client.create(deployments, deployment("web", 2));
-  const ready = (cluster: typeof first, count: number) => async () => (await cluster.client.get(deployments, { namespace: "default", name: "web" })).status?.readyReplicas === count;
+  const ready = (cluster: typeof first, count: number) => async () =>
+    (await cluster.client.get(deployments, { namespace: "default", name: "web" })).status?.readyReplicas === count;
   await first.until(ready(first, 2));
   await using second = await first.fork({ seed: 4 });
-  await second.client.patch(deployments, { namespace: "default", name: "web" }, { type: "merge", body: { spec: { replicas: 4 } } });
+  await second.client.patch(
+    deployments,
+    { namespace: "default", name: "web" },
+    { type: "merge", body: { spec: { replicas: 4 } } },
+  );
   await second.until(ready(second, 4));
   assert.equal((await first.client.list(pods, { namespace: "default" })).items.length, 2);
 });
 
 test("a fault on one component is survived", async () => {
   await using cluster = await createCluster({ simNodes: 2, seed: 5 });
-  cluster.faults.add({ component: "replicaset-controller", probability: 0.3, effect: "unknown-outcome", matches: (request) => request.method === "POST" });
+  cluster.faults.add({
+    component: "replicaset-controller",
+    probability: 0.3,
+    effect: "unknown-outcome",
+    matches: (request) => request.method === "POST",
+  });
   await cluster.client.create(deployments, deployment("web", 6));
-  await cluster.until(async () => (await cluster.client.get(deployments, { namespace: "default", name: "web" })).status?.readyReplicas === 6, 600_000);
-  assert.equal((await cluster.client.list(pods, { namespace: "default" })).items.filter((pod) => pod.metadata.deletionTimestamp === undefined).length, 6);
+  await cluster.until(
+    async () => (await cluster.client.get(deployments, { namespace: "default", name: "web" })).status?.readyReplicas === 6,
+    600_000,
+  );
+  assert.equal(
+    (await cluster.client.list(pods, { namespace: "default" })).items.filter(
+      (pod) => pod.metadata.deletionTimestamp === undefined,
+    ).length,
+    6,
+  );
 });

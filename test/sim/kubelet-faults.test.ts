@@ -1,15 +1,26 @@
 // A kubelet over a runtime that fails now and then: pods still come up, and in the end nothing is left behind.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isNotFound, type Pod, pods, serviceAccounts, type Stored } from "#api";
+import { isNotFound, type Pod, pods, type Stored, serviceAccounts } from "#api";
 import { startApiServer } from "#apiserver";
 import { type Random, randomInt, seededRandom, silentLog, systemFiles, VirtualClock } from "#base";
 import { createClient, inProcessTransport } from "#client";
 import { startKubelet } from "#kubelet";
-import { simulatedProbes, type SimulatedRuntime, simulatedRuntime } from "#sim";
+import { type SimulatedRuntime, simulatedProbes, simulatedRuntime } from "#sim";
 import { openMemoryStore } from "#store";
 
-const mayFail = new Set(["runSandbox", "stopSandbox", "removeSandbox", "sandboxStatus", "createContainer", "startContainer", "stopContainer", "removeContainer", "listContainers", "listSandboxes"]);
+const mayFail = new Set([
+  "runSandbox",
+  "stopSandbox",
+  "removeSandbox",
+  "sandboxStatus",
+  "createContainer",
+  "startContainer",
+  "stopContainer",
+  "removeContainer",
+  "listContainers",
+  "listSandboxes",
+]);
 
 /** Every tenth call fails: half of these before anything was done, half after. */
 function flaky(runtime: SimulatedRuntime, random: Random, isOn: () => boolean): SimulatedRuntime {
@@ -34,15 +45,28 @@ async function run(seed: number): Promise<string> {
   const clock = new VirtualClock();
   const random = seededRandom(seed);
   let trouble = true;
-  const server = await startApiServer({ listen: false }, { store: openMemoryStore({ clock }), clock, random, files: systemFiles, log: silentLog });
-  const client = createClient(inProcessTransport(server.handle, { user: { name: "admin", groups: ["system:masters", "system:authenticated"] }, userAgent: "test" }));
+  const server = await startApiServer(
+    { listen: false },
+    { store: openMemoryStore({ clock }), clock, random, files: systemFiles, log: silentLog },
+  );
+  const client = createClient(
+    inProcessTransport(server.handle, {
+      user: { name: "admin", groups: ["system:masters", "system:authenticated"] },
+      userAgent: "test",
+    }),
+  );
   await client.create(serviceAccounts, { metadata: { name: "default", namespace: "default" } });
   const simulated = simulatedRuntime({ podCidr: () => "10.244.1.0/24" }, { clock, random });
   const start = () =>
     startKubelet(
       { nodeName: "n1", nodeIps: ["10.0.0.1"], relistMs: 30_000 },
       {
-        client, runtime: flaky(simulated, random, () => trouble), clock, random, log: silentLog, probes: simulatedProbes(clock),
+        client,
+        runtime: flaky(simulated, random, () => trouble),
+        clock,
+        random,
+        log: silentLog,
+        probes: simulatedProbes(clock),
         capacity: { cpu: "64", memoryBytes: 2 ** 36, ephemeralBytes: 2 ** 36 },
         nodeInfo: { kernelVersion: "6", osImage: "test", architecture: "amd64", bootId: "b", machineId: "m", systemUuid: "s" },
       },
@@ -74,11 +98,30 @@ async function run(seed: number): Promise<string> {
     const policy = ["Always", "OnFailure", "Never"][randomInt(random, 3)];
     const command = commands[randomInt(random, commands.length)];
     await client.create(pods, {
-      apiVersion: "v1", kind: "Pod", metadata: { name: `p${i}`, namespace: "default" },
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: `p${i}`, namespace: "default" },
       spec: {
-        nodeName: "n1", restartPolicy: policy, automountServiceAccountToken: false, terminationGracePeriodSeconds: 3 + randomInt(random, 10),
-        initContainers: randomInt(random, 2) === 0 ? [] : [{ name: "i", image: "i:1" }, { name: "s", image: "s:1", restartPolicy: "Always" }],
-        containers: [{ name: "a", image: "a:1", command, lifecycle: randomInt(random, 2) === 0 ? {} : { preStop: { sleep: { seconds: 2 } } } }, { name: "b", image: "b:1" }],
+        nodeName: "n1",
+        restartPolicy: policy,
+        automountServiceAccountToken: false,
+        terminationGracePeriodSeconds: 3 + randomInt(random, 10),
+        initContainers:
+          randomInt(random, 2) === 0
+            ? []
+            : [
+                { name: "i", image: "i:1" },
+                { name: "s", image: "s:1", restartPolicy: "Always" },
+              ],
+        containers: [
+          {
+            name: "a",
+            image: "a:1",
+            command,
+            lifecycle: randomInt(random, 2) === 0 ? {} : { preStop: { sleep: { seconds: 2 } } },
+          },
+          { name: "b", image: "b:1" },
+        ],
       },
     });
     await clock.advance(randomInt(random, 3_000));
@@ -88,7 +131,10 @@ async function run(seed: number): Promise<string> {
       const victim = running[randomInt(random, Math.max(1, running.length))];
       if (victim !== undefined) simulated.kill(victim.id, 137, "OOMKilled");
     }
-    if (randomInt(random, 4) === 0) await client.delete(pods, { namespace: "default", name: `p${randomInt(random, i + 1)}` }).catch((error: unknown) => assert.ok(isNotFound(error)));
+    if (randomInt(random, 4) === 0)
+      await client
+        .delete(pods, { namespace: "default", name: `p${randomInt(random, i + 1)}` })
+        .catch((error: unknown) => assert.ok(isNotFound(error)));
     if (i === 6) {
       await kubelet[Symbol.asyncDispose]();
       trouble = false;
@@ -106,12 +152,18 @@ async function run(seed: number): Promise<string> {
     const isUp = pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
     const crashes = pod.status?.containerStatuses?.some(({ restartCount }) => restartCount > 0);
     const isDone = pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
-    assert.ok(isUp || crashes || isDone || pod.spec.restartPolicy !== "Always", `${pod.metadata.name} is stuck: ${JSON.stringify(pod.status)}`);
+    assert.ok(
+      isUp || crashes || isDone || pod.spec.restartPolicy !== "Always",
+      `${pod.metadata.name} is stuck: ${JSON.stringify(pod.status)}`,
+    );
   }
   const trace = JSON.stringify([...restarts.values()]) + JSON.stringify([...phases.values()]);
   await client.deleteCollection(pods, { namespace: "default" });
   await clock.advance(60_000);
-  assert.deepEqual((await watch()).map(({ metadata }) => metadata.name), []);
+  assert.deepEqual(
+    (await watch()).map(({ metadata }) => metadata.name),
+    [],
+  );
   assert.deepEqual([await simulated.listContainers(), await simulated.listSandboxes()], [[], []]);
   await kubelet[Symbol.asyncDispose]();
   await server[Symbol.asyncDispose]();

@@ -211,8 +211,7 @@ test("volumes of config maps, secrets and the downward API are on disk, follow c
 
   await it.client.update(configMaps, { metadata: { name: "conf", namespace: "default" }, data: { a: "changed" } });
   await it.clock.advance(21_000);
-  for (let i = 0; i < 100 && readFileSync(join(at("/c"), "deep/a.txt"), "utf8") !== "changed"; i++)
-    await turns();
+  for (let i = 0; i < 100 && readFileSync(join(at("/c"), "deep/a.txt"), "utf8") !== "changed"; i++) await turns();
   assert.equal(readFileSync(join(at("/c"), "deep/a.txt"), "utf8"), "changed");
   for (let i = 0; i < 100 && existsSync(join(at("/s"), "b")); i++) await turns();
   assert.ok(!existsSync(join(at("/s"), "b")), "a key that is gone is no file any more");

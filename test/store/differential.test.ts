@@ -29,8 +29,11 @@ const keys = ["a", "aa", "ab", "b", "b\xff", "c", "d/1", "d/2"];
 /** Makes the steps of one program; revisions are counted from the program's start. */
 class Writer {
   readonly #random: Random;
+  /** etcd 3.4 panics when a put with ignoreValue meets a deletion "to the end" in its transaction: a program has one or the other. */
+  readonly #ignoring: boolean;
   constructor(seed: number) {
     this.#random = seededRandom(seed);
+    this.#ignoring = seed % 2 === 0;
   }
 
   below(n: number): number {
@@ -42,8 +45,8 @@ class Writer {
   pick<T>(list: readonly T[]): T {
     return list[this.below(list.length)] as T; // not empty
   }
-  end(): { readonly end?: string } {
-    return this.chance(0.5) ? {} : { end: this.pick(["aa", "b", "c", "e", "\0"]) };
+  end(ends = ["aa", "b", "c", "e", "\0"]): { readonly end?: string } {
+    return this.chance(0.5) ? {} : { end: this.pick(ends) };
   }
 
   range(revision: (back: number) => Revision): RangeOptions {
@@ -77,11 +80,24 @@ class Writer {
       const kind = this.below(depth < 2 ? 10 : 9);
       const key = this.pick(keys);
       if (kind < 4) {
-        const ignoreValue = this.chance(0.1);
+        const ignoreValue = this.#ignoring && this.chance(0.1);
         const value = Buffer.from(ignoreValue ? "" : String(this.below(5)));
-        return { kind: "put", key, value, previous: this.chance(0.3), ignoreValue, ignoreLease: this.chance(0.1) };
+        return {
+          kind: "put",
+          key,
+          value,
+          previous: this.chance(0.3),
+          ignoreValue,
+          ignoreLease: this.#ignoring && this.chance(0.1),
+        };
       }
-      if (kind < 6) return { kind: "delete", key, ...this.end(), previous: this.chance(0.4) };
+      if (kind < 6)
+        return {
+          kind: "delete",
+          key,
+          ...this.end(this.#ignoring ? ["aa", "b", "c", "e"] : undefined),
+          previous: this.chance(0.4),
+        };
       if (kind < 9) return { kind: "range", key, ...this.range(revision) };
       return { kind: "txn", ...this.transaction(revision, depth + 1) };
     });

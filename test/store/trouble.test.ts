@@ -179,14 +179,14 @@ suite("DiskStore in trouble", () => {
     using directory = new Directory();
     const mount = join(directory.path, "mount");
     mkdirSync(mount);
-    if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=40m", "tmpfs", mount]).status !== 0)
+    if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=96m", "tmpfs", mount]).status !== 0)
       return t.skip("cannot mount a tmpfs here");
     try {
       const clock = new VirtualClock();
-      const store = await open(join(mount, "store"), { clock });
+      await using store = await open(join(mount, "store"), { clock });
       const acknowledged = new Map<string, number>();
       let refusals = 0;
-      for (let i = 0; i < 1000 && refusals < 5; i++) {
+      for (let i = 0; i < 2000 && refusals < 5; i++) {
         await put(store, `/f/${i}`, Buffer.alloc(64 * 1024, `${i} `)).then(
           ({ revision }) => acknowledged.set(`/f/${i}`, revision),
           (error) => {
@@ -209,7 +209,7 @@ suite("DiskStore in trouble", () => {
       }
       assert.ok(again.get("/after") !== undefined, "there is room again");
     } finally {
-      spawnSync("umount", [mount]);
+      spawnSync("umount", ["--lazy", mount]);
     }
   });
 

@@ -104,7 +104,18 @@ const withManagers = <T extends AnObject>(object: T, managers: Managers): T =>
     : { ...object, metadata: { ...object.metadata, managedFields: encodeManagers(managers) } };
 
 /** What decoding an empty body of the kind gives: fields that are always written are there already, so their creation owns nothing. */
-const emptyObject = (object: AnObject, schema: ObjectSchema): AnObject =>
+function emptyObject(object: AnObject, schema: ObjectSchema): AnObject {
+  const known = emptyObjects.get(schema);
+  if (known !== undefined) return known;
+  const empty = makeEmpty(object, schema);
+  emptyObjects.set(schema, empty);
+  return empty;
+}
+
+// a cache of immutable values derived from immutable schemas; what they say of apiVersion and kind is never compared
+const emptyObjects = new WeakMap<ObjectSchema, AnObject>();
+
+const makeEmpty = (object: AnObject, schema: ObjectSchema): AnObject =>
   (schema.name === ""
     ? { apiVersion: object.apiVersion, kind: object.kind, metadata: {} }
     : {
@@ -122,6 +133,13 @@ export function updateManagedFields<T extends AnObject>(context: WriteContext & 
   const given = next.metadata.managedFields;
   const stored = live?.metadata.managedFields;
   const isVersion = versionsOf(context.apiVersion, next.kind ?? "");
+  const bare = withoutManagedFields(next);
+  const base = live === undefined ? emptyObject(next, schema) : withoutManagedFields(live);
+  const comparison = ignoring(compareTyped(base, bare, schema), resetsOf(context, next));
+  // Nothing changed, the list neither: most status updates of a settled cluster.
+  const unchanged = comparison.added.size + comparison.modified.size + comparison.removed.size === 0;
+  if (live !== undefined && unchanged && (context.subresource !== "" || given === stored || deepEqual(given, stored)))
+    return given === stored ? next : restored(next, stored);
   let before: Managers;
   let decoded = false;
   if (live === undefined) before = new Map();
@@ -134,9 +152,6 @@ export function updateManagedFields<T extends AnObject>(context: WriteContext & 
   }
   // An object without managers stays without until someone applies.
   if (live !== undefined && before.size === 0) return withoutManagedFields(next);
-  const bare = withoutManagedFields(next);
-  const base = live === undefined ? emptyObject(next, schema) : withoutManagedFields(live);
-  const comparison = ignoring(compareTyped(base, bare, schema), resetsOf(context, next));
   const others = takeFromOthers(before, comparison, undefined);
   const mine = withoutMembers(union(comparison.added, comparison.modified), neverOwned);
   const managers = new Map(others);
@@ -161,6 +176,9 @@ export function updateManagedFields<T extends AnObject>(context: WriteContext & 
   }
   return withManagers(next, capped);
 }
+
+const restored = <T extends AnObject>(object: T, managedFields: readonly ManagedFieldsEntry[] | undefined): T =>
+  managedFields === undefined ? withoutManagedFields(object) : { ...object, metadata: { ...object.metadata, managedFields } };
 
 const resetsOf = (context: WriteContext, object: AnObject): FieldSet =>
   context.resetFields === undefined ? resetFields(object, context.subresource) : setOf(...context.resetFields);

@@ -14,11 +14,13 @@ export const emptySet: FieldSet = new Map();
 
 /** A set under construction. */
 export class FieldSetBuilder {
-  readonly #nodes = new Map<string, { member: boolean; children: FieldSetBuilder }>();
+  readonly #nodes = new Map<string, { member: boolean; children: FieldSetBuilder | undefined }>();
 
   /** The node of a path element, made when missing. */
   child(element: string): FieldSetBuilder {
-    return this.#node(element).children;
+    const node = this.#node(element);
+    node.children ??= new FieldSetBuilder();
+    return node.children;
   }
 
   add(element: string): void {
@@ -36,16 +38,16 @@ export class FieldSetBuilder {
   build(): FieldSet {
     const set = new Map<string, FieldNode>();
     for (const [element, { member, children }] of this.#nodes) {
-      const inner = children.build();
+      const inner = children?.build() ?? emptySet;
       if (member || inner.size > 0) set.set(element, { member, children: inner });
     }
     return set;
   }
 
-  #node(element: string): { member: boolean; children: FieldSetBuilder } {
+  #node(element: string): { member: boolean; children: FieldSetBuilder | undefined } {
     let node = this.#nodes.get(element);
     if (node === undefined) {
-      node = { member: false, children: new FieldSetBuilder() };
+      node = { member: false, children: undefined };
       this.#nodes.set(element, node);
     }
     return node;
@@ -137,11 +139,19 @@ export const keyText = (json: string): string =>
 
 type FieldsV1 = { readonly [element: string]: FieldsV1 };
 
+// caches of immutable values: what was decoded from which object of a stored managedFields list, and the way back
+const decodedFrom = new WeakMap<object, FieldSet>();
+const encodedAs = new WeakMap<FieldSet, FieldsV1>();
+
 export function encodeFields(set: FieldSet): FieldsV1 {
+  return encodedAs.get(set) ?? encode(set);
+}
+
+function encode(set: FieldSet): FieldsV1 {
   const fields: Record<string, FieldsV1> = {};
   for (const element of [...set.keys()].sort(compareElements)) {
     const node = set.get(element) as FieldNode;
-    const inner = encodeFields(node.children);
+    const inner = encode(node.children);
     fields[element] = node.member && node.children.size > 0 ? { ".": {}, ...inner } : inner;
   }
   return fields;
@@ -149,13 +159,24 @@ export function encodeFields(set: FieldSet): FieldsV1 {
 
 /** Undefined for a value that is no FieldsV1. */
 export function decodeFields(fields: unknown): FieldSet | undefined {
+  if (typeof fields !== "object" || fields === null) return undefined;
+  const known = decodedFrom.get(fields);
+  if (known !== undefined) return known;
+  const set = decode(fields);
+  if (set === undefined) return undefined;
+  decodedFrom.set(fields, set);
+  encodedAs.set(set, fields as FieldsV1);
+  return set;
+}
+
+function decode(fields: unknown): FieldSet | undefined {
   if (typeof fields !== "object" || fields === null || Array.isArray(fields)) return undefined;
   const set = new Map<string, FieldNode>();
   for (const [element, value] of Object.entries(fields)) {
     if (element === ".") continue;
     if (!/^[fkvi]:/.test(element)) return undefined;
     if (element[0] !== "f" && !isJson(element.slice(2))) return undefined;
-    const children = decodeFields(value);
+    const children = decode(value);
     if (children === undefined) return undefined;
     set.set(element, { member: children.size === 0 || Object.hasOwn(value as object, "."), children });
   }

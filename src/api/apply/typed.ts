@@ -10,31 +10,24 @@ type Json = Record<string, unknown>;
 const isMap = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
 const absent = (value: unknown): value is undefined => value === undefined;
 
-/** How a value is taken apart. */
-type Shape =
-  | { readonly kind: "leaf" }
-  | { readonly kind: "map"; readonly field: (key: string) => Schema | undefined; readonly struct: boolean }
-  | { readonly kind: "list"; readonly schema: ListSchema };
-const leaf: Shape = { kind: "leaf" };
-
-function shapeOf(schema: Schema | undefined, value: unknown): Shape {
-  if (schema === undefined) return isMap(value) ? { kind: "map", field: () => undefined, struct: false } : leaf;
+/** How a value is taken apart: not at all, by key, or by item. */
+function shapeOf(schema: Schema | undefined, value: unknown): "leaf" | "map" | "list" {
+  if (schema === undefined) return isMap(value) ? "map" : "leaf";
   switch (schema.kind) {
     case "object":
-      return schema.atomic
-        ? leaf
-        : {
-            kind: "map",
-            field: (key) => (Object.hasOwn(schema.fields, key) ? schema.fields[key]?.schema : undefined),
-            struct: true,
-          };
     case "map":
-      return schema.atomic ? leaf : { kind: "map", field: () => schema.values, struct: false };
+      return schema.atomic ? "leaf" : "map";
     case "list":
-      return schema.listType === "atomic" ? leaf : { kind: "list", schema };
+      return schema.listType === "atomic" ? "leaf" : "list";
     default:
-      return leaf;
+      return "leaf";
   }
+}
+
+/** The schema of a map's value; undefined where nothing is known of it. */
+function fieldSchema(schema: Schema | undefined, key: string): Schema | undefined {
+  if (schema?.kind === "map") return schema.values;
+  return schema?.kind === "object" && Object.hasOwn(schema.fields, key) ? schema.fields[key]?.schema : undefined;
 }
 
 const declares = (schema: Schema | undefined, key: string): boolean =>
@@ -132,12 +125,12 @@ export function fieldSetOf(value: unknown, schema: Schema | undefined): FieldSet
 /** Adds the fields below a value; returns whether the value itself is a field. */
 function collect(value: unknown, schema: Schema | undefined, into: FieldSetBuilder): boolean {
   const shape = shapeOf(schema, value);
-  if (shape.kind === "leaf") return true;
+  if (shape === "leaf") return true;
   if (value === null || value === undefined) return false;
-  if (shape.kind === "list") {
+  if (shape === "list") {
     for (const item of value as unknown[]) {
-      const element = elementOf(shape.schema, item);
-      collect(item, shape.schema.items, into.child(element));
+      const element = elementOf(schema as ListSchema, item);
+      collect(item, (schema as ListSchema).items, into.child(element));
       into.add(element);
     }
     return false;
@@ -146,7 +139,7 @@ function collect(value: unknown, schema: Schema | undefined, into: FieldSetBuild
     const inner = (value as Json)[key];
     if (inner === undefined) continue;
     const element = `f:${key}`;
-    const isLeaf = collect(inner, shape.field(key), into.child(element));
+    const isLeaf = collect(inner, fieldSchema(schema, key), into.child(element));
     if (isLeaf || inner === null || (isMap(inner) && Object.keys(inner).length === 0) || !declares(schema, key))
       into.add(element);
   }
@@ -177,20 +170,20 @@ const isEmptyCollection = (value: unknown): boolean =>
   value === null ||
   (Array.isArray(value) ? value.length === 0 : typeof value === "object" && Object.keys(value).length === 0);
 
-function compareLeaf(before: unknown, after: unknown, path: readonly string[], into: Builders): void {
+function compareLeaf(before: unknown, after: unknown, path: string[], into: Builders): void {
   if (absent(before)) into.added.addPath(path);
   else if (absent(after)) into.removed.addPath(path);
   else if (!deepEqual(before, after)) into.modified.addPath(path);
 }
 
-function compareAt(before: unknown, after: unknown, schema: Schema | undefined, path: readonly string[], into: Builders): void {
+function compareAt(before: unknown, after: unknown, schema: Schema | undefined, path: string[], into: Builders): void {
   if (before === after) return;
   const shape = shapeOf(schema, after ?? before);
-  if (shape.kind === "leaf" || (isEmptyCollection(before) && isEmptyCollection(after))) {
+  if (shape === "leaf" || (isEmptyCollection(before) && isEmptyCollection(after))) {
     compareLeaf(before, after, path, into);
     return;
   }
-  if (shape.kind === "list") compareLists((before ?? []) as unknown[], (after ?? []) as unknown[], shape.schema, path, into);
+  if (shape === "list") compareLists((before ?? []) as unknown[], (after ?? []) as unknown[], schema as ListSchema, path, into);
   else {
     const left = (before ?? {}) as Json;
     const right = (after ?? {}) as Json;
@@ -198,11 +191,15 @@ function compareAt(before: unknown, after: unknown, schema: Schema | undefined, 
       compareLeaf(before, after, path, into);
       return;
     }
+    const below = (a: unknown, b: unknown, key: string): void => {
+      path.push(`f:${key}`);
+      compareAt(a, b, fieldSchema(schema, key), path, into);
+      path.pop();
+    };
     for (const key of Object.keys(left))
-      if (left[key] !== undefined) compareAt(left[key], right[key], shape.field(key), [...path, `f:${key}`], into);
+      if (left[key] !== undefined && left[key] !== right[key]) below(left[key], right[key], key);
     for (const key of Object.keys(right))
-      if (right[key] !== undefined && left[key] === undefined)
-        compareAt(undefined, right[key], shape.field(key), [...path, `f:${key}`], into);
+      if (right[key] !== undefined && left[key] === undefined) below(undefined, right[key], key);
   }
   if (absent(before)) into.added.addPath(path);
   else if (absent(after)) into.removed.addPath(path);
@@ -224,7 +221,7 @@ function compareLists(
   before: readonly unknown[],
   after: readonly unknown[],
   schema: ListSchema,
-  path: readonly string[],
+  path: string[],
   into: Builders,
 ): void {
   const left = byElement(before, schema);
@@ -232,10 +229,11 @@ function compareLists(
   for (const element of new Set([...left.keys(), ...right.keys()])) {
     const old = left.get(element);
     const next = right.get(element);
-    const at = [...path, element];
+    path.push(element);
     // Items that stand twice have no identity of their own: they count as one value.
-    if ((old?.all.length ?? 0) > 1 || (next?.all.length ?? 0) > 1) compareLeaf(old?.all, next?.all, at, into);
-    else compareAt(old?.first, next?.first, schema.items, at, into);
+    if ((old?.all.length ?? 0) > 1 || (next?.all.length ?? 0) > 1) compareLeaf(old?.all, next?.all, path, into);
+    else compareAt(old?.first, next?.first, schema.items, path, into);
+    path.pop();
   }
 }
 
@@ -244,17 +242,17 @@ export function mergeTyped(live: unknown, applied: unknown, schema: Schema | und
   if (absent(applied)) return live;
   if (absent(live) || live === null || applied === null) return applied;
   const shape = shapeOf(schema, applied);
-  if (shape.kind === "leaf") return applied;
-  if (shape.kind === "map") {
+  if (shape === "leaf") return applied;
+  if (shape === "map") {
     if (!isMap(live) || !isMap(applied)) return applied;
     const merged: Json = { ...live };
     for (const key of Object.keys(applied)) {
-      const value = mergeTyped(Object.hasOwn(live, key) ? live[key] : undefined, applied[key], shape.field(key));
+      const value = mergeTyped(Object.hasOwn(live, key) ? live[key] : undefined, applied[key], fieldSchema(schema, key));
       Object.defineProperty(merged, key, { value, enumerable: true, configurable: true, writable: true });
     }
     return merged;
   }
-  return mergeLists(live as unknown[], applied as unknown[], shape.schema);
+  return mergeLists(live as unknown[], applied as unknown[], schema as ListSchema);
 }
 
 /** Items of the one and the other in an order that keeps to both: live's own before the shared item that follows them, applied's order for what it names. */
@@ -299,13 +297,13 @@ function mergeLists(live: readonly unknown[], applied: readonly unknown[], schem
 export function removeFields(value: unknown, remove: FieldSet, schema: Schema | undefined): unknown {
   if (remove.size === 0 || value === null || value === undefined) return value;
   const shape = shapeOf(schema, value);
-  if (shape.kind === "leaf") return value;
-  if (shape.kind === "list") {
+  if (shape === "leaf") return value;
+  if (shape === "list") {
     const kept: unknown[] = [];
     for (const item of value as unknown[]) {
-      const node = remove.get(elementOf(shape.schema, item));
+      const node = remove.get(elementOf(schema as ListSchema, item));
       if (node?.member) continue;
-      kept.push(node === undefined ? item : removeFields(item, node.children, shape.schema.items));
+      kept.push(node === undefined ? item : removeFields(item, node.children, (schema as ListSchema).items));
     }
     return kept.length === 0 ? null : kept;
   }
@@ -314,7 +312,7 @@ export function removeFields(value: unknown, remove: FieldSet, schema: Schema | 
     const node = remove.get(`f:${key}`);
     if (node?.member) continue;
     const inner = (value as Json)[key];
-    kept[key] = node === undefined ? inner : removeFields(inner, node.children, shape.field(key));
+    kept[key] = node === undefined ? inner : removeFields(inner, node.children, fieldSchema(schema, key));
   }
   return Object.keys(kept).length === 0 ? null : kept;
 }

@@ -125,4 +125,15 @@ export function defaultHorizontalPodAutoscaler(autoscaler: AnyObject): AnyObject
 }
 
 export const defaultHorizontalPodAutoscalerV1 = (autoscaler: AnyObject): AnyObject =>
-  withField(autoscaler, "spec", withDefaults(autoscaler.spec ?? {}, { minReplicas: 1 }));
+  withField(
+    autoscaler,
+    "spec",
+    withDefaults(autoscaler.spec ?? {}, {
+      minReplicas: 1,
+      ...(hasMetrics(autoscaler) ? {} : { targetCPUUtilizationPercentage: 80 }),
+    }),
+  );
+
+/** Version 1 keeps metrics other than the processor's in an annotation. */
+const hasMetrics = (autoscaler: AnyObject): boolean =>
+  autoscaler.metadata?.annotations?.["autoscaling.alpha.kubernetes.io/metrics"] !== undefined;

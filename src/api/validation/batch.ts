@@ -349,7 +349,10 @@ export function validateJobUpdate(next: AnyObject, old: AnyObject): FieldError[]
 }
 
 /** A job that is suspended and never ran may still be steered to other nodes (KEP-2926). */
-const templateMutable = (old: AnyObject): boolean => old.spec?.suspend === true && old.status?.startTime === undefined;
+const templateMutable = (old: AnyObject): boolean =>
+  old.spec?.suspend === true &&
+  (old.status?.startTime === undefined ||
+    (old.status.conditions ?? []).some((condition: AnyObject) => condition.type === "Suspended" && condition.status === "True"));
 const withoutResources = (container: AnyObject): AnyObject => without(container, "resources");
 const schedulingBlind = (template: AnyObject): unknown => ({
   ...template,

@@ -14,7 +14,7 @@ export function validateJobStatusUpdate(next: AnyObject, old: AnyObject): FieldE
   const before = old.status ?? {};
   const errors = validateObjectMetaUpdate(next.metadata, old.metadata);
   errors.push(...jobStatus(next));
-  for (const field of ["succeeded", "failed"]) {
+  for (const field of ["failed", "succeeded"]) {
     // The counters fall only when the pods they count go uncounted again.
     if ((status[field] ?? 0) < (before[field] ?? 0) && !(field === "succeeded" && next.spec?.completionMode === "Indexed"))
       errors.push(invalidValue(`status.${field}`, status[field] ?? 0, `cannot decrease the ${field} counter`));
@@ -44,8 +44,8 @@ function jobStatus(job: AnyObject): FieldError[] {
         seen.add(uid);
       }
   }
-  if ((status.ready ?? 0) > (status.active ?? 0))
-    errors.push(invalidValue("status.ready", status.ready, "cannot set more ready pods than active"));
+  if (status.ready !== undefined && status.ready > (status.active ?? 0))
+    errors.push(invalidValue("status.ready", status.ready ?? 0, "cannot set more ready pods than active"));
   if (isTrue(status, "Complete") && isTrue(status, "Failed"))
     errors.push(bare("status.conditions", "cannot set Complete=True and Failed=true conditions"));
   if (isTrue(status, "SuccessCriteriaMet") && isTrue(status, "Failed"))

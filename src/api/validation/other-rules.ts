@@ -2,6 +2,7 @@
 import * as apps from "../defaults/apps.ts";
 import * as others from "../defaults/others.ts";
 import type { KindRules } from "../rules.ts";
+import * as admission from "./admission.ts";
 import * as app from "./apps.ts";
 import * as scale from "./autoscaling.ts";
 import * as batch from "./batch.ts";
@@ -123,7 +124,11 @@ export const otherRules: Readonly<Record<string, KindRules>> = {
     validate: network.validateIngressClass,
     validateUpdate: network.validateIngressClassUpdate,
   }),
-  "networking.k8s.io/IPAddress": plainKind({ namespaced: false }),
+  "networking.k8s.io/IPAddress": plainKind({
+    validate: admission.validateIPAddress,
+    validateUpdate: admission.validateIPAddressUpdate,
+    namespaced: false,
+  }),
   "networking.k8s.io/ServiceCIDR": plainKind({
     namespaced: false,
     status: true,
@@ -197,12 +202,16 @@ export const otherRules: Readonly<Record<string, KindRules>> = {
     validateUpdate: storage.validateVolumeAttributesClassUpdate,
   }),
   "admissionregistration.k8s.io/MutatingWebhookConfiguration": plainKind({
+    validate: admission.validateMutatingWebhooks,
+    validateUpdate: admission.validateMutatingWebhooksUpdate,
     namespaced: false,
     generation: true,
     unconditionalUpdate: false,
     default: others.defaultMutatingWebhooks,
   }),
   "admissionregistration.k8s.io/ValidatingWebhookConfiguration": plainKind({
+    validate: admission.validateValidatingWebhooks,
+    validateUpdate: admission.validateValidatingWebhooksUpdate,
     namespaced: false,
     generation: true,
     unconditionalUpdate: false,
@@ -241,6 +250,8 @@ export const otherRules: Readonly<Record<string, KindRules>> = {
   "resource.k8s.io/ResourceClaimTemplate": plainKind({ namespaced: true, default: others.defaultResourceClaimTemplate }),
   "resource.k8s.io/ResourceSlice": plainKind({ namespaced: false, generation: true }),
   "apiregistration.k8s.io/APIService": plainKind({
+    validate: admission.validateApiService,
+    validateUpdate: admission.validateApiServiceUpdate,
     namespaced: false,
     status: true,
     unconditionalUpdate: false,

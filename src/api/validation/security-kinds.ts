@@ -124,12 +124,7 @@ function validatePriorityLevel(level: AnyObject): FieldError[] {
     else errors.push(...validateShares(spec.exempt, "spec.exempt"), ...validateLendable(spec.exempt, "spec.exempt"));
   }
   if (spec.type === "Limited") {
-    const isExempt = name === "exempt";
-    if (orNull(spec.exempt) !== null) {
-      errors.push(
-        forbiddenField("spec.exempt", isExempt ? "must be nil if the type is not Limited" : "must be nil if the type is Limited"),
-      );
-    }
+    if (orNull(spec.exempt) !== null) errors.push(forbiddenField("spec.exempt", "must be nil if the type is Limited"));
     if (orNull(spec.limited) === null) errors.push(required("spec.limited", "must not be empty when type is Limited"));
     else errors.push(...validateLimited(spec.limited));
   }

@@ -96,6 +96,11 @@ export class ResourceCache {
     return new Entry(kv.key, bytes, kv.modRevision, this.#sidecarOf(object ?? parseStored(bytes)), this.#options.parsed, object);
   }
 
+  /** The last state of an object with the revision of its deletion: what a DELETED event and the answer to a DELETE show. */
+  entryGone(last: Entry, revision: number): Entry {
+    return new Entry(last.key, withRevision(this.form, last.bytes, revision), revision, last.sidecar, this.#options.parsed);
+  }
+
   /** A durable change, in order. */
   apply(event: StoreEvent): void {
     const { kv } = event;

@@ -215,6 +215,11 @@ async function answer(
     outcome.finished();
     return;
   }
+  const retry =
+    outcome.answer.kind === "object" && outcome.answer.code >= 400
+      ? (outcome.answer.object as ApiError["status"]).details?.retryAfterSeconds
+      : undefined;
+  if (retry !== undefined) head["retry-after"] = String(retry);
   const encoded = encodeOr406(outcome.answer, wanted);
   await send(exchange, encoded, head);
   outcome.finished();

@@ -14,8 +14,9 @@ export function parseMediaType(text: string): MediaType | undefined {
   if (!/^[a-z0-9!#$&^_.+*-]+\/[a-z0-9!#$&^_.+*-]+$/.test(type)) return undefined;
   const parameters: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const part of rest) {
+    if (part.trim() === "") continue;
     const at = part.indexOf("=");
-    if (at < 0) continue;
+    if (at < 0 || part.slice(0, at).trim() === "") return undefined;
     parameters[part.slice(0, at).trim().toLowerCase()] = part
       .slice(at + 1)
       .trim()

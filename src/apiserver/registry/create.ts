@@ -67,6 +67,8 @@ async function tryCreate(writes: Writes, request: WriteRequest, admitted: ApiObj
   const { rules } = strategy;
   let next = newMeta(admitted, writes.random, time);
   next = rules.prepareForCreate?.(next) ?? next;
+  // A Job without labels takes those of its template, which have only now been made.
+  if (type.kind === "Job" && type.group === "batch") next = rules.default?.(next) ?? next;
   if (rules.generation) next = withGeneration(next, 1);
   next = withStatus(next, strategy.emptyStatus);
   const name = next.metadata.name ?? "";

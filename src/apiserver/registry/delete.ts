@@ -124,6 +124,7 @@ async function tryRemove(
   if (!dryRun) {
     const gone = await finishDeletion(writes, resource, current);
     if (gone === undefined) return current === existing ? undefined : gonePlain(resource, current);
+    return gonePlain(resource, gone);
   }
   return gonePlain(resource, current);
 }
@@ -227,8 +228,8 @@ async function removeNamespace(
   const namespace = old as NamespaceLike & Stored<ApiObject>;
   const finalizers = finalizersOf(resource, old, options);
   if ((namespace.spec?.finalizers ?? []).length === 0 && finalizers.length === 0) {
-    if (!request.options.dryRun && (await finishDeletion(writes, resource, existing)) === undefined) return undefined;
-    return { code: 200, entry: existing };
+    const gone = request.options.dryRun ? existing : await finishDeletion(writes, resource, existing);
+    return gone === undefined ? undefined : { code: 200, entry: gone };
   }
   if (
     namespace.metadata.deletionTimestamp !== undefined &&

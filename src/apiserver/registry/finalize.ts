@@ -21,5 +21,5 @@ export async function finishDeletion(writes: Writes, resource: ServedResource, e
   const revision = await writes.objects.remove(existing);
   if (revision === undefined) return undefined;
   if (resource.type.group === "" && resource.type.kind === "Service") await writes.security()?.releaseService(existing.parse());
-  return existing;
+  return resource.cache.entryGone(existing, revision);
 }

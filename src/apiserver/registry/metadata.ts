@@ -74,7 +74,7 @@ export function keepSystemMeta(next: ApiObject, old: ApiObject): ApiObject {
   return withMeta(next, {
     uid: metadata.uid ?? before.uid,
     creationTimestamp: before.creationTimestamp,
-    deletionTimestamp: before.deletionTimestamp ?? undefined,
+    deletionTimestamp: before.deletionTimestamp ?? metadata.deletionTimestamp,
     deletionGracePeriodSeconds: metadata.deletionGracePeriodSeconds ?? before.deletionGracePeriodSeconds,
     selfLink: undefined,
   });

@@ -95,13 +95,16 @@ export function patchedDocument(
     return () => applied;
   }
   const apply = reader(type, body, expected.schema);
-  return (current) =>
-    decodeObject(
-      { contentType: "application/json", bytes: encodeJson(apply.to(current)) },
-      expected,
-      options.fieldValidation,
-      request.warn,
-    );
+  return (current) => {
+    const patched = encodeJson(apply.to(current));
+    try {
+      return decodeObject({ contentType: "application/json", bytes: patched }, expected, options.fieldValidation, request.warn);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== 400) throw error;
+      const why = error.message.replace(/^.* cannot be handled as a \w+: /, "");
+      throw withoutKind(invalid({ group: "", kind: "" }, "", [invalidValue("patch", patched.toString("utf8"), why)]));
+    }
+  };
 }
 
 interface PatchReader {
@@ -117,7 +120,7 @@ function reader(type: Exclude<PatchType, "apply">, body: RequestBody, schema: Ob
     const { operations, unknownFields } = readJsonPatch(value as never);
     return {
       value,
-      problems: [...problems, ...unknownFields.map((field) => `json patch unknown field ${JSON.stringify(field)}`)],
+      problems: [...problems.map((problem) => `json patch ${problem}`), ...unknownFields.map((field) => `json patch unknown field ${JSON.stringify(field)}`)],
       to: (live) => applyJsonPatch(live as never, operations),
     };
   }
@@ -220,6 +223,11 @@ const keepRevision = (object: ApiObject, live: Stored<ApiObject>, applied: ApiOb
     uid: applied.metadata.uid ?? live.metadata.uid,
   });
 
+const notAnObject = (value: unknown): string =>
+  value === null || value === undefined
+    ? "invalid object type: /, Kind="
+    : `error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${Array.isArray(value) ? "array" : typeof value} into Go value of type map[string]interface {}`;
+
 function appliedObject(request: WriteRequest, body: RequestBody): ApiObject {
   const { resource } = request;
   const { type } = resource;
@@ -233,12 +241,12 @@ function appliedObject(request: WriteRequest, body: RequestBody): ApiObject {
       if (request.options.fieldValidation === "Warn") for (const problem of raw.problems) warnEach(problem, request.warn);
     }
   } catch (error) {
-    if (error instanceof DecodeError) throw badRequest(`error decoding YAML: ${error.message}`);
+    if (error instanceof DecodeError) throw badRequest(`error decoding YAML: error converting YAML to JSON: ${error.message}`);
     throw error;
   }
   const object = value as Partial<ApiObject> | null;
   if (typeof object !== "object" || object === null || Array.isArray(object))
-    throw badRequest("error decoding YAML: the patch must be an object");
+    throw badRequest(notAnObject(value));
   const expected = apiVersionOf(type);
   if ((object.apiVersion ?? "") === "") throw apiError("", `Object 'apiVersion' is missing in '${JSON.stringify(object)}'`);
   if ((object.kind ?? "") === "") throw apiError("", `Object 'Kind' is missing in '${JSON.stringify(object)}'`);

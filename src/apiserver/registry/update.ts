@@ -56,6 +56,7 @@ export async function update(writes: Writes, request: WriteRequest, object: ApiO
   checkName(placed, request.name, request.namespace);
   return await guaranteedUpdate(writes, request, (live, time) => owned(request, placed, live, time), {
     createsWhenAbsent: resource.strategy.rules.createOnUpdate && request.subresource === "",
+    uidIsPrecondition: true,
   });
 }
 
@@ -78,9 +79,13 @@ export function owned(request: WriteRequest, next: ApiObject, live: Stored<ApiOb
   );
 }
 
+const maxUint64 = 18_446_744_073_709_551_615n;
+
 export interface UpdateMode {
   /** PUT of some kinds, and server-side apply. */
   readonly createsWhenAbsent: boolean;
+  /** A uid in the object is a precondition (PUT, apply); otherwise changing it is a validation error. */
+  readonly uidIsPrecondition?: boolean;
   readonly applies?: boolean;
 }
 
@@ -101,7 +106,7 @@ export async function guaranteedUpdate(
       const made = await createInstead(writes, request, change, mode, time);
       return { entry: made, created: true };
     }
-    const entry = await tryUpdate(writes, request, existing, change, time);
+    const entry = await tryUpdate(writes, request, existing, change, time, mode);
     if (entry !== undefined) return { entry, created: false };
     existing = await writes.objects.latest(resource, namespace, name);
   }
@@ -140,6 +145,7 @@ async function tryUpdate(
   existing: Entry,
   change: Change,
   time: string,
+  mode: UpdateMode,
 ): Promise<Entry | undefined> {
   const { resource, name, options, subresource } = request;
   const { type, strategy } = resource;
@@ -150,7 +156,7 @@ async function tryUpdate(
   const context = admissionContext(request, "UPDATE", name, old);
   const admitted = dedupeOwners(await admit(writes, changed, context), request.warn, true);
   const { uid, resourceVersion = "" } = admitted.metadata;
-  if (uid !== undefined && uid !== "" && uid !== old.metadata.uid) {
+  if (mode.uidIsPrecondition === true && uid !== undefined && uid !== "" && uid !== old.metadata.uid) {
     throw conflict(type, name, uidPrecondition(existing.key, uid, old.metadata.uid));
   }
   if (resourceVersion === "" || resourceVersion === "0") {
@@ -160,6 +166,8 @@ async function tryUpdate(
       ]);
   } else if (!/^[0-9]+$/.test(resourceVersion)) {
     throw apiError("", `strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`);
+  } else if (BigInt(resourceVersion) > maxUint64) {
+    throw apiError("", `strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: value out of range`);
   } else if (resourceVersion !== old.metadata.resourceVersion) throw conflict(type, name, modified);
 
   const next = prepared(request, withMeta(admitted, { resourceVersion: old.metadata.resourceVersion }), old);
@@ -198,7 +206,20 @@ function prepared(request: WriteRequest, admitted: ApiObject, old: Stored<ApiObj
   return next;
 }
 
-const specOf = (object: ApiObject): unknown => (object as { readonly spec?: unknown }).spec;
+/** The spec; of kinds that have none, everything but metadata and status. */
+function specOf(object: ApiObject): unknown {
+  const {
+    metadata: _metadata,
+    kind: _kind,
+    apiVersion: _apiVersion,
+    status: _status,
+    ...rest
+  } = object as ApiObject & { readonly status?: unknown };
+  const { spec } = rest as { readonly spec?: unknown };
+  // A Deployment's annotations count too: its controller copies them to replica sets.
+  if (kind === "Deployment") return { spec, annotations: metadata.annotations ?? {} };
+  return spec ?? rest;
+}
 
 async function store(
   writes: Writes,
@@ -211,7 +232,9 @@ async function store(
   if (isReadyToGo(resource, next)) {
     if (options.dryRun) return unstoredEntry(toStored(resource, next));
     const gone = await finishDeletion(writes, resource, existing);
-    return gone === undefined ? undefined : unstoredEntry(toStored(resource, next));
+    return gone === undefined
+      ? undefined
+      : unstoredEntry(toStored(resource, withMeta(next, { resourceVersion: String(gone.revision) })));
   }
   if (sameState(next, old)) return existing;
   const stored = toStored(resource, next);

@@ -122,10 +122,20 @@ function optionsBody(body: RequestBody): RawBody {
 
 export async function deleteVerb(writes: Writes, request: VerbRequest): Promise<Answer> {
   const options = deleteOptions(request);
+  warnOfOrphans(request, options);
   const deletion = await remove(writes, deleteRequest(request, options), options);
   if (deletion.entry !== undefined)
     return { kind: "entry", code: deletion.code, resource: request.resource, entry: deletion.entry };
   return { kind: "object", code: deletion.code, object: deletion.status };
+}
+
+/** Jobs are the one kind in use whose children stay unless told otherwise. */
+function warnOfOrphans(request: VerbRequest, options: DeleteOptions): void {
+  if (request.resource.type.group !== "batch" || request.resource.type.kind !== "Job") return;
+  if (options.propagationPolicy !== undefined || options.orphanDependents !== undefined) return;
+  request.warn(
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning",
+  );
 }
 
 export const deleteRequest = (request: VerbRequest, options: DeleteOptions): WriteRequest =>
@@ -136,6 +146,7 @@ export async function deleteCollectionVerb(reads: Reads, writes: Writes, request
   const list = listOptions(request.query, false);
   const options = deleteOptions(request);
   const { resource } = request;
+  warnOfOrphans(request, options);
   const filter = filterOf(resource, request.namespace, "", list.labelSelector, list.fieldSelector);
   const found = await select(reads, resource, filter, list);
   for (const entry of found.entries) {

@@ -10,6 +10,7 @@ import {
   notFound,
   objectSchema,
   podDisruptionBudgets,
+  pods,
   type Stored,
   selectorMatches,
 } from "#api";
@@ -70,6 +71,7 @@ export async function evict(deps: EvictionDeps, request: VerbRequest): Promise<A
   if (pod === undefined) throw notFound(request.resource.type, name);
   const dryRun = options.dryRun || (deletion.dryRun ?? []).length > 0;
   if (!withoutBudget(pod)) await askBudget(deps, pod, dryRun);
+  if (!dryRun) await noteDisruption(deps, pod);
   const request2 = deleteRequest(request, dryRun ? { ...deletion, dryRun: ["All"] } : deletion);
   await remove(
     deps.writes,
@@ -77,6 +79,22 @@ export async function evict(deps: EvictionDeps, request: VerbRequest): Promise<A
     { ...deletion, preconditions: { uid: pod.metadata.uid, ...deletion.preconditions } },
   );
   return { kind: "object", code: 201, object: success };
+}
+
+/** The pod says why it goes (KEP-3329). */
+async function noteDisruption(deps: EvictionDeps, pod: Pod & Stored<ApiObject>): Promise<void> {
+  const condition = {
+    type: "DisruptionTarget",
+    status: "True",
+    lastProbeTime: null,
+    lastTransitionTime: timeText(deps.writes.clock.now()),
+    reason: "EvictionByEvictionAPI",
+    message: "Eviction API: evicting",
+  };
+  await deps.writer.update(pods, { namespace: pod.metadata.namespace ?? "", name: pod.metadata.name }, (current) => {
+    const others = (current.status?.conditions ?? []).filter((other) => other.type !== condition.type);
+    return { ...current, status: { ...current.status, conditions: [...others, condition] } } as typeof current;
+  });
 }
 
 /** Pods that run nothing, or are going anyway, cost no budget. */

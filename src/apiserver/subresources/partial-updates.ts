@@ -1,5 +1,5 @@
 // Subresources that change one part of an object: namespaces/finalize, certificatesigningrequests/approval, pods/ephemeralcontainers, pods/resize.
-import { type ApiObject, deepEqual, type FieldError, forbiddenField, type KindRules } from "#api";
+import { type ApiObject, deepEqual, duplicate, type FieldError, forbiddenField, type KindRules, required } from "#api";
 import type { SubresourceRules } from "../registry/request.ts";
 import { timeText } from "../registry/request.ts";
 
@@ -57,7 +57,7 @@ interface Container {
 const ephemeral = (object: ApiObject): readonly Container[] =>
   ((object as Loose).spec?.["ephemeralContainers"] ?? []) as readonly Container[];
 
-export const ephemeralContainersRules = (rules: KindRules): SubresourceRules => ({
+export const ephemeralContainersRules: SubresourceRules = {
   prepare: (next, old) => {
     const containers = ephemeral(next);
     const { spec } = old as Loose;
@@ -68,8 +68,19 @@ export const ephemeralContainersRules = (rules: KindRules): SubresourceRules => 
     } as ApiObject;
   },
   validate: (next, old) => {
-    const errors: FieldError[] = [...(rules.validate?.(next) ?? [])];
     const now = ephemeral(next);
+    const taken = new Set(
+      ["containers", "initContainers"].flatMap((part) =>
+        (((old as Loose).spec?.[part] ?? []) as readonly Container[]).map((container) => container.name),
+      ),
+    );
+    const errors: FieldError[] = [];
+    for (const [index, { name = "" }] of now.entries()) {
+      const at = `spec.ephemeralContainers[${index}].name`;
+      if (name === "") errors.push(required(at));
+      else if (taken.has(name)) errors.push(duplicate(at, name));
+      taken.add(name);
+    }
     for (const container of ephemeral(old)) {
       const same = now.find((other) => other.name === container.name);
       if (same === undefined)
@@ -89,7 +100,7 @@ export const ephemeralContainersRules = (rules: KindRules): SubresourceRules => 
     }
     return errors;
   },
-});
+};
 
 /** Only resources and resize policies of containers are taken. */
 export const resizeRules = (rules: KindRules): SubresourceRules => ({

@@ -83,11 +83,7 @@ async function answerSubresource(
     case "approval":
       return await part(deps, { ...request, special: approvalRules(() => writes.clock.now()) }, method, ["GET", "PUT", "PATCH"]);
     case "ephemeralcontainers":
-      return await part(deps, { ...request, special: ephemeralContainersRules(resource.strategy.rules) }, method, [
-        "GET",
-        "PUT",
-        "PATCH",
-      ]);
+      return await part(deps, { ...request, special: ephemeralContainersRules }, method, ["GET", "PUT", "PATCH"]);
     case "resize":
       return await part(deps, { ...request, special: resizeRules(resource.strategy.rules) }, method, ["GET", "PUT", "PATCH"]);
     case "log":

@@ -2,6 +2,7 @@
 import type { ServedResource } from "../registry/resource.ts";
 import { builtInColumns } from "./built-in.ts";
 import { column, nameColumn } from "./column.ts";
+import { columnDescriptions } from "./descriptions.ts";
 import type { TableKind } from "./table.ts";
 
 /** Kinds without columns of their own: name and creation time. */
@@ -11,4 +12,15 @@ const plain: TableKind = {
 };
 
 export const columnsOf = (resource: ServedResource): TableKind =>
-  resource.table ?? builtInColumns[`${resource.type.group}/${resource.type.kind}`] ?? plain;
+  resource.table ?? described[`${resource.type.group}/${resource.type.kind}`] ?? plain;
+
+/** The columns of a kind with upstream's words on each. */
+const described: Readonly<Record<string, TableKind>> = Object.fromEntries(
+  Object.entries(builtInColumns).map(([kind, table]) => [
+    kind,
+    {
+      ...table,
+      columns: table.columns.map((one) => ({ ...one, description: columnDescriptions[kind]?.[one.name] ?? one.description })),
+    },
+  ]),
+);

@@ -108,6 +108,14 @@ function podCells(object: ApiObject, nowMs: number): unknown[] {
   ];
 }
 
+const completed = (reason: string, message: string): readonly object[] => [
+  { type: "Completed", status: "True", reason, message },
+];
+const finished: Readonly<Record<string, readonly object[]>> = {
+  Succeeded: completed("Succeeded", "The pod has completed successfully."),
+  Failed: completed("Failed", "The pod failed."),
+};
+
 export const podTable: TableKind = {
   columns: [
     nameColumn,
@@ -121,4 +129,5 @@ export const podTable: TableKind = {
     wide("Readiness Gates"),
   ],
   cells: podCells,
+  rowConditions: (object) => finished[(object as Any).status?.phase as string],
 };

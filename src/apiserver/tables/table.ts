@@ -18,6 +18,8 @@ export interface Column {
 export interface TableKind {
   readonly columns: readonly Column[];
   readonly cells: (object: ApiObject, nowMs: number) => readonly unknown[];
+  /** Conditions of a row (a finished pod); kubectl shows such rows differently. */
+  readonly rowConditions?: (object: ApiObject) => readonly object[] | undefined;
 }
 
 export type TableWanted = Pick<Wanted, "metaVersion" | "include" | "nowMs">;
@@ -41,15 +43,18 @@ export function tableOf(
 
 function rowOf(resource: ServedResource, kind: TableKind, entry: Entry, wanted: TableWanted): object {
   const object = toServed(resource, entry.object ?? parseStored(entry.bytes));
+  const conditions = kind.rowConditions?.(object);
+  const shown = conditions === undefined ? {} : { conditions };
   const cells = kind.cells(object, wanted.nowMs);
   switch (wanted.include) {
     case "None":
-      return { cells };
+      return { cells, ...shown };
     case "Object":
-      return { cells, object };
+      return { cells, ...shown, object };
     default:
       return {
         cells,
+        ...shown,
         object: { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${wanted.metaVersion}`, metadata: object.metadata },
       };
   }

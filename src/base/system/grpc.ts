@@ -1,4 +1,6 @@
 // gRPC calls with the table codec: a thin layer over @grpc/grpc-js, loaded on first use.
+import { isIP } from "node:net";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import type * as Grpc from "@grpc/grpc-js";
 import type { Messages } from "../protobuf.ts";
 
@@ -53,10 +55,21 @@ export interface GrpcChannel {
 export async function openGrpcChannel(options: GrpcChannelOptions): Promise<GrpcChannel> {
   const grpc = await import("@grpc/grpc-js");
   const { messages, tls } = options;
+  // grpc-js offers the host as the TLS server name, which Node refuses for an IP address: offer another name, check the real one.
+  const host = options.address.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+  const isAddress = tls !== undefined && isIP(host) !== 0;
+  const verify = isAddress
+    ? { checkServerIdentity: (_name: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate) }
+    : {};
   const credentials =
     tls === undefined
       ? grpc.credentials.createInsecure()
-      : grpc.credentials.createSsl(Buffer.from(tls.ca), tls.key === undefined ? null : Buffer.from(tls.key), tls.certificate === undefined ? null : Buffer.from(tls.certificate));
+      : grpc.credentials.createSsl(
+          Buffer.from(tls.ca),
+          tls.key === undefined ? null : Buffer.from(tls.key),
+          tls.certificate === undefined ? null : Buffer.from(tls.certificate),
+          verify,
+        );
   const limit = options.maxMessageBytes ?? 16 * 1024 * 1024;
   const client = new grpc.Client(options.address, credentials, {
     "grpc.max_receive_message_length": limit,
@@ -64,6 +77,7 @@ export async function openGrpcChannel(options: GrpcChannelOptions): Promise<Grpc
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 3000,
     "grpc.use_local_subchannel_pool": 1,
+    ...(isAddress ? { "grpc.ssl_target_name_override": "localhost", "grpc.default_authority": options.address } : {}),
   });
   const encode = (method: GrpcMethod) => (request: object) => messages.encode(method.request, request);
   const decode = (method: GrpcMethod) => (bytes: Buffer) => messages.decode(method.response, bytes);
@@ -73,18 +87,28 @@ export async function openGrpcChannel(options: GrpcChannelOptions): Promise<Grpc
     return { metadata, options: call?.timeoutMs === undefined ? {} : { deadline: Date.now() + call.timeoutMs } };
   };
   const failure = (method: GrpcMethod, error: Grpc.ServiceError): GrpcError =>
-    new GrpcError(grpc.status[error.code] ?? "UNKNOWN", error.details === "" ? `${method.path} failed` : error.details, { cause: error });
+    new GrpcError(grpc.status[error.code] ?? "UNKNOWN", error.details === "" ? `${method.path} failed` : error.details, {
+      cause: error,
+    });
 
   return {
     unary: (method, request, call) =>
       new Promise((resolve, reject) => {
         if (call?.signal?.aborted) return reject(call.signal.reason as Error);
         const { metadata, options: callOptions } = settings(call);
-        const running = client.makeUnaryRequest(method.path, encode(method), decode(method), request, metadata, callOptions, (error, response) => {
-          call?.signal?.removeEventListener("abort", cancel);
-          if (error !== null) reject(call?.signal?.aborted ? (call.signal.reason as Error) : failure(method, error));
-          else resolve(response as Record<string, unknown>);
-        });
+        const running = client.makeUnaryRequest(
+          method.path,
+          encode(method),
+          decode(method),
+          request,
+          metadata,
+          callOptions,
+          (error, response) => {
+            call?.signal?.removeEventListener("abort", cancel);
+            if (error !== null) reject(call?.signal?.aborted ? (call.signal.reason as Error) : failure(method, error));
+            else resolve(response as Record<string, unknown>);
+          },
+        );
         const cancel = (): void => running.cancel();
         call?.signal?.addEventListener("abort", cancel, { once: true });
       }),
@@ -118,7 +142,8 @@ export async function openGrpcChannel(options: GrpcChannelOptions): Promise<Grpc
           try {
             for await (const message of stream) yield message as Record<string, unknown>;
           } catch (error) {
-            if (!call?.signal?.aborted && (error as Grpc.ServiceError).code !== grpc.status.CANCELLED) throw failure(method, error as Grpc.ServiceError);
+            if (!call?.signal?.aborted && (error as Grpc.ServiceError).code !== grpc.status.CANCELLED)
+              throw failure(method, error as Grpc.ServiceError);
           } finally {
             call?.signal?.removeEventListener("abort", cancel);
           }

@@ -11,6 +11,7 @@ export const apiServerProgram = defineProgram({
   options: defineOptions({
     bindAddress: { kind: "string", default: "0.0.0.0", help: "Address to listen on", placeholder: "ADDRESS" },
     securePort: { kind: "integer", default: 6443, help: "Port to listen on; 0 takes any free one" },
+    portFile: { kind: "string", help: "Write the port to this file once it is listened on", placeholder: "FILE" },
     store: { kind: "string", default: "disk", choices: ["disk", "memory"], help: "Where the state lives (upstream has only etcd)" },
     storeDirectory: { kind: "string", default: "/var/lib/tiphys/store", help: "Directory of the disk store", placeholder: "DIR" },
     tlsCertFile: { kind: "string", help: "Serving certificate", placeholder: "FILE" },
@@ -38,11 +39,13 @@ export const apiServerProgram = defineProgram({
       [options.tlsCertFile, options.tlsPrivateKeyFile, options.clientCaFile, options.serviceAccountKeyFile, options.serviceAccountSigningKeyFile, options.tokenAuthFile].map(read),
     );
     if (cert === undefined || key === undefined) throw new Error("Cannot start the API server: --tls-cert-file and --tls-private-key-file are needed");
+    const [kubeletCert, kubeletKey, kubeletCa] = await Promise.all([options.kubeletClientCertificate, options.kubeletClientKey, options.kubeletCertificateAuthority].map(read));
+    const kubeletClient = kubeletCert === undefined || kubeletKey === undefined ? undefined : { cert: kubeletCert, key: kubeletKey, ca: kubeletCa };
     const [firstPort = 0, lastPort = 0] = options.serviceNodePortRange.split("-").map(Number);
     const started = new Parts(deps);
     try {
       const store = started.add("store", options.store === "memory" ? openMemoryStore({ clock, random }) : await openDiskStore({ directory: options.storeDirectory, clock, random, log }));
-      started.add(
+      const server = started.add(
         "server",
         await startApiServer(
           {
@@ -57,11 +60,14 @@ export const apiServerProgram = defineProgram({
             authorizationModes: options.authorizationMode as readonly ("Node" | "RBAC")[],
             enableAdmission: options.enableAdmissionPlugins,
             disableAdmission: options.disableAdmissionPlugins,
+            advertiseAddress: options.advertiseAddress,
+            kubeletClient,
             packageVersion: deps.packageVersion,
           },
           { store, clock, random, files, log },
         ),
       );
+      if (options.portFile !== undefined) await files.writeAtomic(options.portFile, `${server.port}\n`);
       return started;
     } catch (error) {
       await started[Symbol.asyncDispose]();

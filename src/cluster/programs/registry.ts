@@ -1,8 +1,9 @@
 // Every component that can run as a process of its own.
 import { apiServerProgram } from "./api-server.ts";
 import { controllerManagerProgram } from "./controller-manager.ts";
+import { kubeletProgram } from "./kubelet.ts";
 import type { Program } from "./program.ts";
 import { schedulerProgram } from "./scheduler.ts";
 import { simNodesProgram } from "./sim-nodes.ts";
 
-export const programs: readonly Program[] = [apiServerProgram, controllerManagerProgram, schedulerProgram, simNodesProgram];
+export const programs: readonly Program[] = [apiServerProgram, controllerManagerProgram, schedulerProgram, kubeletProgram, simNodesProgram];

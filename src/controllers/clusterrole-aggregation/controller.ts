@@ -1,5 +1,14 @@
 // Fills ClusterRoles with an aggregation rule with the rules of all that their selectors match.
-import { type ClusterRole, clusterRoles as clusterRoleType, deepEqual, labelSelector, objectKey, type PolicyRule, selectorMatches, semanticEqual } from "#api";
+import {
+  type ClusterRole,
+  clusterRoles as clusterRoleType,
+  deepEqual,
+  labelSelector,
+  objectKey,
+  type PolicyRule,
+  selectorMatches,
+  semanticEqual,
+} from "#api";
 import { type Controller, watchMapped } from "#client";
 import type { ControllerContext } from "../context.ts";
 
@@ -20,14 +29,25 @@ export function clusterRoleAggregationController({ client, informers }: Controll
   const roles = informers.informer(clusterRoleType);
   return {
     name: "clusterrole-aggregation-controller",
-    sources: [watchMapped(roles, () => roles.list().filter(({ aggregationRule }) => aggregationRule !== undefined).map(objectKey))],
+    sources: [
+      watchMapped(roles, () =>
+        roles
+          .list()
+          .filter(({ aggregationRule }) => aggregationRule !== undefined)
+          .map(objectKey),
+      ),
+    ],
     reconcile: async (key, signal) => {
       const role = roles.get(key);
       if (role?.aggregationRule === undefined) return;
       const rules = aggregatedRules(role, roles.list());
       if (semanticEqual(rules, role.rules ?? [])) return;
       // Applied, so that the field's owner is visible; whoever else wrote rules here loses them.
-      await client.apply(clusterRoleType, { metadata: { name: role.metadata.name }, rules }, { fieldManager: "clusterrole-aggregation-controller", force: true, signal });
+      await client.apply(
+        clusterRoleType,
+        { metadata: { name: role.metadata.name }, rules },
+        { fieldManager: "clusterrole-aggregation-controller", force: true, signal },
+      );
     },
   };
 }

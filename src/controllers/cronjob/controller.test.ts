@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type CronJobSpec, cronJobs, jobs, type Stored, type Job } from "#api";
+import { type CronJobSpec, cronJobs, type Job, jobs, type Stored } from "#api";
 import { createWorld, namesOf, type World } from "../testing/world.ts";
 import { cronJobController } from "./controller.ts";
 
@@ -9,7 +9,10 @@ const minute = (n: number): string => `tick-${Math.floor(Date.UTC(2026, 0, 1) / 
 
 async function start(spec: Partial<CronJobSpec> = {}): Promise<World> {
   const world = createWorld();
-  const jobTemplate = { metadata: { labels: { a: "b" } }, spec: { template: { spec: { containers: [{ name: "c", image: "i" }] } } } };
+  const jobTemplate = {
+    metadata: { labels: { a: "b" } },
+    spec: { template: { spec: { containers: [{ name: "c", image: "i" }] } } },
+  };
   world.api.put(cronJobs, { metadata: at, spec: { schedule: "* * * * *", jobTemplate, ...spec } });
   world.run(cronJobController(world.context));
   await world.settle();
@@ -18,7 +21,8 @@ async function start(spec: Partial<CronJobSpec> = {}): Promise<World> {
 
 function finish(world: World, job: Stored<Job> | undefined, type: "Complete" | "Failed"): void {
   const now = new Date(world.clock.now()).toISOString();
-  if (job !== undefined) world.api.put(jobs, { ...job, status: { startTime: now, completionTime: now, conditions: [{ type, status: "True" }] } });
+  if (job !== undefined)
+    world.api.put(jobs, { ...job, status: { startTime: now, completionTime: now, conditions: [{ type, status: "True" }] } });
 }
 
 const active = (world: World): string[] => (world.api.peek(cronJobs, at)?.status?.active ?? []).map(({ name }) => name ?? "");
@@ -31,7 +35,10 @@ test("a Job starts at every scheduled minute, named after it, and is listed as a
   assert.deepEqual(namesOf(world.api.all(jobs)), [minute(1), minute(2)]);
   assert.deepEqual(active(world), [minute(1), minute(2)]);
   const [job] = world.api.all(jobs);
-  assert.deepEqual([job?.metadata.labels, job?.metadata.annotations], [{ a: "b" }, { "batch.kubernetes.io/cronjob-scheduled-timestamp": "2026-01-01T00:01:00Z" }]);
+  assert.deepEqual(
+    [job?.metadata.labels, job?.metadata.annotations],
+    [{ a: "b" }, { "batch.kubernetes.io/cronjob-scheduled-timestamp": "2026-01-01T00:01:00Z" }],
+  );
   assert.equal(world.api.peek(cronJobs, at)?.status?.lastScheduleTime, "2026-01-01T00:02:00Z");
 });
 
@@ -39,7 +46,11 @@ test("Forbid starts none while one runs, and says so", async () => {
   await using world = await start({ concurrencyPolicy: "Forbid" });
   await world.pass(130_000);
   assert.deepEqual(namesOf(world.api.all(jobs)), [minute(1)]);
-  assert.ok(world.events.includes("Normal JobAlreadyActive Not starting job because prior execution is running and concurrency policy is Forbid"));
+  assert.ok(
+    world.events.includes(
+      "Normal JobAlreadyActive Not starting job because prior execution is running and concurrency policy is Forbid",
+    ),
+  );
   finish(world, world.api.all(jobs)[0], "Complete");
   await world.pass(60_000);
   assert.equal(active(world).length, 1);
@@ -63,14 +74,21 @@ test("finished Jobs beyond the history limits are deleted, oldest first", async 
   await using world = await start({ successfulJobsHistoryLimit: 2, failedJobsHistoryLimit: 0 });
   for (let i = 1; i <= 4; i++) {
     await world.pass(60_500);
-    finish(world, world.api.all(jobs).find(({ status }) => status === undefined), i === 3 ? "Failed" : "Complete");
+    finish(
+      world,
+      world.api.all(jobs).find(({ status }) => status === undefined),
+      i === 3 ? "Failed" : "Complete",
+    );
     await world.settle();
   }
   assert.deepEqual(namesOf(world.api.all(jobs)), [minute(2), minute(4)]);
 });
 
 test("after a long pause only the latest missed time is made up for, unless its deadline is over", async () => {
-  for (const [deadline, want] of [[undefined, 1], [5, 0]] as const) {
+  for (const [deadline, want] of [
+    [undefined, 1],
+    [5, 0],
+  ] as const) {
     const world = createWorld();
     const jobTemplate = { spec: { template: { spec: { containers: [] } } } };
     world.api.put(cronJobs, { metadata: at, spec: { schedule: "0 * * * *", startingDeadlineSeconds: deadline, jobTemplate } });
@@ -88,5 +106,7 @@ test("after a long pause only the latest missed time is made up for, unless its 
 
 test("an unreadable schedule is an event, and nothing starts", async () => {
   await using world = await start({ schedule: "nonsense" });
-  assert.deepEqual(world.events, ['Warning UnparseableSchedule unparseable schedule: "nonsense" : expected exactly 5 fields, found 1: [nonsense]']);
+  assert.deepEqual(world.events, [
+    'Warning UnparseableSchedule unparseable schedule: "nonsense" : expected exactly 5 fields, found 1: [nonsense]',
+  ]);
 });

@@ -1,6 +1,14 @@
 // CronJobs: start Jobs when they are due.
-import { type CronJobStatus, cronJobs as cronJobType, isAlreadyExists, isNotFound, type Job, jobs as jobType, type Stored } from "#api";
-import { type Controller, isControlledBy, referenceTo, type Requeue, rfc3339, watchFor, watchOwned } from "#client";
+import {
+  type CronJobStatus,
+  cronJobs as cronJobType,
+  isAlreadyExists,
+  isNotFound,
+  type Job,
+  jobs as jobType,
+  type Stored,
+} from "#api";
+import { type Controller, isControlledBy, type Requeue, referenceTo, rfc3339, watchFor, watchOwned } from "#client";
 import type { ControllerContext } from "../context.ts";
 import { isNamespaceTerminating, OwnWrites } from "../shared/own-writes.ts";
 import { planCronJob } from "./plan.ts";
@@ -24,11 +32,13 @@ export function cronJobController({ client, clock, events, informers }: Controll
     let status: CronJobStatus | undefined = plan.status;
     for (const job of [...plan.replace, ...plan.forget]) {
       jobWrites.deleted(key, job.metadata.uid);
-      await client.delete(jobType, job.metadata, { propagationPolicy: "Background", preconditions: { uid: job.metadata.uid }, signal }).catch((error: unknown) => {
-        if (isNotFound(error)) return;
-        jobWrites.unsure(key);
-        throw error;
-      });
+      await client
+        .delete(jobType, job.metadata, { propagationPolicy: "Background", preconditions: { uid: job.metadata.uid }, signal })
+        .catch((error: unknown) => {
+          if (isNotFound(error)) return;
+          jobWrites.unsure(key);
+          throw error;
+        });
       events.event(about, { type: "Normal", reason: "SuccessfulDelete", message: `Deleted job ${job.metadata.name}` });
     }
     if (plan.create !== undefined && plan.scheduledMs !== undefined) {
@@ -37,9 +47,14 @@ export function cronJobController({ client, clock, events, informers }: Controll
       if (!isControlledBy(job, cronJob)) throw new Error(`Cannot start Job "${job.metadata.name}": another one has its name`);
       events.event(about, { type: "Normal", reason: "SuccessfulCreate", message: `Created job ${job.metadata.name}` });
       const base = status ?? cronJob.status ?? {};
-      status = { ...base, active: [...(base.active ?? []), referenceTo(jobType, job)], lastScheduleTime: rfc3339(plan.scheduledMs) };
+      status = {
+        ...base,
+        active: [...(base.active ?? []), referenceTo(jobType, job)],
+        lastScheduleTime: rfc3339(plan.scheduledMs),
+      };
     }
-    if (status !== undefined) ownWrites.wrote(key, await client.update(cronJobType, { ...cronJob, status }, { subresource: "status", signal }));
+    if (status !== undefined)
+      ownWrites.wrote(key, await client.update(cronJobType, { ...cronJob, status }, { subresource: "status", signal }));
     if (plan.requeueAfterMs !== undefined) return { requeueAfterMs: plan.requeueAfterMs };
   };
 
@@ -52,7 +67,11 @@ export function cronJobController({ client, clock, events, informers }: Controll
     } catch (error) {
       if (isNamespaceTerminating(error)) return undefined;
       if (!isAlreadyExists(error)) throw error;
-      const existing = await client.get(jobType, { namespace: job.metadata.namespace, name: job.metadata.name ?? "" }, { signal });
+      const existing = await client.get(
+        jobType,
+        { namespace: job.metadata.namespace, name: job.metadata.name ?? "" },
+        { signal },
+      );
       jobWrites.wrote(key, existing);
       return existing;
     }

@@ -1,5 +1,15 @@
 // When a CronJob starts its next Job, which running ones it stops, and which finished ones it forgets: pure.
-import { apiVersionOf, type CronJob, type CronJobStatus, cronJobs, type Job, jobs as jobType, type ObjectReference, semanticEqual, type Stored } from "#api";
+import {
+  apiVersionOf,
+  type CronJob,
+  type CronJobStatus,
+  cronJobs,
+  type Job,
+  jobs as jobType,
+  type ObjectReference,
+  type Stored,
+  semanticEqual,
+} from "#api";
 import { controllerReference, referenceTo, rfc3339 } from "#client";
 import { parseSchedule, type Schedule } from "./schedule.ts";
 
@@ -24,7 +34,10 @@ export interface CronPlan {
 }
 
 export const finishedType = (job: Job): "Complete" | "Failed" | undefined =>
-  job.status?.conditions?.find(({ type, status }) => (type === "Complete" || type === "Failed") && status === "True")?.type as "Complete" | "Failed" | undefined;
+  job.status?.conditions?.find(({ type, status }) => (type === "Complete" || type === "Failed") && status === "True")?.type as
+    | "Complete"
+    | "Failed"
+    | undefined;
 
 /** `children` are the Jobs that the CronJob controls. */
 export function planCronJob(cronJob: Stored<CronJob>, children: readonly Stored<Job>[], nowMs: number): CronPlan {
@@ -36,7 +49,13 @@ export function planCronJob(cronJob: Stored<CronJob>, children: readonly Stored<
     const remaining = active.filter(({ uid }) => !(more.replace ?? []).some(({ metadata }) => metadata.uid === uid));
     const status = statusWith(cronJob, children, remaining);
     return {
-      replace: [], create: undefined, forget, scheduledMs: undefined, requeueAfterMs: undefined, events, ...more,
+      replace: [],
+      create: undefined,
+      forget,
+      scheduledMs: undefined,
+      requeueAfterMs: undefined,
+      events,
+      ...more,
       status: semanticEqual(status, cronJob.status ?? {}) ? undefined : status,
     };
   };
@@ -48,25 +67,45 @@ export function planCronJob(cronJob: Stored<CronJob>, children: readonly Stored<
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const zone = message.startsWith("unknown time zone");
-    events.push({ type: "Warning", reason: zone ? "UnknownTimeZone" : "UnparseableSchedule", message: zone ? `invalid timeZone: "${cronJob.spec.timeZone}": ${message}` : `unparseable schedule: "${cronJob.spec.schedule}" : ${message}` });
+    events.push({
+      type: "Warning",
+      reason: zone ? "UnknownTimeZone" : "UnparseableSchedule",
+      message: zone
+        ? `invalid timeZone: "${cronJob.spec.timeZone}": ${message}`
+        : `unparseable schedule: "${cronJob.spec.schedule}" : ${message}`,
+    });
     return result();
   }
   const next = schedule.next(nowMs);
   // 100 ms late: so that the clock of the server has passed it as well.
   const requeueAfterMs = next === undefined ? undefined : next - nowMs + 100;
   const { dueMs, tooMany } = lastDue(cronJob, schedule, nowMs);
-  if (tooMany) events.push({ type: "Warning", reason: "TooManyMissedTimes", message: "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew" });
+  if (tooMany)
+    events.push({
+      type: "Warning",
+      reason: "TooManyMissedTimes",
+      message: "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew",
+    });
   if (dueMs === undefined) return result({ requeueAfterMs });
   const deadline = cronJob.spec.startingDeadlineSeconds;
   if (deadline !== undefined && dueMs + deadline * 1000 < nowMs) {
-    events.push({ type: "Warning", reason: "MissSchedule", message: `Missed scheduled time to start a job: ${new Date(dueMs).toUTCString().replace("GMT", "+0000")}` });
+    events.push({
+      type: "Warning",
+      reason: "MissSchedule",
+      message: `Missed scheduled time to start a job: ${new Date(dueMs).toUTCString().replace("GMT", "+0000")}`,
+    });
     return result({ requeueAfterMs });
   }
   const name = `${cronJob.metadata.name}-${Math.floor(dueMs / 60_000)}`;
   // It was started already; only our status does not say so yet.
-  if (children.some(({ metadata }) => metadata.name === name) || cronJob.status?.lastScheduleTime === rfc3339(dueMs)) return result({ requeueAfterMs });
+  if (children.some(({ metadata }) => metadata.name === name) || cronJob.status?.lastScheduleTime === rfc3339(dueMs))
+    return result({ requeueAfterMs });
   if (cronJob.spec.concurrencyPolicy === "Forbid" && running.length > 0) {
-    events.push({ type: "Normal", reason: "JobAlreadyActive", message: "Not starting job because prior execution is running and concurrency policy is Forbid" });
+    events.push({
+      type: "Normal",
+      reason: "JobAlreadyActive",
+      message: "Not starting job because prior execution is running and concurrency policy is Forbid",
+    });
     return result({ requeueAfterMs });
   }
   const replace = cronJob.spec.concurrencyPolicy === "Replace" ? running : [];
@@ -74,7 +113,11 @@ export function planCronJob(cronJob: Stored<CronJob>, children: readonly Stored<
 }
 
 /** The latest time that was due since the last start. Looking back is bounded: 100 missed times are enough to know that something is wrong. */
-function lastDue(cronJob: Stored<CronJob>, schedule: Schedule, nowMs: number): { readonly dueMs: number | undefined; readonly tooMany: boolean } {
+function lastDue(
+  cronJob: Stored<CronJob>,
+  schedule: Schedule,
+  nowMs: number,
+): { readonly dueMs: number | undefined; readonly tooMany: boolean } {
   let from = Date.parse(cronJob.status?.lastScheduleTime ?? cronJob.metadata.creationTimestamp);
   const deadline = cronJob.spec.startingDeadlineSeconds;
   if (deadline !== undefined) from = Math.max(from, nowMs - deadline * 1000);
@@ -91,7 +134,11 @@ function lastDue(cronJob: Stored<CronJob>, schedule: Schedule, nowMs: number): {
   return { dueMs, tooMany: missed > 100 };
 }
 
-function activeAfter(cronJob: Stored<CronJob>, children: readonly Stored<Job>[], events: CronEvent[]): readonly ObjectReference[] {
+function activeAfter(
+  cronJob: Stored<CronJob>,
+  children: readonly Stored<Job>[],
+  events: CronEvent[],
+): readonly ObjectReference[] {
   const active: ObjectReference[] = [];
   for (const reference of cronJob.status?.active ?? []) {
     const job = children.find(({ metadata }) => metadata.uid === reference.uid);
@@ -101,19 +148,32 @@ function activeAfter(cronJob: Stored<CronJob>, children: readonly Stored<Job>[],
     }
     const finished = finishedType(job);
     if (finished === undefined) active.push(reference);
-    else events.push({ type: "Normal", reason: "SawCompletedJob", message: `Saw completed job: ${reference.name}, condition: ${finished}` });
+    else
+      events.push({
+        type: "Normal",
+        reason: "SawCompletedJob",
+        message: `Saw completed job: ${reference.name}, condition: ${finished}`,
+      });
   }
   for (const job of children) {
     if (finishedType(job) !== undefined || active.some(({ uid }) => uid === job.metadata.uid)) continue;
     active.push(referenceTo(jobType, job));
-    events.push({ type: "Warning", reason: "UnexpectedJob", message: `Saw a job that the controller did not create or forgot: ${job.metadata.name}` });
+    events.push({
+      type: "Warning",
+      reason: "UnexpectedJob",
+      message: `Saw a job that the controller did not create or forgot: ${job.metadata.name}`,
+    });
   }
   return active;
 }
 
 function statusWith(cronJob: CronJob, children: readonly Job[], active: readonly ObjectReference[]): CronJobStatus {
-  const successes = children.flatMap((job) => (finishedType(job) === "Complete" && job.status?.completionTime !== undefined ? [job.status.completionTime] : []));
-  const last = [...successes, ...(cronJob.status?.lastSuccessfulTime === undefined ? [] : [cronJob.status.lastSuccessfulTime])].sort().at(-1);
+  const successes = children.flatMap((job) =>
+    finishedType(job) === "Complete" && job.status?.completionTime !== undefined ? [job.status.completionTime] : [],
+  );
+  const last = [...successes, ...(cronJob.status?.lastSuccessfulTime === undefined ? [] : [cronJob.status.lastSuccessfulTime])]
+    .sort()
+    .at(-1);
   return {
     ...(active.length === 0 ? {} : { active }),
     ...(cronJob.status?.lastScheduleTime === undefined ? {} : { lastScheduleTime: cronJob.status.lastScheduleTime }),
@@ -124,9 +184,14 @@ function statusWith(cronJob: CronJob, children: readonly Job[], active: readonly
 function history(cronJob: CronJob, children: readonly Stored<Job>[]): readonly Stored<Job>[] {
   const surplus = (type: "Complete" | "Failed", limit: number): readonly Stored<Job>[] => {
     const finished = children.filter((job) => finishedType(job) === type && job.metadata.deletionTimestamp === undefined);
-    return [...finished].sort((a, b) => order(a.status?.startTime ?? "", b.status?.startTime ?? "") || order(a.metadata.name, b.metadata.name)).slice(0, Math.max(0, finished.length - limit));
+    return [...finished]
+      .sort((a, b) => order(a.status?.startTime ?? "", b.status?.startTime ?? "") || order(a.metadata.name, b.metadata.name))
+      .slice(0, Math.max(0, finished.length - limit));
   };
-  return [...surplus("Complete", cronJob.spec.successfulJobsHistoryLimit ?? 3), ...surplus("Failed", cronJob.spec.failedJobsHistoryLimit ?? 1)];
+  return [
+    ...surplus("Complete", cronJob.spec.successfulJobsHistoryLimit ?? 3),
+    ...surplus("Failed", cronJob.spec.failedJobsHistoryLimit ?? 1),
+  ];
 }
 
 const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
@@ -138,7 +203,10 @@ const newJob = (cronJob: Stored<CronJob>, name: string, dueMs: number): Job => (
     namespace: cronJob.metadata.namespace,
     name,
     ...(cronJob.spec.jobTemplate.metadata?.labels === undefined ? {} : { labels: cronJob.spec.jobTemplate.metadata.labels }),
-    annotations: { ...cronJob.spec.jobTemplate.metadata?.annotations, "batch.kubernetes.io/cronjob-scheduled-timestamp": rfc3339(dueMs) },
+    annotations: {
+      ...cronJob.spec.jobTemplate.metadata?.annotations,
+      "batch.kubernetes.io/cronjob-scheduled-timestamp": rfc3339(dueMs),
+    },
     ownerReferences: [controllerReference(cronJobs, cronJob)],
   },
   // The template was validated with the CronJob, which demands a spec.

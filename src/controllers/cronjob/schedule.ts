@@ -6,7 +6,13 @@ export interface Schedule {
 }
 
 const descriptors: Readonly<Record<string, string>> = {
-  "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
+  "@yearly": "0 0 1 1 *",
+  "@annually": "0 0 1 1 *",
+  "@monthly": "0 0 1 * *",
+  "@weekly": "0 0 * * 0",
+  "@daily": "0 0 * * *",
+  "@midnight": "0 0 * * *",
+  "@hourly": "0 * * * *",
 };
 const months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const weekdays = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
@@ -29,8 +35,11 @@ export function parseSchedule(text: string, timeZone?: string): Schedule {
   const fields = spec.split(/\s+/);
   if (fields.length !== 5) throw new Error(`expected exactly 5 fields, found ${fields.length}: [${fields.join(" ")}]`);
   const [minute, hour, day, month, weekday] = [
-    parseField(fields[0] ?? "", 0, 59), parseField(fields[1] ?? "", 0, 23), parseField(fields[2] ?? "", 1, 31),
-    parseField(fields[3] ?? "", 1, 12, months, 1), parseField(fields[4] ?? "", 0, 6, weekdays, 0),
+    parseField(fields[0] ?? "", 0, 59),
+    parseField(fields[1] ?? "", 0, 23),
+    parseField(fields[2] ?? "", 1, 31),
+    parseField(fields[3] ?? "", 1, 12, months, 1),
+    parseField(fields[4] ?? "", 0, 6, weekdays, 0),
   ];
   const offset = offsetOf(timeZone);
   const dayMatches = (local: Date): boolean => {
@@ -46,8 +55,10 @@ export function parseSchedule(text: string, timeZone?: string): Schedule {
         // The local wall clock, carried in a Date's UTC fields.
         const shift = offset(at);
         const local = new Date(at + shift);
-        if (!month.values.has(local.getUTCMonth() + 1)) at = toUtc(Date.UTC(local.getUTCFullYear(), local.getUTCMonth() + 1, 1), offset);
-        else if (!dayMatches(local)) at = toUtc(Date.UTC(local.getUTCFullYear(), local.getUTCMonth(), local.getUTCDate() + 1), offset);
+        if (!month.values.has(local.getUTCMonth() + 1))
+          at = toUtc(Date.UTC(local.getUTCFullYear(), local.getUTCMonth() + 1, 1), offset);
+        else if (!dayMatches(local))
+          at = toUtc(Date.UTC(local.getUTCFullYear(), local.getUTCMonth(), local.getUTCDate() + 1), offset);
         else if (!hour.values.has(local.getUTCHours())) at += hourMs - ((at + shift) % hourMs);
         else if (!minute.values.has(local.getUTCMinutes())) at += minuteMs;
         else return at;
@@ -66,13 +77,29 @@ function offsetOf(timeZone: string | undefined): (at: number) => number {
   if (timeZone === undefined || timeZone === "UTC" || timeZone === "Etc/UTC") return () => 0;
   let format: Intl.DateTimeFormat;
   try {
-    format = new Intl.DateTimeFormat("en-US", { timeZone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" });
+    format = new Intl.DateTimeFormat("en-US", {
+      timeZone,
+      hourCycle: "h23",
+      year: "numeric",
+      month: "numeric",
+      day: "numeric",
+      hour: "numeric",
+      minute: "numeric",
+      second: "numeric",
+    });
   } catch {
     throw new Error(`unknown time zone ${timeZone}`);
   }
   return (at) => {
     const part = new Map(format.formatToParts(at).map(({ type, value }) => [type, Number(value)]));
-    const local = Date.UTC(part.get("year") ?? 0, (part.get("month") ?? 1) - 1, part.get("day"), part.get("hour"), part.get("minute"), part.get("second"));
+    const local = Date.UTC(
+      part.get("year") ?? 0,
+      (part.get("month") ?? 1) - 1,
+      part.get("day"),
+      part.get("hour"),
+      part.get("minute"),
+      part.get("second"),
+    );
     return local - Math.floor(at / 1000) * 1000;
   };
 }

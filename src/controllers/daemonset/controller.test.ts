@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { controllerRevisions, type DaemonSet, type DaemonSetSpec, daemonSets, nodes, type Pod, pods, type Stored, type Taint } from "#api";
+import {
+  controllerRevisions,
+  type DaemonSet,
+  type DaemonSetSpec,
+  daemonSets,
+  nodes,
+  type Pod,
+  pods,
+  type Stored,
+  type Taint,
+} from "#api";
 import { targetNode } from "../shared/node-affinity.ts";
 import { createWorld, type World } from "../testing/world.ts";
 import { daemonSetController } from "./controller.ts";
@@ -9,7 +19,11 @@ const at = { namespace: "kube-system", name: "agent" };
 
 const daemonSet = (spec: Partial<DaemonSetSpec> = {}, image = "v1", podSpec: object = {}): DaemonSet => ({
   metadata: at,
-  spec: { selector: { matchLabels: { app: "agent" } }, template: { metadata: { labels: { app: "agent" } }, spec: { containers: [{ name: "c", image }], ...podSpec } }, ...spec },
+  spec: {
+    selector: { matchLabels: { app: "agent" } },
+    template: { metadata: { labels: { app: "agent" } }, spec: { containers: [{ name: "c", image }], ...podSpec } },
+    ...spec,
+  },
 });
 
 const node = (world: World, name: string, labels: Record<string, string> = {}, taints: readonly Taint[] = []): void =>
@@ -24,16 +38,24 @@ async function start(given: DaemonSet = daemonSet(), names: readonly string[] = 
   return world;
 }
 
-const alive = (world: World): readonly Stored<Pod>[] => world.api.all(pods).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-const where = (world: World): string[] => alive(world).map(({ spec }) => targetNode(spec) ?? "").sort();
+const alive = (world: World): readonly Stored<Pod>[] =>
+  world.api.all(pods).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+const where = (world: World): string[] =>
+  alive(world)
+    .map(({ spec }) => targetNode(spec) ?? "")
+    .sort();
 const image = (pod: Pod): string | undefined => pod.spec.containers[0]?.image;
 
 /** The scheduler and the kubelets do their part. */
 async function live(world: World): Promise<void> {
   for (const pod of world.api.all(pods)) {
-    if (pod.metadata.deletionTimestamp !== undefined) world.api.remove(pods, { namespace: "kube-system", name: pod.metadata.name });
+    if (pod.metadata.deletionTimestamp !== undefined)
+      world.api.remove(pods, { namespace: "kube-system", name: pod.metadata.name });
     else if (pod.status?.phase === undefined) {
-      const status = { phase: "Running", conditions: [{ type: "Ready", status: "True", lastTransitionTime: "2026-01-01T00:00:00Z" }] };
+      const status = {
+        phase: "Running",
+        conditions: [{ type: "Ready", status: "True", lastTransitionTime: "2026-01-01T00:00:00Z" }],
+      };
       world.api.put(pods, { ...pod, spec: { ...pod.spec, nodeName: targetNode(pod.spec) }, status });
     }
   }
@@ -44,11 +66,19 @@ test("every node has one pod, pinned to it, with the tolerations that keep daemo
   await using world = await start();
   assert.deepEqual(where(world), ["a", "b", "c"]);
   const [pod] = alive(world);
-  assert.ok(pod?.spec.tolerations?.some(({ key, effect }) => key === "node.kubernetes.io/unschedulable" && effect === "NoSchedule"));
+  assert.ok(
+    pod?.spec.tolerations?.some(({ key, effect }) => key === "node.kubernetes.io/unschedulable" && effect === "NoSchedule"),
+  );
   assert.ok(pod?.metadata.labels?.["controller-revision-hash"] !== undefined);
   await live(world);
   assert.deepEqual(world.api.peek(daemonSets, at)?.status, {
-    currentNumberScheduled: 3, desiredNumberScheduled: 3, numberMisscheduled: 0, numberReady: 3, numberAvailable: 3, updatedNumberScheduled: 3, observedGeneration: 1,
+    currentNumberScheduled: 3,
+    desiredNumberScheduled: 3,
+    numberMisscheduled: 0,
+    numberReady: 3,
+    numberAvailable: 3,
+    updatedNumberScheduled: 3,
+    observedGeneration: 1,
   });
 });
 
@@ -83,7 +113,11 @@ test("a failed pod is replaced on its node, the second time after a pause", asyn
   };
   await fail();
   assert.deepEqual(where(world), ["a"]);
-  assert.ok(world.events.some((event) => /^Warning FailedDaemonPod Found failed daemon pod kube-system\/agent-\d+ on node a, will try to kill it$/.test(event)));
+  assert.ok(
+    world.events.some((event) =>
+      /^Warning FailedDaemonPod Found failed daemon pod kube-system\/agent-\d+ on node a, will try to kill it$/.test(event),
+    ),
+  );
   await fail();
   await fail();
   assert.equal(alive(world)[0]?.status?.phase, "Failed");
@@ -130,7 +164,11 @@ test("OnDelete leaves old pods until they are deleted", async () => {
   const onDelete = { updateStrategy: { type: "OnDelete" } };
   await using world = await start(daemonSet(onDelete), ["a"]);
   await live(world);
-  world.api.put(daemonSets, { ...daemonSet(onDelete, "v2"), metadata: { ...at, generation: 2 }, status: world.api.peek(daemonSets, at)?.status });
+  world.api.put(daemonSets, {
+    ...daemonSet(onDelete, "v2"),
+    metadata: { ...at, generation: 2 },
+    status: world.api.peek(daemonSets, at)?.status,
+  });
   await world.settle();
   assert.deepEqual(alive(world).map(image), ["v1"]);
   world.api.remove(pods, { namespace: "kube-system", name: alive(world)[0]?.metadata.name ?? "" });

@@ -1,11 +1,32 @@
 // DaemonSets: one pod on every node that is meant to have it.
-import { controllerRevisions, type DaemonSet, daemonSets as daemonSetType, isNotFound, labelSelector, nodes as nodeType, objectKey, type Pod, pods as podType, selectorMatches, type Stored } from "#api";
-import { type Controller, controllerOf, isControlledBy, referenceTo, type Requeue, watchFor, watchMapped, watchOwned } from "#client";
+import {
+  controllerRevisions,
+  type DaemonSet,
+  daemonSets as daemonSetType,
+  isNotFound,
+  labelSelector,
+  nodes as nodeType,
+  objectKey,
+  type Pod,
+  pods as podType,
+  type Stored,
+  selectorMatches,
+} from "#api";
+import {
+  type Controller,
+  controllerOf,
+  isControlledBy,
+  type Requeue,
+  referenceTo,
+  watchFor,
+  watchMapped,
+  watchOwned,
+} from "#client";
 import type { ControllerContext } from "../context.ts";
 import { claim, planClaims } from "../shared/claim.ts";
 import { indexOrphans } from "../shared/orphans.ts";
 import { isNamespaceTerminating, OwnWrites, wasRefused } from "../shared/own-writes.ts";
-import { hashOf, planRevision, revisionHashLabel, type RevisionOwner, Revisions, surplusRevisions } from "../shared/revisions.ts";
+import { hashOf, planRevision, type RevisionOwner, Revisions, revisionHashLabel, surplusRevisions } from "../shared/revisions.ts";
 import { slowStart } from "../shared/slow-start.ts";
 import { planDaemonSet } from "./plan.ts";
 
@@ -36,23 +57,44 @@ export function daemonSetController({ client, clock, events, informers }: Contro
     }
     const selector = labelSelector(daemonSet.spec.selector);
     const owner: RevisionOwner<DaemonSet> = {
-      type: daemonSetType, object: daemonSet, template: daemonSet.spec.template, selector, collisionCount: daemonSet.status?.collisionCount ?? 0, hashLabel: revisionHashLabel,
+      type: daemonSetType,
+      object: daemonSet,
+      template: daemonSet.spec.template,
+      selector,
+      collisionCount: daemonSet.status?.collisionCount ?? 0,
+      hashLabel: revisionHashLabel,
     };
     const known = await revisions.of(key, owner);
     const current = await revisions.apply(key, planRevision(owner, known), signal);
     if (current === undefined) {
-      const status = { currentNumberScheduled: 0, desiredNumberScheduled: 0, numberMisscheduled: 0, numberReady: 0, ...daemonSet.status, collisionCount: owner.collisionCount + 1 };
+      const status = {
+        currentNumberScheduled: 0,
+        desiredNumberScheduled: 0,
+        numberMisscheduled: 0,
+        numberReady: 0,
+        ...daemonSet.status,
+        collisionCount: owner.collisionCount + 1,
+      };
       ownWrites.wrote(key, await client.update(daemonSetType, { ...daemonSet, status }, { subresource: "status", signal }));
       return;
     }
-    const claims = planClaims(daemonSet, selector, [...pods.byIndex("owner", daemonSet.metadata.uid), ...orphansOf(daemonSet.metadata.namespace ?? "")]);
+    const claims = planClaims(daemonSet, selector, [
+      ...pods.byIndex("owner", daemonSet.metadata.uid),
+      ...orphansOf(daemonSet.metadata.namespace ?? ""),
+    ]);
     const claimed = await claim(client, daemonSetType, daemonSet, podType, claims);
     if (claims.adopt.length > 0) for (const pod of claimed) podWrites.wrote(key, pod);
     const { living, dying } = podWrites.living(key, claimed);
-    const leaving = dying.map((pod): Stored<Pod> => ({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.creationTimestamp } }));
+    const leaving = dying.map(
+      (pod): Stored<Pod> => ({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.creationTimestamp } }),
+    );
     const now = clock.monotonic();
     const plan = planDaemonSet({
-      daemonSet, nodes: nodes.list(), pods: [...living, ...leaving], hash: hashOf(current, revisionHashLabel), nowMs: clock.now(),
+      daemonSet,
+      nodes: nodes.list(),
+      pods: [...living, ...leaving],
+      hash: hashOf(current, revisionHashLabel),
+      nowMs: clock.now(),
       mayRetry: (node) => (failures.get(`${key} ${node}`)?.untilMs ?? 0) <= now,
     });
     const about = referenceTo(daemonSetType, daemonSet);
@@ -62,12 +104,26 @@ export function daemonSetController({ client, clock, events, informers }: Contro
       const entry = `${key} ${node}`;
       const last = failures.get(entry);
       if (last?.uid !== pod.metadata.uid) {
-        if (failed) events.event(about, { type: "Warning", reason: "FailedDaemonPod", message: `Found failed daemon pod ${objectKey(pod)} on node ${node}, will try to kill it` });
-        else events.event(about, { type: "Normal", reason: "SucceededDaemonPod", message: `Found succeeded daemon pod ${objectKey(pod)} on node ${node}, will try to delete it` });
+        if (failed)
+          events.event(about, {
+            type: "Warning",
+            reason: "FailedDaemonPod",
+            message: `Found failed daemon pod ${objectKey(pod)} on node ${node}, will try to kill it`,
+          });
+        else
+          events.event(about, {
+            type: "Normal",
+            reason: "SucceededDaemonPod",
+            message: `Found succeeded daemon pod ${objectKey(pod)} on node ${node}, will try to delete it`,
+          });
         // A pod that ran for long before it failed does not count with the failures before it.
         const fresh = last === undefined || now - last.untilMs > longestPauseMs;
         const count = fresh ? 0 : last.count + 1;
-        failures.set(entry, { count, untilMs: now + (count === 0 ? 0 : Math.min(firstPauseMs * 2 ** (count - 1), longestPauseMs)), uid: pod.metadata.uid });
+        failures.set(entry, {
+          count,
+          untilMs: now + (count === 0 ? 0 : Math.min(firstPauseMs * 2 ** (count - 1), longestPauseMs)),
+          uid: pod.metadata.uid,
+        });
       }
       const leftMs = (failures.get(entry)?.untilMs ?? 0) - now;
       if (!plan.remove.includes(pod)) retryMs = Math.min(retryMs ?? Number.POSITIVE_INFINITY, Math.max(1, leftMs));
@@ -80,20 +136,38 @@ export function daemonSetController({ client, clock, events, informers }: Contro
         events.event(about, { type: "Normal", reason: "SuccessfulCreate", message: `Created pod: ${created.metadata.name}` });
       } catch (failure) {
         if (!wasRefused(failure)) podWrites.unsure(key);
-        if (!isNamespaceTerminating(failure)) events.event(about, { type: "Warning", reason: "FailedCreate", message: `Error creating: ${failure instanceof Error ? failure.message : String(failure)}` });
+        if (!isNamespaceTerminating(failure))
+          events.event(about, {
+            type: "Warning",
+            reason: "FailedCreate",
+            message: `Error creating: ${failure instanceof Error ? failure.message : String(failure)}`,
+          });
         throw failure;
       }
     });
     const used = new Set(living.map((pod) => pod.metadata.labels?.[revisionHashLabel]));
-    const live = new Set([current, ...known.filter((revision) => used.has(hashOf(revision, revisionHashLabel)))].map(({ metadata }) => metadata.name));
+    const live = new Set(
+      [current, ...known.filter((revision) => used.has(hashOf(revision, revisionHashLabel)))].map(
+        ({ metadata }) => metadata.name,
+      ),
+    );
     await revisions.remove(key, surplusRevisions(known, live, daemonSet.spec.revisionHistoryLimit ?? 10), signal);
-    if (plan.status !== undefined) ownWrites.wrote(key, await client.update(daemonSetType, { ...daemonSet, status: plan.status }, { subresource: "status", signal }));
+    if (plan.status !== undefined)
+      ownWrites.wrote(
+        key,
+        await client.update(daemonSetType, { ...daemonSet, status: plan.status }, { subresource: "status", signal }),
+      );
     if (error !== undefined && !isNamespaceTerminating(error)) throw error;
     const waits = [plan.requeueAfterMs, retryMs].filter((wait) => wait !== undefined);
     if (waits.length > 0) return { requeueAfterMs: Math.min(...waits) };
   };
 
-  const remove = async (key: string, pod: Stored<Pod>, about: ReturnType<typeof referenceTo>, signal: AbortSignal): Promise<void> => {
+  const remove = async (
+    key: string,
+    pod: Stored<Pod>,
+    about: ReturnType<typeof referenceTo>,
+    signal: AbortSignal,
+  ): Promise<void> => {
     const { namespace, name, uid } = pod.metadata;
     podWrites.deleted(key, uid);
     try {
@@ -115,7 +189,10 @@ export function daemonSetController({ client, clock, events, informers }: Contro
       return owner !== undefined && isControlledBy(pod, owner) ? [objectKey(owner)] : [];
     }
     if (pod.metadata.labels === undefined || pod.metadata.deletionTimestamp !== undefined) return [];
-    return owners.list(namespace).filter((owner) => selectorMatches(labelSelector(owner.spec.selector), pod.metadata.labels)).map(objectKey);
+    return owners
+      .list(namespace)
+      .filter((owner) => selectorMatches(labelSelector(owner.spec.selector), pod.metadata.labels))
+      .map(objectKey);
   };
 
   return {

@@ -1,5 +1,16 @@
 // Which nodes run a DaemonSet's pod, which pods are created, deleted and replaced, and its status: pure.
-import { type DaemonSet, daemonSets, type DaemonSetStatus, type Node, type Pod, type PodSpec, scaledValue, semanticEqual, type Stored, type Toleration } from "#api";
+import {
+  type DaemonSet,
+  type DaemonSetStatus,
+  daemonSets,
+  type Node,
+  type Pod,
+  type PodSpec,
+  type Stored,
+  scaledValue,
+  semanticEqual,
+  type Toleration,
+} from "#api";
 import { controllerReference } from "#client";
 import { podFromTemplate } from "../replicaset/plan.ts";
 import { allowsNode, targetNode } from "../shared/node-affinity.ts";
@@ -41,7 +52,11 @@ const ownTolerations: readonly Toleration[] = [
   { key: "node.kubernetes.io/pid-pressure", operator: "Exists", effect: "NoSchedule" },
   { key: "node.kubernetes.io/unschedulable", operator: "Exists", effect: "NoSchedule" },
 ];
-const hostNetworkToleration: Toleration = { key: "node.kubernetes.io/network-unavailable", operator: "Exists", effect: "NoSchedule" };
+const hostNetworkToleration: Toleration = {
+  key: "node.kubernetes.io/network-unavailable",
+  operator: "Exists",
+  effect: "NoSchedule",
+};
 
 function tolerationsOf(spec: PodSpec): readonly Toleration[] {
   const added = [...ownTolerations, ...(spec.hostNetwork === true ? [hostNetworkToleration] : [])];
@@ -51,9 +66,12 @@ function tolerationsOf(spec: PodSpec): readonly Toleration[] {
 /** `run`: a pod belongs here. `stay`: one that is here may remain. */
 export function eligibility(daemonSet: DaemonSet, node: Node): { readonly run: boolean; readonly stay: boolean } {
   const spec = daemonSet.spec.template.spec;
-  if (spec === undefined || !allowsNode(spec, node) || ((spec.nodeName ?? "") !== "" && spec.nodeName !== node.metadata.name)) return { run: false, stay: false };
+  if (spec === undefined || !allowsNode(spec, node) || ((spec.nodeName ?? "") !== "" && spec.nodeName !== node.metadata.name))
+    return { run: false, stay: false };
   const tolerations = tolerationsOf(spec);
-  const untolerated = (node.spec?.taints ?? []).filter((taint) => taint.effect !== "PreferNoSchedule" && !tolerations.some((toleration) => tolerates(toleration, taint)));
+  const untolerated = (node.spec?.taints ?? []).filter(
+    (taint) => taint.effect !== "PreferNoSchedule" && !tolerations.some((toleration) => tolerates(toleration, taint)),
+  );
   return { run: untolerated.length === 0, stay: untolerated.every(({ effect }) => effect !== "NoExecute") };
 }
 
@@ -90,16 +108,23 @@ export function planDaemonSet(facts: DaemonFacts): DaemonPlan {
   }
   const known = new Set(nodes.map(({ metadata }) => metadata.name));
   // Pods that wait for a node that is gone never run; those that were bound are the garbage collector's.
-  for (const [name, here] of byNode) if (!known.has(name)) remove.push(...here.filter((pod) => (pod.spec.nodeName ?? "") === "" && !isTerminating(pod)));
+  for (const [name, here] of byNode)
+    if (!known.has(name)) remove.push(...here.filter((pod) => (pod.spec.nodeName ?? "") === "" && !isTerminating(pod)));
 
-  if ((daemonSet.spec.updateStrategy?.type ?? "RollingUpdate") === "RollingUpdate" && daemonSet.metadata.deletionTimestamp === undefined) {
+  if (
+    (daemonSet.spec.updateStrategy?.type ?? "RollingUpdate") === "RollingUpdate" &&
+    daemonSet.metadata.deletionTimestamp === undefined
+  ) {
     const update = rollingUpdate(facts, byNode, surge);
     for (const name of update.create) create.add(name);
     remove.push(...update.remove.filter((pod) => !remove.includes(pod)));
   }
   const { status, nextMs } = statusOf(facts, byNode);
   return {
-    create: daemonSet.metadata.deletionTimestamp !== undefined ? [] : [...create].slice(0, burst).map((node) => newPod(daemonSet, node, facts.hash)),
+    create:
+      daemonSet.metadata.deletionTimestamp !== undefined
+        ? []
+        : [...create].slice(0, burst).map((node) => newPod(daemonSet, node, facts.hash)),
     remove: daemonSet.metadata.deletionTimestamp !== undefined ? [] : remove.slice(0, burst),
     ended,
     status: semanticEqual(status, daemonSet.status ?? {}) ? undefined : status,
@@ -111,20 +136,36 @@ export function planDaemonSet(facts: DaemonFacts): DaemonPlan {
 function tooMany(alive: readonly Stored<Pod>[], newHash: string | undefined): readonly Stored<Pod>[] {
   const surplus = (pods: readonly Stored<Pod>[]): readonly Stored<Pod>[] => [...pods].sort(oldestFirst).slice(1);
   if (newHash === undefined) return surplus(alive);
-  return [...surplus(alive.filter((pod) => hashOfPod(pod) === newHash)), ...surplus(alive.filter((pod) => hashOfPod(pod) !== newHash))];
+  return [
+    ...surplus(alive.filter((pod) => hashOfPod(pod) === newHash)),
+    ...surplus(alive.filter((pod) => hashOfPod(pod) !== newHash)),
+  ];
 }
 
 const hashOfPod = (pod: Pod): string | undefined => pod.metadata.labels?.[revisionHashLabel];
 const oldestFirst = (a: Stored<Pod>, b: Stored<Pod>): number =>
-  a.metadata.creationTimestamp < b.metadata.creationTimestamp ? -1 : a.metadata.creationTimestamp > b.metadata.creationTimestamp ? 1 : a.metadata.name < b.metadata.name ? -1 : 1;
+  a.metadata.creationTimestamp < b.metadata.creationTimestamp
+    ? -1
+    : a.metadata.creationTimestamp > b.metadata.creationTimestamp
+      ? 1
+      : a.metadata.name < b.metadata.name
+        ? -1
+        : 1;
 
-const desiredCount = ({ daemonSet, nodes }: DaemonFacts): number => nodes.filter((node) => eligibility(daemonSet, node).run).length;
+const desiredCount = ({ daemonSet, nodes }: DaemonFacts): number =>
+  nodes.filter((node) => eligibility(daemonSet, node).run).length;
 const maxSurge = (facts: DaemonFacts): number => {
   const { updateStrategy } = facts.daemonSet.spec;
-  return updateStrategy?.type === "OnDelete" ? 0 : scaledValue(updateStrategy?.rollingUpdate?.maxSurge ?? 0, desiredCount(facts), true);
+  return updateStrategy?.type === "OnDelete"
+    ? 0
+    : scaledValue(updateStrategy?.rollingUpdate?.maxSurge ?? 0, desiredCount(facts), true);
 };
 
-function rollingUpdate(facts: DaemonFacts, byNode: ReadonlyMap<string, readonly Stored<Pod>[]>, surge: number): { create: readonly string[]; remove: readonly Stored<Pod>[] } {
+function rollingUpdate(
+  facts: DaemonFacts,
+  byNode: ReadonlyMap<string, readonly Stored<Pod>[]>,
+  surge: number,
+): { create: readonly string[]; remove: readonly Stored<Pod>[] } {
   const { daemonSet, nodes, hash, nowMs } = facts;
   const minReady = daemonSet.spec.minReadySeconds ?? 0;
   const available = (pod: Pod): boolean => isAvailable(pod, minReady, nowMs);
@@ -138,11 +179,14 @@ function rollingUpdate(facts: DaemonFacts, byNode: ReadonlyMap<string, readonly 
   for (const node of nodes) {
     if (!eligibility(daemonSet, node).run) continue;
     const here = byNode.get(node.metadata.name) ?? [];
-    const alive = here.filter((pod) => !isTerminating(pod) && pod.status?.phase !== "Failed" && pod.status?.phase !== "Succeeded");
+    const alive = here.filter(
+      (pod) => !isTerminating(pod) && pod.status?.phase !== "Failed" && pod.status?.phase !== "Succeeded",
+    );
     const current = alive.find((pod) => hashOfPod(pod) === hash);
     const old = alive.find((pod) => hashOfPod(pod) !== hash);
     if (surge > 0) {
-      if (current === undefined && old !== undefined && here.length === alive.length) (available(old) ? surgeLater : surgeNow).push(node.metadata.name);
+      if (current === undefined && old !== undefined && here.length === alive.length)
+        (available(old) ? surgeLater : surgeNow).push(node.metadata.name);
       else if (current !== undefined && old !== undefined) {
         surging++;
         if (available(current)) done.push(old);
@@ -158,12 +202,19 @@ function rollingUpdate(facts: DaemonFacts, byNode: ReadonlyMap<string, readonly 
       unavailable++;
     }
   }
-  if (surge > 0) return { create: [...surgeNow, ...surgeLater.slice(0, Math.max(0, surge - surging - surgeNow.length))], remove: done };
-  const limit = Math.max(1, scaledValue(daemonSet.spec.updateStrategy?.rollingUpdate?.maxUnavailable ?? 1, desiredCount(facts), true));
+  if (surge > 0)
+    return { create: [...surgeNow, ...surgeLater.slice(0, Math.max(0, surge - surging - surgeNow.length))], remove: done };
+  const limit = Math.max(
+    1,
+    scaledValue(daemonSet.spec.updateStrategy?.rollingUpdate?.maxUnavailable ?? 1, desiredCount(facts), true),
+  );
   return { create: [], remove: [...replaceNow, ...replaceLater.slice(0, Math.max(0, limit - unavailable))] };
 }
 
-function statusOf(facts: DaemonFacts, byNode: ReadonlyMap<string, readonly Stored<Pod>[]>): { status: DaemonSetStatus; nextMs: number | undefined } {
+function statusOf(
+  facts: DaemonFacts,
+  byNode: ReadonlyMap<string, readonly Stored<Pod>[]>,
+): { status: DaemonSetStatus; nextMs: number | undefined } {
   const { daemonSet, nodes, hash, nowMs } = facts;
   const minReady = daemonSet.spec.minReadySeconds ?? 0;
   let [desired, current, misscheduled, ready, available, updated] = [0, 0, 0, 0, 0, 0];
@@ -190,9 +241,14 @@ function statusOf(facts: DaemonFacts, byNode: ReadonlyMap<string, readonly Store
   return {
     nextMs,
     status: {
-      currentNumberScheduled: current, desiredNumberScheduled: desired, numberMisscheduled: misscheduled, numberReady: ready,
-      ...(available === 0 ? {} : { numberAvailable: available }), ...(desired - available === 0 ? {} : { numberUnavailable: desired - available }),
-      ...(updated === 0 ? {} : { updatedNumberScheduled: updated }), observedGeneration: daemonSet.metadata.generation ?? 0,
+      currentNumberScheduled: current,
+      desiredNumberScheduled: desired,
+      numberMisscheduled: misscheduled,
+      numberReady: ready,
+      ...(available === 0 ? {} : { numberAvailable: available }),
+      ...(desired - available === 0 ? {} : { numberUnavailable: desired - available }),
+      ...(updated === 0 ? {} : { updatedNumberScheduled: updated }),
+      observedGeneration: daemonSet.metadata.generation ?? 0,
       ...(daemonSet.status?.collisionCount === undefined ? {} : { collisionCount: daemonSet.status.collisionCount }),
       ...(daemonSet.status?.conditions === undefined ? {} : { conditions: daemonSet.status.conditions }),
     },
@@ -201,13 +257,20 @@ function statusOf(facts: DaemonFacts, byNode: ReadonlyMap<string, readonly Store
 
 /** The pod is pinned to its node by affinity and bound by the scheduler like any other. */
 function newPod(daemonSet: Stored<DaemonSet>, node: string, hash: string): Pod {
-  const pod = podFromTemplate(daemonSet.spec.template, { namespace: daemonSet.metadata.namespace ?? "", name: daemonSet.metadata.name });
+  const pod = podFromTemplate(daemonSet.spec.template, {
+    namespace: daemonSet.metadata.namespace ?? "",
+    name: daemonSet.metadata.name,
+  });
   const generation = daemonSet.metadata.annotations?.[generationAnnotation];
   return {
     ...pod,
     metadata: {
       ...pod.metadata,
-      labels: { ...pod.metadata.labels, [revisionHashLabel]: hash, ...(generation === undefined ? {} : { [generationLabel]: generation }) },
+      labels: {
+        ...pod.metadata.labels,
+        [revisionHashLabel]: hash,
+        ...(generation === undefined ? {} : { [generationLabel]: generation }),
+      },
       ownerReferences: [controllerReference(daemonSets, daemonSet)],
     },
     spec: {
@@ -216,7 +279,9 @@ function newPod(daemonSet: Stored<DaemonSet>, node: string, hash: string): Pod {
         ...pod.spec.affinity,
         nodeAffinity: {
           ...pod.spec.affinity?.nodeAffinity,
-          requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchFields: [{ key: "metadata.name", operator: "In", values: [node] }] }] },
+          requiredDuringSchedulingIgnoredDuringExecution: {
+            nodeSelectorTerms: [{ matchFields: [{ key: "metadata.name", operator: "In", values: [node] }] }],
+          },
         },
       },
       tolerations: tolerationsOf(pod.spec),

@@ -1,7 +1,17 @@
 // PodDisruptionBudgets: keeps their status, from which the eviction subresource grants or refuses.
 import {
-  deployments as deploymentType, labelSelector, objectKey, type Pod, podDisruptionBudgets, pods as podType, replicaSets, replicationControllers, type ResourceType, selectorMatches,
-  statefulSets, type Stored,
+  deployments as deploymentType,
+  labelSelector,
+  objectKey,
+  type Pod,
+  podDisruptionBudgets,
+  pods as podType,
+  type ResourceType,
+  replicaSets,
+  replicationControllers,
+  type Stored,
+  selectorMatches,
+  statefulSets,
 } from "#api";
 import { type Controller, controllerOf, objectPath, type Requeue, watchFor, watchMapped } from "#client";
 import type { ControllerContext } from "../context.ts";
@@ -23,13 +33,18 @@ export function disruptionController({ client, clock, informers }: ControllerCon
     const owner = controllerOf(pod);
     if (owner === undefined) return undefined;
     const key = `${pod.metadata.namespace}/${owner.name}`;
-    const is = (type: ResourceType): boolean => owner.kind === type.kind && owner.apiVersion.split("/").length === (type.group === "" ? 1 : 2) && owner.apiVersion.startsWith(type.group);
+    const is = (type: ResourceType): boolean =>
+      owner.kind === type.kind &&
+      owner.apiVersion.split("/").length === (type.group === "" ? 1 : 2) &&
+      owner.apiVersion.startsWith(type.group);
     if (is(replicaSets)) {
       const set = sets.get(key);
       if (set?.metadata.uid !== owner.uid) throw new Error(`replicasets.apps "${owner.name}" not found`);
       const parent = controllerOf(set);
       const deployment = parent?.kind === "Deployment" ? deployments.get(`${pod.metadata.namespace}/${parent.name}`) : undefined;
-      return deployment === undefined ? { uid: set.metadata.uid, replicas: set.spec.replicas ?? 1 } : { uid: deployment.metadata.uid, replicas: deployment.spec.replicas ?? 1 };
+      return deployment === undefined
+        ? { uid: set.metadata.uid, replicas: set.spec.replicas ?? 1 }
+        : { uid: deployment.metadata.uid, replicas: deployment.spec.replicas ?? 1 };
     }
     if (is(statefulSets) || is(replicationControllers)) {
       const found = is(statefulSets) ? stateful.get(key) : controllers.get(key);
@@ -41,7 +56,11 @@ export function disruptionController({ client, clock, informers }: ControllerCon
     const group = owner.apiVersion.includes("/") ? owner.apiVersion.slice(0, owner.apiVersion.indexOf("/")) : "";
     const type = resources.find((resource) => resource.kind === owner.kind && resource.group === group);
     if (type === undefined) throw new Error(`no matches for kind "${owner.kind}" in version "${owner.apiVersion}"`);
-    const reply = await client.send({ method: "GET", path: objectPath(type, { namespace: pod.metadata.namespace, name: owner.name }, "scale"), query: {} });
+    const reply = await client.send({
+      method: "GET",
+      path: objectPath(type, { namespace: pod.metadata.namespace, name: owner.name }, "scale"),
+      query: {},
+    });
     const scale = "object" in reply ? (reply.object as { spec?: { replicas?: number } }) : {};
     return { uid: owner.uid, replicas: scale.spec?.replicas ?? 0 };
   };
@@ -54,7 +73,11 @@ export function disruptionController({ client, clock, informers }: ControllerCon
     const selected = pods.list(budget.metadata.namespace).filter((pod) => selectorMatches(selector, pod.metadata.labels));
     const scale = await expectedScale(selected);
     const plan = planBudget({ budget, pods: selected, expectedScale: () => scale, nowMs: clock.now() });
-    if (plan.status !== undefined) writes.wrote(key, await client.update(podDisruptionBudgets, { ...budget, status: plan.status }, { subresource: "status", signal }));
+    if (plan.status !== undefined)
+      writes.wrote(
+        key,
+        await client.update(podDisruptionBudgets, { ...budget, status: plan.status }, { subresource: "status", signal }),
+      );
     if (plan.requeueAfterMs !== undefined) return { requeueAfterMs: plan.requeueAfterMs };
   };
 
@@ -75,8 +98,12 @@ export function disruptionController({ client, clock, informers }: ControllerCon
   };
 
   const budgetsOf = (pod: Stored<Pod>): readonly string[] =>
-    budgets.list(pod.metadata.namespace).filter((budget) => selectorMatches(labelSelector(budget.spec?.selector), pod.metadata.labels)).map(objectKey);
-  const inNamespaceOf = ({ metadata }: { readonly metadata: { readonly namespace?: string } }): readonly string[] => budgets.list(metadata.namespace).map(objectKey);
+    budgets
+      .list(pod.metadata.namespace)
+      .filter((budget) => selectorMatches(labelSelector(budget.spec?.selector), pod.metadata.labels))
+      .map(objectKey);
+  const inNamespaceOf = ({ metadata }: { readonly metadata: { readonly namespace?: string } }): readonly string[] =>
+    budgets.list(metadata.namespace).map(objectKey);
   return {
     name: "disruption-controller",
     sources: [

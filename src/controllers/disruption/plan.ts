@@ -1,5 +1,14 @@
 // How many pods a PodDisruptionBudget lets go now: pure.
-import { type IntOrString, percentOf, type Pod, type PodDisruptionBudget, type PodDisruptionBudgetStatus, scaledValue, semanticEqual, type Stored } from "#api";
+import {
+  type IntOrString,
+  type Pod,
+  type PodDisruptionBudget,
+  type PodDisruptionBudgetStatus,
+  percentOf,
+  type Stored,
+  scaledValue,
+  semanticEqual,
+} from "#api";
 import { rfc3339 } from "#client";
 import { setCondition } from "../shared/conditions.ts";
 import { isReady, isTerminating } from "../shared/pods.ts";
@@ -37,10 +46,15 @@ export function planBudget({ budget, pods, expectedScale, nowMs }: BudgetFacts):
     disruptedPods[pod.metadata.name] = since;
     requeueAfterMs = Math.min(requeueAfterMs ?? leftMs, leftMs);
   }
-  const currentHealthy = pods.filter((pod) => !isTerminating(pod) && disruptedPods[pod.metadata.name] === undefined && isReady(pod)).length;
+  const currentHealthy = pods.filter(
+    (pod) => !isTerminating(pod) && disruptedPods[pod.metadata.name] === undefined && isReady(pod),
+  ).length;
   const disruptionsAllowed = expected <= 0 ? 0 : Math.max(0, currentHealthy - desiredHealthy);
   const status: PodDisruptionBudgetStatus = {
-    currentHealthy, desiredHealthy, expectedPods: expected, disruptionsAllowed,
+    currentHealthy,
+    desiredHealthy,
+    expectedPods: expected,
+    disruptionsAllowed,
     ...(Object.keys(disruptedPods).length === 0 ? {} : { disruptedPods }),
     observedGeneration: budget.metadata.generation ?? 0,
     conditions: allowed(budget, disruptionsAllowed > 0 ? "SufficientPods" : "InsufficientPods", "", nowMs),
@@ -56,8 +70,13 @@ function desired(minAvailable: IntOrString | undefined, maxUnavailable: IntOrStr
 /** What cannot be counted is not let go. */
 function failsafe(budget: Stored<PodDisruptionBudget>, error: string, nowMs: number): BudgetPlan {
   const status = {
-    currentHealthy: 0, desiredHealthy: 0, expectedPods: 0, ...budget.status, disruptionsAllowed: 0,
-    observedGeneration: budget.metadata.generation ?? 0, conditions: allowed(budget, "SyncFailed", error, nowMs),
+    currentHealthy: 0,
+    desiredHealthy: 0,
+    expectedPods: 0,
+    ...budget.status,
+    disruptionsAllowed: 0,
+    observedGeneration: budget.metadata.generation ?? 0,
+    conditions: allowed(budget, "SyncFailed", error, nowMs),
   };
   return { status: semanticEqual(status, budget.status ?? {}) ? undefined : status, requeueAfterMs: undefined };
 }
@@ -65,6 +84,11 @@ function failsafe(budget: Stored<PodDisruptionBudget>, error: string, nowMs: num
 function allowed(budget: PodDisruptionBudget, reason: string, message: string, nowMs: number) {
   const status = reason === "SufficientPods" ? "True" : "False";
   return setCondition(budget.status?.conditions, {
-    type: "DisruptionAllowed", status, reason, message, lastTransitionTime: rfc3339(nowMs), observedGeneration: budget.metadata.generation ?? 0,
+    type: "DisruptionAllowed",
+    status,
+    reason,
+    message,
+    lastTransitionTime: rfc3339(nowMs),
+    observedGeneration: budget.metadata.generation ?? 0,
   });
 }

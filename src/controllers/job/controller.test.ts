@@ -11,8 +11,14 @@ const at = { namespace: "default", name: "work" };
 const job = (spec: Partial<JobSpec>): Job => ({
   metadata: at,
   spec: {
-    completions: 1, parallelism: 1, backoffLimit: 6, selector: { matchLabels: { "job-name": "work" } },
-    template: { metadata: { labels: { "job-name": "work" } }, spec: { restartPolicy: "Never", containers: [{ name: "c", image: "i" }] } },
+    completions: 1,
+    parallelism: 1,
+    backoffLimit: 6,
+    selector: { matchLabels: { "job-name": "work" } },
+    template: {
+      metadata: { labels: { "job-name": "work" } },
+      spec: { restartPolicy: "Never", containers: [{ name: "c", image: "i" }] },
+    },
     ...spec,
   },
 });
@@ -25,12 +31,26 @@ async function start(spec: Partial<JobSpec>): Promise<World> {
   return world;
 }
 
-const running = (world: World): readonly Stored<Pod>[] => world.api.all(pods).filter(({ status, metadata }) => metadata.deletionTimestamp === undefined && status?.phase !== "Succeeded" && status?.phase !== "Failed");
+const running = (world: World): readonly Stored<Pod>[] =>
+  world.api
+    .all(pods)
+    .filter(
+      ({ status, metadata }) =>
+        metadata.deletionTimestamp === undefined && status?.phase !== "Succeeded" && status?.phase !== "Failed",
+    );
 const status = (world: World) => world.api.peek(jobs, at)?.status;
-const conditions = (world: World): string[] => (status(world)?.conditions ?? []).filter((one) => one.status === "True").map(({ type, reason }) => `${type} ${reason}`);
+const conditions = (world: World): string[] =>
+  (status(world)?.conditions ?? []).filter((one) => one.status === "True").map(({ type, reason }) => `${type} ${reason}`);
 
-function finish(world: World, pod: Stored<Pod> | undefined, phase: "Succeeded" | "Failed", exitCode = phase === "Failed" ? 1 : 0): void {
-  const containerStatuses = [{ name: "c", image: "i", imageID: "", ready: false, restartCount: 0, state: { terminated: { exitCode } } }];
+function finish(
+  world: World,
+  pod: Stored<Pod> | undefined,
+  phase: "Succeeded" | "Failed",
+  exitCode = phase === "Failed" ? 1 : 0,
+): void {
+  const containerStatuses = [
+    { name: "c", image: "i", imageID: "", ready: false, restartCount: 0, state: { terminated: { exitCode } } },
+  ];
   if (pod !== undefined) world.api.put(pods, { ...pod, status: { phase, containerStatuses } });
 }
 
@@ -63,7 +83,10 @@ test("a failed pod is replaced after 10 s, then 20 s, and at the limit the Job f
   finish(world, running(world)[0], "Failed");
   await world.settle();
   assert.deepEqual(conditions(world), ["FailureTarget BackoffLimitExceeded", "Failed BackoffLimitExceeded"]);
-  assert.deepEqual([status(world)?.failed, status(world)?.conditions?.at(-1)?.message], [3, "Job has reached the specified backoff limit"]);
+  assert.deepEqual(
+    [status(world)?.failed, status(world)?.conditions?.at(-1)?.message],
+    [3, "Job has reached the specified backoff limit"],
+  );
   assert.equal(world.api.all(pods).length, 3);
 });
 
@@ -72,7 +95,10 @@ test("an indexed Job completes every index once, with index in name, annotation,
   const [first] = running(world);
   assert.match(first?.metadata.name ?? "", /^work-0-/);
   assert.equal(first?.metadata.annotations?.["batch.kubernetes.io/job-completion-index"], "0");
-  assert.deepEqual(first?.spec.containers[0]?.env?.map(({ name }) => name), ["JOB_COMPLETION_INDEX"]);
+  assert.deepEqual(
+    first?.spec.containers[0]?.env?.map(({ name }) => name),
+    ["JOB_COMPLETION_INDEX"],
+  );
   finish(world, running(world)[1], "Succeeded");
   await world.settle();
   assert.equal(status(world)?.completedIndexes, "1");
@@ -87,11 +113,17 @@ test("suspending deletes the pods without counting them, resuming starts anew", 
   world.api.put(jobs, { ...job({ parallelism: 2, completions: 2, suspend: true }), status: status(world) });
   await world.settle();
   assert.equal(world.api.all(pods).length, 0);
-  assert.deepEqual([conditions(world), status(world)?.failed, status(world)?.startTime], [["Suspended JobSuspended"], undefined, undefined]);
+  assert.deepEqual(
+    [conditions(world), status(world)?.failed, status(world)?.startTime],
+    [["Suspended JobSuspended"], undefined, undefined],
+  );
   world.api.put(jobs, { ...job({ parallelism: 2, completions: 2, suspend: false }), status: status(world) });
   await world.settle();
   assert.equal(running(world).length, 2);
-  assert.deepEqual(world.events.filter((event) => /Suspended|Resumed/.test(event)), ["Normal Suspended Job suspended", "Normal Resumed Job resumed"]);
+  assert.deepEqual(
+    world.events.filter((event) => /Suspended|Resumed/.test(event)),
+    ["Normal Suspended Job suspended", "Normal Resumed Job resumed"],
+  );
 });
 
 test("a Job that is active longer than its deadline fails and its pods are deleted", async () => {
@@ -104,20 +136,39 @@ test("a Job that is active longer than its deadline fails and its pods are delet
 });
 
 test("podFailurePolicy ends the Job at once, ignores a disruption, and counts the rest", async () => {
-  const podFailurePolicy = { rules: [{ action: "FailJob", onExitCodes: { operator: "In", values: [42] } }, { action: "Ignore", onPodConditions: [{ type: "DisruptionTarget", status: "True" }] }] };
+  const podFailurePolicy = {
+    rules: [
+      { action: "FailJob", onExitCodes: { operator: "In", values: [42] } },
+      { action: "Ignore", onPodConditions: [{ type: "DisruptionTarget", status: "True" }] },
+    ],
+  };
   await using world = await start({ podFailurePolicy, backoffLimit: 0 });
   const [pod] = running(world);
-  world.api.put(pods, { ...pod, metadata: pod?.metadata ?? {}, spec: pod?.spec ?? { containers: [] }, status: { phase: "Failed", conditions: [{ type: "DisruptionTarget", status: "True" }] } });
+  world.api.put(pods, {
+    ...pod,
+    metadata: pod?.metadata ?? {},
+    spec: pod?.spec ?? { containers: [] },
+    status: { phase: "Failed", conditions: [{ type: "DisruptionTarget", status: "True" }] },
+  });
   await world.pass(11_000);
   assert.deepEqual([status(world)?.failed, running(world).length], [undefined, 1]);
   finish(world, running(world)[0], "Failed", 42);
   await world.settle();
   assert.deepEqual(conditions(world).at(-1), "Failed PodFailurePolicy");
-  assert.match(status(world)?.conditions?.at(-1)?.message ?? "", /^Container c for pod default\/work-\d+ failed with exit code 42 matching FailJob rule at index 0$/);
+  assert.match(
+    status(world)?.conditions?.at(-1)?.message ?? "",
+    /^Container c for pod default\/work-\d+ failed with exit code 42 matching FailJob rule at index 0$/,
+  );
 });
 
 test("backoffLimitPerIndex fails single indexes and the Job only at the end", async () => {
-  await using world = await start({ completions: 2, parallelism: 2, completionMode: "Indexed", backoffLimitPerIndex: 0, backoffLimit: undefined });
+  await using world = await start({
+    completions: 2,
+    parallelism: 2,
+    completionMode: "Indexed",
+    backoffLimitPerIndex: 0,
+    backoffLimit: undefined,
+  });
   finish(world, running(world)[0], "Failed");
   await world.pass(11_000);
   assert.equal(status(world)?.failedIndexes, "0");
@@ -146,7 +197,10 @@ test("indexes are written as ranges and read back", () =>
 test("whatever answers are lost, every pod is counted once, active pods never exceed parallelism, and the Job completes (I24)", () =>
   fc.assert(
     fc.asyncProperty(
-      fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 3 }), fc.boolean(), fc.array(fc.nat(99), { maxLength: 30 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 1, max: 3 }),
+      fc.boolean(),
+      fc.array(fc.nat(99), { maxLength: 30 }),
       async (completions, parallelism, indexed, dice) => {
         await using world = createWorld();
         let roll = 0;
@@ -155,7 +209,10 @@ test("whatever answers are lost, every pod is counted once, active pods never ex
         world.api.after = ({ method }) => {
           if (method !== "GET" && unlucky()) throw new Error("connection reset");
         };
-        world.api.put(jobs, job({ completions, parallelism, backoffLimit: 1000, ...(indexed ? { completionMode: "Indexed" } : {}) }));
+        world.api.put(
+          jobs,
+          job({ completions, parallelism, backoffLimit: 1000, ...(indexed ? { completionMode: "Indexed" } : {}) }),
+        );
         world.run(jobController(world.context));
         let failures = 0;
         for (let step = 0; step < 60 && conditions(world).length === 0; step++) {

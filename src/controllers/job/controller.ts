@@ -1,6 +1,16 @@
 // Jobs: run pods until enough of them succeeded, and count each exactly once, by a finalizer on the pod.
-import { isNotFound, type Job, jobs as jobType, labelSelector, objectKey, pods as podType, type Pod, selectorMatches, type Stored } from "#api";
-import { type Controller, controllerOf, isControlledBy, referenceTo, type Requeue, watchFor, watchMapped } from "#client";
+import {
+  isNotFound,
+  type Job,
+  jobs as jobType,
+  labelSelector,
+  objectKey,
+  type Pod,
+  pods as podType,
+  type Stored,
+  selectorMatches,
+} from "#api";
+import { type Controller, controllerOf, isControlledBy, type Requeue, referenceTo, watchFor, watchMapped } from "#client";
 import type { ControllerContext } from "../context.ts";
 import { claim, planClaims } from "../shared/claim.ts";
 import { indexOrphans } from "../shared/orphans.ts";
@@ -41,7 +51,9 @@ export function jobController(context: ControllerContext): Controller {
     const claimed = await claim(client, jobType, job, podType, claims);
     if (claims.adopt.length > 0) for (const pod of claimed) podWrites.wrote(key, pod);
     const { living, dying } = podWrites.living(key, claimed);
-    const asTerminating = dying.map((pod): Stored<Pod> => ({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.creationTimestamp } }));
+    const asTerminating = dying.map(
+      (pod): Stored<Pod> => ({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.creationTimestamp } }),
+    );
     const backoff = backoffs.get(key);
     const plan = planJob({ job, pods: [...living, ...asTerminating], nowMs: clock.now(), backoffUntilMs: backoff?.untilMs ?? 0 });
     const about = referenceTo(jobType, job);
@@ -67,7 +79,12 @@ export function jobController(context: ControllerContext): Controller {
         events.event(about, { type: "Normal", reason: "SuccessfulCreate", message: `Created pod: ${created.metadata.name}` });
       } catch (failure) {
         if (!wasRefused(failure)) podWrites.unsure(key);
-        if (!isNamespaceTerminating(failure)) events.event(about, { type: "Warning", reason: "FailedCreate", message: `Error creating: ${failure instanceof Error ? failure.message : String(failure)}` });
+        if (!isNamespaceTerminating(failure))
+          events.event(about, {
+            type: "Warning",
+            reason: "FailedCreate",
+            message: `Error creating: ${failure instanceof Error ? failure.message : String(failure)}`,
+          });
         throw failure;
       }
     });
@@ -81,7 +98,15 @@ export function jobController(context: ControllerContext): Controller {
     const { namespace, name, uid, resourceVersion } = pod.metadata;
     const finalizers = (pod.metadata.finalizers ?? []).filter((finalizer) => finalizer !== trackingFinalizer);
     try {
-      podWrites.wrote(key, await client.patch(podType, { namespace, name }, { type: "merge", body: { metadata: { uid, resourceVersion, finalizers } } }, { signal }));
+      podWrites.wrote(
+        key,
+        await client.patch(
+          podType,
+          { namespace, name },
+          { type: "merge", body: { metadata: { uid, resourceVersion, finalizers } } },
+          { signal },
+        ),
+      );
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
@@ -119,21 +144,33 @@ export function jobController(context: ControllerContext): Controller {
     if (owner !== undefined) {
       if (owner.kind !== "Job") return [];
       const job = jobs.get(`${namespace}/${owner.name}`);
-      return job !== undefined && isControlledBy(pod, job) ? [objectKey(job)] : pod.metadata.finalizers?.includes(trackingFinalizer) === true ? [`${abandoned}${objectKey(pod)}`] : [];
+      return job !== undefined && isControlledBy(pod, job)
+        ? [objectKey(job)]
+        : pod.metadata.finalizers?.includes(trackingFinalizer) === true
+          ? [`${abandoned}${objectKey(pod)}`]
+          : [];
     }
     if (pod.metadata.finalizers?.includes(trackingFinalizer) === true) return [`${abandoned}${objectKey(pod)}`];
     if (pod.metadata.labels === undefined || pod.metadata.deletionTimestamp !== undefined) return [];
-    return jobs.list(namespace).filter((job) => selectorMatches(labelSelector(job.spec.selector), pod.metadata.labels)).map(objectKey);
+    return jobs
+      .list(namespace)
+      .filter((job) => selectorMatches(labelSelector(job.spec.selector), pod.metadata.labels))
+      .map(objectKey);
   };
 
   return {
     name: "job-controller",
     sources: [
       watchFor(jobs),
-      watchMapped(jobs, (job) => (jobs.get(objectKey(job)) === undefined ? pods.byIndex("owner", job.metadata.uid).map((pod) => `${abandoned}${objectKey(pod)}`) : [])),
+      watchMapped(jobs, (job) =>
+        jobs.get(objectKey(job)) === undefined
+          ? pods.byIndex("owner", job.metadata.uid).map((pod) => `${abandoned}${objectKey(pod)}`)
+          : [],
+      ),
       watchMapped(pods, (pod, before) => [...new Set([...ownersOf(pod), ...(before === undefined ? [] : ownersOf(before))])]),
     ],
-    reconcile: (key, signal) => (key.startsWith(abandoned) ? releaseAbandoned(key.slice(abandoned.length), signal) : reconcile(key, signal)),
+    reconcile: (key, signal) =>
+      key.startsWith(abandoned) ? releaseAbandoned(key.slice(abandoned.length), signal) : reconcile(key, signal),
   };
 }
 

@@ -18,11 +18,18 @@ export function failureRule(job: Job, pod: Pod): RuleVerdict | undefined {
         if (code === undefined || code === 0 || (containerName !== undefined && status.name !== containerName)) return false;
         return operator === "In" ? values.includes(code) : !values.includes(code);
       });
-      if (hit !== undefined) return { action, message: `Container ${hit.name} for pod ${name} failed with exit code ${exitCode(hit)} matching ${action} rule at index ${index}` };
+      if (hit !== undefined)
+        return {
+          action,
+          message: `Container ${hit.name} for pod ${name} failed with exit code ${exitCode(hit)} matching ${action} rule at index ${index}`,
+        };
     }
     for (const pattern of rule.onPodConditions ?? []) {
-      const hit = pod.status?.conditions?.find(({ type, status }) => type === pattern.type && status === (pattern.status ?? "True"));
-      if (hit !== undefined) return { action, message: `Pod ${name} has condition ${hit.type} matching ${action} rule at index ${index}` };
+      const hit = pod.status?.conditions?.find(
+        ({ type, status }) => type === pattern.type && status === (pattern.status ?? "True"),
+      );
+      if (hit !== undefined)
+        return { action, message: `Pod ${name} has condition ${hit.type} matching ${action} rule at index ${index}` };
     }
   }
   return undefined;

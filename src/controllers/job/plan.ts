@@ -1,9 +1,9 @@
 // What a Job does next: which pods it counts, creates and deletes, and whether it is done. Pure.
-import { type Job, type JobCondition, type JobStatus, jobs, type Pod, semanticEqual, type Stored } from "#api";
+import { type Job, type JobCondition, type JobStatus, jobs, type Pod, type Stored, semanticEqual } from "#api";
 import { controllerReference, rfc3339 } from "#client";
+import { podFromTemplate } from "../replicaset/plan.ts";
 import { setCondition } from "../shared/conditions.ts";
 import { isReady, isTerminating } from "../shared/pods.ts";
-import { podFromTemplate } from "../replicaset/plan.ts";
 import { failureRule } from "./failure-policy.ts";
 import { formatIndexes, parseIndexes } from "./indexes.ts";
 
@@ -51,7 +51,8 @@ const hasFinalizer = (pod: Pod): boolean => pod.metadata.finalizers?.includes(tr
 
 export function planJob(facts: JobFacts): JobPlan {
   const { job, pods, nowMs } = facts;
-  if (finishedCondition(job) !== undefined || job.metadata.deletionTimestamp !== undefined) return nothing(pods.filter(hasFinalizer));
+  if (finishedCondition(job) !== undefined || job.metadata.deletionTimestamp !== undefined)
+    return nothing(pods.filter(hasFinalizer));
   const count = countPods(facts);
   const verdict = decide(facts, count);
   const suspended = job.spec.suspend === true;
@@ -73,21 +74,42 @@ export function planJob(facts: JobFacts): JobPlan {
   }
 
   const deadlineMs = deadlineOf(job);
-  if (deadlineMs !== undefined && verdict === undefined) requeueAfterMs = Math.min(requeueAfterMs ?? Number.POSITIVE_INFINITY, Math.max(1, deadlineMs - nowMs));
+  if (deadlineMs !== undefined && verdict === undefined)
+    requeueAfterMs = Math.min(requeueAfterMs ?? Number.POSITIVE_INFINITY, Math.max(1, deadlineMs - nowMs));
   // A Job is not finished before all its pods are gone or done (upstream 1.31: no success or failure while pods still terminate).
   const pending = remove.length + count.terminating.length;
   const finished = verdict !== undefined && pending === 0 ? (verdict.success ? "Complete" : "Failed") : undefined;
   const status = statusAfter(facts, count, verdict, { finished, removing: remove.length, creating: create.length });
   return {
-    create, remove, release: count.counted, status: semanticEqual(status, job.status ?? {}) ? undefined : status,
-    newlyFailed: count.newlyFailed.length, newlySucceeded: count.newlySucceeded.length, finished,
-    event: finished === undefined || verdict === undefined ? suspendEvent(job) : { type: verdict.success ? "Normal" : "Warning", reason: verdict.success ? "Completed" : verdict.reason, message: verdict.success ? "Job completed" : verdict.message },
+    create,
+    remove,
+    release: count.counted,
+    status: semanticEqual(status, job.status ?? {}) ? undefined : status,
+    newlyFailed: count.newlyFailed.length,
+    newlySucceeded: count.newlySucceeded.length,
+    finished,
+    event:
+      finished === undefined || verdict === undefined
+        ? suspendEvent(job)
+        : {
+            type: verdict.success ? "Normal" : "Warning",
+            reason: verdict.success ? "Completed" : verdict.reason,
+            message: verdict.success ? "Job completed" : verdict.message,
+          },
     requeueAfterMs,
   };
 }
 
 const nothing = (release: readonly Stored<Pod>[]): JobPlan => ({
-  create: [], remove: [], status: undefined, release, newlyFailed: 0, newlySucceeded: 0, finished: undefined, event: undefined, requeueAfterMs: undefined,
+  create: [],
+  remove: [],
+  status: undefined,
+  release,
+  newlyFailed: 0,
+  newlySucceeded: 0,
+  finished: undefined,
+  event: undefined,
+  requeueAfterMs: undefined,
 });
 
 interface Count {
@@ -126,8 +148,11 @@ function countPods({ job, pods }: JobFacts): Count {
   for (const pod of pods) {
     const phase = pod.status?.phase;
     const index = indexOf(pod);
-    for (const { restartCount } of [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])]) if (phase === "Running" || phase === "Pending") restarts += restartCount;
-    const failed = phase === "Failed" || (isTerminating(pod) && phase !== "Succeeded" && !replacesOnlyFailed(job) && job.spec.podFailurePolicy === undefined);
+    for (const { restartCount } of [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])])
+      if (phase === "Running" || phase === "Pending") restarts += restartCount;
+    const failed =
+      phase === "Failed" ||
+      (isTerminating(pod) && phase !== "Succeeded" && !replacesOnlyFailed(job) && job.spec.podFailurePolicy === undefined);
     if (phase === "Succeeded") {
       if (!hasFinalizer(pod)) continue;
       counted.push(pod);
@@ -156,7 +181,16 @@ function countPods({ job, pods }: JobFacts): Count {
     else active.push(pod);
   }
   return {
-    active, terminating, counted, newlySucceeded, newlyFailed, completedIndexes, failedIndexes, failuresByIndex, failJob, restarts,
+    active,
+    terminating,
+    counted,
+    newlySucceeded,
+    newlyFailed,
+    completedIndexes,
+    failedIndexes,
+    failuresByIndex,
+    failJob,
+    restarts,
     succeeded: isIndexed(job) ? completedIndexes.size : (job.status?.succeeded ?? 0) + newlySucceeded.length,
     failed: (job.status?.failed ?? 0) + newlyFailed.length,
   };
@@ -171,31 +205,45 @@ interface Verdict {
 function decide({ job, nowMs }: JobFacts, count: Count): Verdict | undefined {
   const fail = (reason: string, message: string): Verdict => ({ success: false, reason, message });
   // A verdict once spoken stands.
-  const target = job.status?.conditions?.find(({ type, status }) => (type === "FailureTarget" || type === "SuccessCriteriaMet") && status === "True");
-  if (target !== undefined) return { success: target.type === "SuccessCriteriaMet", reason: target.reason ?? "", message: target.message ?? "" };
+  const target = job.status?.conditions?.find(
+    ({ type, status }) => (type === "FailureTarget" || type === "SuccessCriteriaMet") && status === "True",
+  );
+  if (target !== undefined)
+    return { success: target.type === "SuccessCriteriaMet", reason: target.reason ?? "", message: target.message ?? "" };
   if (count.failJob !== undefined) return fail("PodFailurePolicy", count.failJob);
   const { spec } = job;
   const limit = spec.backoffLimit ?? (spec.backoffLimitPerIndex === undefined ? 6 : Number.POSITIVE_INFINITY);
-  const restartsExceeded = spec.template.spec?.restartPolicy === "OnFailure" && (limit === 0 ? count.restarts > 0 : count.restarts >= limit && count.restarts > 0);
-  if (count.failed > limit || restartsExceeded) return fail("BackoffLimitExceeded", "Job has reached the specified backoff limit");
+  const restartsExceeded =
+    spec.template.spec?.restartPolicy === "OnFailure" &&
+    (limit === 0 ? count.restarts > 0 : count.restarts >= limit && count.restarts > 0);
+  if (count.failed > limit || restartsExceeded)
+    return fail("BackoffLimitExceeded", "Job has reached the specified backoff limit");
   const deadline = deadlineOf(job);
-  if (deadline !== undefined && deadline <= nowMs) return fail("DeadlineExceeded", "Job was active longer than specified deadline");
+  if (deadline !== undefined && deadline <= nowMs)
+    return fail("DeadlineExceeded", "Job was active longer than specified deadline");
   if (isIndexed(job) && spec.backoffLimitPerIndex !== undefined) {
-    if (spec.maxFailedIndexes !== undefined && count.failedIndexes.size > spec.maxFailedIndexes) return fail("MaxFailedIndexesExceeded", "Job has exceeded the specified maximal number of failed indexes");
+    if (spec.maxFailedIndexes !== undefined && count.failedIndexes.size > spec.maxFailedIndexes)
+      return fail("MaxFailedIndexesExceeded", "Job has exceeded the specified maximal number of failed indexes");
     const done = new Set([...count.completedIndexes, ...count.failedIndexes]).size;
     if (count.failedIndexes.size > 0 && done >= (spec.completions ?? 0)) return fail("FailedIndexes", "Job has failed indexes");
   }
   const rule = successRule(job, count);
   if (rule !== undefined) return { success: true, reason: "SuccessPolicy", message: rule };
   if (spec.suspend === true && (spec.completions ?? 1) > 0) return undefined;
-  const complete = spec.completions === undefined ? count.succeeded > 0 && count.active.length === 0 : count.succeeded >= spec.completions;
-  return complete ? { success: true, reason: "CompletionsReached", message: "Reached expected number of succeeded pods" } : undefined;
+  const complete =
+    spec.completions === undefined ? count.succeeded > 0 && count.active.length === 0 : count.succeeded >= spec.completions;
+  return complete
+    ? { success: true, reason: "CompletionsReached", message: "Reached expected number of succeeded pods" }
+    : undefined;
 }
 
 function successRule(job: Job, count: Count): string | undefined {
   for (const [position, rule] of (job.spec.successPolicy?.rules ?? []).entries()) {
     const wanted = rule.succeededIndexes === undefined ? undefined : parseIndexes(rule.succeededIndexes);
-    const matching = wanted === undefined ? count.completedIndexes.size : [...wanted].filter((index) => count.completedIndexes.has(index)).length;
+    const matching =
+      wanted === undefined
+        ? count.completedIndexes.size
+        : [...wanted].filter((index) => count.completedIndexes.has(index)).length;
     const needed = rule.succeededCount ?? wanted?.size ?? Number.POSITIVE_INFINITY;
     if (matching >= needed) return `Matched rules at index ${position}`;
   }
@@ -205,12 +253,15 @@ function successRule(job: Job, count: Count): string | undefined {
 function wantedActive(job: Job, count: Count): number {
   const parallelism = job.spec.parallelism ?? 1;
   if (job.spec.completions === undefined) return count.succeeded > 0 ? Math.min(count.active.length, parallelism) : parallelism;
-  const left = isIndexed(job) ? job.spec.completions - new Set([...count.completedIndexes, ...count.failedIndexes]).size : job.spec.completions - count.succeeded;
+  const left = isIndexed(job)
+    ? job.spec.completions - new Set([...count.completedIndexes, ...count.failedIndexes]).size
+    : job.spec.completions - count.succeeded;
   return Math.max(0, Math.min(parallelism, left));
 }
 
 /** Under podReplacementPolicy Failed (the default with a failure policy) a terminating pod still takes its place. */
-const replacesOnlyFailed = (job: Job): boolean => (job.spec.podReplacementPolicy ?? (job.spec.podFailurePolicy === undefined ? "TerminatingOrFailed" : "Failed")) === "Failed";
+const replacesOnlyFailed = (job: Job): boolean =>
+  (job.spec.podReplacementPolicy ?? (job.spec.podFailurePolicy === undefined ? "TerminatingOrFailed" : "Failed")) === "Failed";
 
 function newPods(job: Stored<Job>, wanted: number, count: Count): readonly Pod[] {
   if (!isIndexed(job)) return Array.from({ length: wanted }, () => newPod(job, undefined, 0));
@@ -229,16 +280,26 @@ function newPod(job: Stored<Job>, index: number | undefined, failures: number): 
   const ownerReferences = [controllerReference(jobs, job)];
   if (index === undefined) return { ...pod, metadata: { ...pod.metadata, finalizers, ownerReferences } };
   const annotations = {
-    ...pod.metadata.annotations, [indexAnnotation]: String(index),
+    ...pod.metadata.annotations,
+    [indexAnnotation]: String(index),
     ...(job.spec.backoffLimitPerIndex === undefined ? {} : { [indexFailuresAnnotation]: String(failures) }),
   };
   const labels = { ...pod.metadata.labels, [indexAnnotation]: String(index) };
   const env = { name: "JOB_COMPLETION_INDEX", valueFrom: { fieldRef: { fieldPath: `metadata.labels['${indexAnnotation}']` } } };
   const withEnv = <C extends { readonly name: string; readonly env?: readonly { readonly name: string }[] }>(container: C): C =>
-    container.env?.some(({ name }) => name === env.name) === true ? container : { ...container, env: [...(container.env ?? []), env] };
+    container.env?.some(({ name }) => name === env.name) === true
+      ? container
+      : { ...container, env: [...(container.env ?? []), env] };
   return {
     ...pod,
-    metadata: { ...pod.metadata, generateName: `${job.metadata.name}-${index}-`, annotations, labels, finalizers, ownerReferences },
+    metadata: {
+      ...pod.metadata,
+      generateName: `${job.metadata.name}-${index}-`,
+      annotations,
+      labels,
+      finalizers,
+      ownerReferences,
+    },
     spec: {
       ...pod.spec,
       hostname: pod.spec.hostname ?? `${job.metadata.name}-${index}`,
@@ -251,8 +312,19 @@ function newPod(job: Stored<Job>, index: number | undefined, failures: number): 
 /** Pods that are least far along go first. */
 function surplus(job: Job, active: readonly Stored<Pod>[], count: Count, number: number): readonly Stored<Pod>[] {
   const extra = isIndexed(job) ? duplicates(job, active, count) : [];
-  const rank = (pod: Pod): number => (extra.includes(pod as Stored<Pod>) ? 0 : (pod.spec.nodeName ?? "") === "" ? 1 : pod.status?.phase === "Pending" ? 2 : isReady(pod) ? 4 : 3);
-  return [...active].sort((a, b) => rank(a) - rank(b) || (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? 1 : -1)).slice(0, number);
+  const rank = (pod: Pod): number =>
+    extra.includes(pod as Stored<Pod>)
+      ? 0
+      : (pod.spec.nodeName ?? "") === ""
+        ? 1
+        : pod.status?.phase === "Pending"
+          ? 2
+          : isReady(pod)
+            ? 4
+            : 3;
+  return [...active]
+    .sort((a, b) => rank(a) - rank(b) || (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? 1 : -1))
+    .slice(0, number);
 }
 
 /** Second pods of an index, and pods of indexes that are done or out of range. */
@@ -260,7 +332,8 @@ function duplicates(job: Job, active: readonly Stored<Pod>[], count: Count): rea
   const seen = new Set<number>();
   return active.filter((pod) => {
     const index = indexOf(pod);
-    if (index === undefined || index >= (job.spec.completions ?? 0) || count.completedIndexes.has(index) || seen.has(index)) return true;
+    if (index === undefined || index >= (job.spec.completions ?? 0) || count.completedIndexes.has(index) || seen.has(index))
+      return true;
     seen.add(index);
     return false;
   });
@@ -293,12 +366,19 @@ function statusAfter(
     add(verdict.success ? "SuccessCriteriaMet" : "FailureTarget", "True", verdict.reason, verdict.message);
     if (doing.finished !== undefined) add(doing.finished, "True", verdict.reason, verdict.message);
   }
-  const startTime = suspended && wasSuspended?.status !== "True" ? undefined : (job.status?.startTime ?? (suspended ? undefined : now));
+  const startTime =
+    suspended && wasSuspended?.status !== "True" ? undefined : (job.status?.startTime ?? (suspended ? undefined : now));
   const resumed = !suspended && wasSuspended?.status === "True";
   const active = count.active.length - removing;
   const uncounted = {
-    ...nonEmpty("succeeded", count.counted.filter((pod) => pod.status?.phase === "Succeeded")),
-    ...nonEmpty("failed", count.counted.filter((pod) => pod.status?.phase !== "Succeeded")),
+    ...nonEmpty(
+      "succeeded",
+      count.counted.filter((pod) => pod.status?.phase === "Succeeded"),
+    ),
+    ...nonEmpty(
+      "failed",
+      count.counted.filter((pod) => pod.status?.phase !== "Succeeded"),
+    ),
   };
   return {
     ...(startTime === undefined ? {} : { startTime: resumed ? now : startTime }),
@@ -308,7 +388,9 @@ function statusAfter(
     ready: count.active.filter(isReady).length,
     terminating: count.terminating.length + removing,
     ...(isIndexed(job) && count.completedIndexes.size > 0 ? { completedIndexes: formatIndexes(count.completedIndexes) } : {}),
-    ...(isIndexed(job) && job.spec.backoffLimitPerIndex !== undefined ? { failedIndexes: formatIndexes(count.failedIndexes) } : {}),
+    ...(isIndexed(job) && job.spec.backoffLimitPerIndex !== undefined
+      ? { failedIndexes: formatIndexes(count.failedIndexes) }
+      : {}),
     uncountedTerminatedPods: doing.finished === undefined ? uncounted : {},
     ...(conditions.length === 0 ? {} : { conditions }),
     ...(doing.finished === "Complete" ? { completionTime: now } : {}),
@@ -316,7 +398,8 @@ function statusAfter(
 }
 
 /** Uids of pods that are in the counts and still carry the finalizer: a restart must not count them again. */
-const nonEmpty = (key: "succeeded" | "failed", pods: readonly Stored<Pod>[]) => (pods.length === 0 ? {} : { [key]: pods.map(({ metadata }) => metadata.uid) });
+const nonEmpty = (key: "succeeded" | "failed", pods: readonly Stored<Pod>[]) =>
+  pods.length === 0 ? {} : { [key]: pods.map(({ metadata }) => metadata.uid) };
 
 function suspendEvent(job: Job): JobPlan["event"] {
   const was = job.status?.conditions?.find(({ type }) => type === "Suspended")?.status === "True";

@@ -42,7 +42,8 @@ export function nodeLifecycleController(context: ControllerContext): Controller 
     },
     updated: (node, before) => {
       // Our own write of Unknown is no sign of life.
-      if (heartbeat(node) !== heartbeat(before) || (readyStatus(node) !== readyStatus(before) && readyStatus(node) !== "Unknown")) hear(node.metadata.name);
+      if (heartbeat(node) !== heartbeat(before) || (readyStatus(node) !== readyStatus(before) && readyStatus(node) !== "Unknown"))
+        hear(node.metadata.name);
       zones.see(node);
     },
     deleted: (node) => {

@@ -20,12 +20,10 @@ test("pods of a node that is gone for 40 s are marked failed and removed; a node
   world.run(podGarbageCollector(world.context));
   await world.settle();
   const statuses: string[] = [];
-  world.context.informers
-    .informer(pods)
-    .addHandler({
-      updated: ({ status }) =>
-        statuses.push(`${status?.phase} ${status?.conditions?.[0]?.reason} ${status?.conditions?.[0]?.message}`),
-    });
+  world.context.informers.informer(pods).addHandler({
+    updated: ({ status }) =>
+      statuses.push(`${status?.phase} ${status?.conditions?.[0]?.reason} ${status?.conditions?.[0]?.message}`),
+  });
   world.api.remove(nodes, { name: "a" });
   world.api.remove(nodes, { name: "b" });
   await world.pass(30_000);

@@ -6,7 +6,9 @@ import { resourceQuotaController } from "./controller.ts";
 
 const at = { namespace: "shop", name: "q" };
 const pod = (name: string, phase = "Running", cpu = "250m"): Pod => ({
-  metadata: { namespace: "shop", name }, spec: { containers: [{ name: "c", image: "i", resources: { requests: { cpu } } }] }, status: { phase },
+  metadata: { namespace: "shop", name },
+  spec: { containers: [{ name: "c", image: "i", resources: { requests: { cpu } } }] },
+  status: { phase },
 });
 const used = (world: World) => world.api.peek(resourceQuotas, at)?.status?.used;
 
@@ -21,7 +23,10 @@ test("a quota's status shows its limits and what is used, and follows what goes"
   world.api.put(resourceQuotas, { metadata: at, spec: { hard } });
   world.run(resourceQuotaController(world.context));
   await world.settle();
-  assert.deepEqual(world.api.peek(resourceQuotas, at)?.status, { hard, used: { pods: "2", "requests.cpu": "500m", configmaps: "1", "count/services": "0" } });
+  assert.deepEqual(world.api.peek(resourceQuotas, at)?.status, {
+    hard,
+    used: { pods: "2", "requests.cpu": "500m", configmaps: "1", "count/services": "0" },
+  });
   world.api.remove(pods, { namespace: "shop", name: "a" });
   await world.settle();
   assert.deepEqual(used(world), { pods: "1", "requests.cpu": "250m", configmaps: "1", "count/services": "0" });
@@ -36,7 +41,11 @@ test("a changed limit is shown at once, and names that nothing counts are not us
   world.api.put(resourceQuotas, { metadata: at, spec: { hard: { pods: "5" } } });
   world.run(resourceQuotaController(world.context));
   await world.settle();
-  world.api.put(resourceQuotas, { metadata: at, spec: { hard: { pods: "9", nonsense: "1" } }, status: world.api.peek(resourceQuotas, at)?.status });
+  world.api.put(resourceQuotas, {
+    metadata: at,
+    spec: { hard: { pods: "9", nonsense: "1" } },
+    status: world.api.peek(resourceQuotas, at)?.status,
+  });
   await world.settle();
   assert.deepEqual(world.api.peek(resourceQuotas, at)?.status, { hard: { pods: "9", nonsense: "1" }, used: { pods: "0" } });
 });

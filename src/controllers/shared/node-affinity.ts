@@ -9,7 +9,10 @@ export function allowsNode(spec: PodSpec, node: Node): boolean {
   const fields = { "metadata.name": node.metadata.name ?? "" };
   return terms.some(({ matchExpressions = [], matchFields = [] }) => {
     if (matchExpressions.length + matchFields.length === 0) return false;
-    return matchExpressions.every((requirement) => matches(requirement, labels)) && matchFields.every((requirement) => matches(requirement, fields));
+    return (
+      matchExpressions.every((requirement) => matches(requirement, labels)) &&
+      matchFields.every((requirement) => matches(requirement, fields))
+    );
   });
 }
 
@@ -36,8 +39,11 @@ function matches({ key, operator, values = [] }: NodeSelectorRequirement, labels
 /** The node that a daemon pod is meant for, bound or not. */
 export function targetNode(spec: PodSpec): string | undefined {
   if (spec.nodeName !== undefined && spec.nodeName !== "") return spec.nodeName;
-  for (const { matchFields = [] } of spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? []) {
-    const name = matchFields.find(({ key, operator, values }) => key === "metadata.name" && operator === "In" && values?.length === 1);
+  for (const { matchFields = [] } of spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
+    ?.nodeSelectorTerms ?? []) {
+    const name = matchFields.find(
+      ({ key, operator, values }) => key === "metadata.name" && operator === "In" && values?.length === 1,
+    );
     if (name?.values?.[0] !== undefined) return name.values[0];
   }
   return undefined;

@@ -1,6 +1,18 @@
 // ControllerRevisions: the remembered pod templates of DaemonSets and StatefulSets.
-import { apiVersionOf, type ApiObject, type ControllerRevision, type JsonObject, type PodTemplateSpec, type ResourceType, semanticEqual, type Selector, type Stored } from "#api";
-import { controllerRevisions, isAlreadyExists, isNotFound } from "#api";
+import {
+  type ApiObject,
+  apiVersionOf,
+  type ControllerRevision,
+  controllerRevisions,
+  isAlreadyExists,
+  isNotFound,
+  type JsonObject,
+  type PodTemplateSpec,
+  type ResourceType,
+  type Selector,
+  type Stored,
+  semanticEqual,
+} from "#api";
 import { type Client, controllerReference, type Informer } from "#client";
 import { templateHash } from "../deployment/hash.ts";
 import { claim, planClaims } from "./claim.ts";
@@ -24,11 +36,13 @@ export const revisionData = (template: PodTemplateSpec): JsonObject =>
   JSON.parse(JSON.stringify({ spec: { template: { ...template, $patch: "replace" } } })) as JsonObject;
 
 export function templateOf(revision: ControllerRevision): PodTemplateSpec {
-  const { $patch: _patch, ...template } = ((revision.data as { spec?: { template?: Record<string, unknown> } } | undefined)?.spec?.template ?? {}) as Record<string, unknown>;
+  const { $patch: _patch, ...template } = ((revision.data as { spec?: { template?: Record<string, unknown> } } | undefined)?.spec
+    ?.template ?? {}) as Record<string, unknown>;
   return template as PodTemplateSpec; // written by revisionData
 }
 
-export const hashOf = (revision: ControllerRevision, hashLabel: string): string => revision.metadata.labels?.[hashLabel] ?? revision.metadata.name ?? "";
+export const hashOf = (revision: ControllerRevision, hashLabel: string): string =>
+  revision.metadata.labels?.[hashLabel] ?? revision.metadata.name ?? "";
 
 export interface RevisionPlan {
   /** The one with the present template; without a stored state it is to be created. */
@@ -37,11 +51,17 @@ export interface RevisionPlan {
 }
 
 /** Finds the present template among the revisions, gives it the highest number, or makes a new one. Pure. */
-export function planRevision<T extends ApiObject>(owner: RevisionOwner<T>, revisions: readonly Stored<ControllerRevision>[]): RevisionPlan {
+export function planRevision<T extends ApiObject>(
+  owner: RevisionOwner<T>,
+  revisions: readonly Stored<ControllerRevision>[],
+): RevisionPlan {
   const data = revisionData(owner.template);
   const highest = Math.max(0, ...revisions.map(({ revision }) => revision));
   const equal = [...revisions].sort((a, b) => a.revision - b.revision).findLast((revision) => semanticEqual(revision.data, data));
-  if (equal !== undefined) return equal.revision === highest ? { kind: "use", update: equal } : { kind: "renumber", update: { ...equal, revision: highest + 1 } };
+  if (equal !== undefined)
+    return equal.revision === highest
+      ? { kind: "use", update: equal }
+      : { kind: "renumber", update: { ...equal, revision: highest + 1 } };
   const hash = templateHash(owner.template, owner.collisionCount);
   return {
     kind: "create",
@@ -61,7 +81,11 @@ export function planRevision<T extends ApiObject>(owner: RevisionOwner<T>, revis
 }
 
 /** Revisions beyond the limit that no pod uses, oldest first. Pure. */
-export function surplusRevisions(revisions: readonly Stored<ControllerRevision>[], live: ReadonlySet<string>, limit: number): readonly Stored<ControllerRevision>[] {
+export function surplusRevisions(
+  revisions: readonly Stored<ControllerRevision>[],
+  live: ReadonlySet<string>,
+  limit: number,
+): readonly Stored<ControllerRevision>[] {
   const unused = revisions.filter(({ metadata }) => !live.has(metadata.name)).sort((a, b) => a.revision - b.revision);
   return unused.slice(0, Math.max(0, unused.length - limit));
 }
@@ -86,7 +110,10 @@ export class Revisions {
 
   async of<T extends ApiObject>(key: string, owner: RevisionOwner<T>): Promise<readonly Stored<ControllerRevision>[]> {
     const { uid, namespace } = owner.object.metadata;
-    const claims = planClaims(owner.object, owner.selector, [...this.#informer.byIndex("owner", uid), ...this.#orphansOf(namespace ?? "")]);
+    const claims = planClaims(owner.object, owner.selector, [
+      ...this.#informer.byIndex("owner", uid),
+      ...this.#orphansOf(namespace ?? ""),
+    ]);
     const owned = await claim(this.#client, owner.type, owner.object, controllerRevisions, { ...claims, release: [] });
     if (claims.adopt.length > 0) for (const revision of owned) this.#writes.wrote(key, revision);
     return this.#writes.living(key, owned).living;
@@ -96,7 +123,9 @@ export class Revisions {
   async apply(key: string, plan: RevisionPlan, signal: AbortSignal): Promise<Stored<ControllerRevision> | undefined> {
     if (plan.kind === "use") return plan.update as Stored<ControllerRevision>; // found among the stored ones
     try {
-      const written = await (plan.kind === "create" ? this.#client.create(controllerRevisions, plan.update, { signal }) : this.#client.update(controllerRevisions, plan.update, { signal }));
+      const written = await (plan.kind === "create"
+        ? this.#client.create(controllerRevisions, plan.update, { signal })
+        : this.#client.update(controllerRevisions, plan.update, { signal }));
       this.#writes.wrote(key, written);
       return written;
     } catch (error) {
@@ -111,10 +140,11 @@ export class Revisions {
   async remove(key: string, revisions: readonly Stored<ControllerRevision>[], signal: AbortSignal): Promise<void> {
     for (const { metadata } of revisions) {
       this.#writes.deleted(key, metadata.uid);
-      await this.#client.delete(controllerRevisions, metadata, { preconditions: { uid: metadata.uid }, signal }).catch((error: unknown) => {
-        if (!isNotFound(error)) throw error;
-      });
+      await this.#client
+        .delete(controllerRevisions, metadata, { preconditions: { uid: metadata.uid }, signal })
+        .catch((error: unknown) => {
+          if (!isNotFound(error)) throw error;
+        });
     }
   }
 }
-

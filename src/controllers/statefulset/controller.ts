@@ -1,14 +1,42 @@
 // StatefulSets: pods with names that last, created and replaced in order, each with its own claims.
 import {
-  type ControllerRevision, controllerRevisions, isAlreadyExists, isNotFound, labelSelector, objectKey, type PersistentVolumeClaim, persistentVolumeClaims, type Pod, pods as podType, selectorMatches,
-  type StatefulSet, statefulSets as statefulSetType, type Stored,
+  type ControllerRevision,
+  controllerRevisions,
+  isAlreadyExists,
+  isNotFound,
+  labelSelector,
+  objectKey,
+  type PersistentVolumeClaim,
+  type Pod,
+  persistentVolumeClaims,
+  pods as podType,
+  type StatefulSet,
+  type Stored,
+  selectorMatches,
+  statefulSets as statefulSetType,
 } from "#api";
-import { type Controller, controllerOf, isControlledBy, referenceTo, type Requeue, watchFor, watchMapped, watchOwned } from "#client";
+import {
+  type Controller,
+  controllerOf,
+  isControlledBy,
+  type Requeue,
+  referenceTo,
+  watchFor,
+  watchMapped,
+  watchOwned,
+} from "#client";
 import type { ControllerContext } from "../context.ts";
 import { claim, planClaims } from "../shared/claim.ts";
 import { indexOrphans } from "../shared/orphans.ts";
 import { isNamespaceTerminating, OwnWrites, wasRefused } from "../shared/own-writes.ts";
-import { planRevision, revisionHashLabel, type RevisionOwner, Revisions, surplusRevisions, templateOf } from "../shared/revisions.ts";
+import {
+  planRevision,
+  type RevisionOwner,
+  Revisions,
+  revisionHashLabel,
+  surplusRevisions,
+  templateOf,
+} from "../shared/revisions.ts";
 import { ordinalOf, planStatefulSet } from "./plan.ts";
 
 export function statefulSetController({ client, clock, events, informers }: ControllerContext): Controller {
@@ -29,7 +57,12 @@ export function statefulSetController({ client, clock, events, informers }: Cont
     if (set === undefined) return podWrites.forget(key);
     const selector = labelSelector(set.spec.selector);
     const owner: RevisionOwner<StatefulSet> = {
-      type: statefulSetType, object: set, template: set.spec.template, selector, collisionCount: set.status?.collisionCount ?? 0, hashLabel: "controller.kubernetes.io/hash",
+      type: statefulSetType,
+      object: set,
+      template: set.spec.template,
+      selector,
+      collisionCount: set.status?.collisionCount ?? 0,
+      hashLabel: "controller.kubernetes.io/hash",
     };
     const known = await revisions.of(key, owner);
     const update = await revisions.apply(key, planRevision(owner, known), signal);
@@ -41,12 +74,24 @@ export function statefulSetController({ client, clock, events, informers }: Cont
     const current = known.find(({ metadata }) => metadata.name === set.status?.currentRevision) ?? update;
 
     const candidates = [...pods.byIndex("owner", set.metadata.uid), ...orphansOf(set.metadata.namespace ?? "")];
-    const plannedClaims = planClaims(set, selector, candidates.filter((pod) => ordinalOf(set, pod) !== undefined || controllerOf(pod) !== undefined));
+    const plannedClaims = planClaims(
+      set,
+      selector,
+      candidates.filter((pod) => ordinalOf(set, pod) !== undefined || controllerOf(pod) !== undefined),
+    );
     const claimed = await claim(client, statefulSetType, set, podType, plannedClaims);
     if (plannedClaims.adopt.length > 0) for (const pod of claimed) podWrites.wrote(key, pod);
     const { living, dying } = podWrites.living(key, claimed);
-    const leaving = dying.map((pod): Stored<Pod> => ({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.creationTimestamp } }));
-    const plan = planStatefulSet({ set, pods: [...living, ...leaving], current: templated(current), update: templated(update), nowMs: clock.now() });
+    const leaving = dying.map(
+      (pod): Stored<Pod> => ({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.creationTimestamp } }),
+    );
+    const plan = planStatefulSet({
+      set,
+      pods: [...living, ...leaving],
+      current: templated(current),
+      update: templated(update),
+      nowMs: clock.now(),
+    });
 
     const about = referenceTo(statefulSetType, set);
     for (const pod of plan.remove) await remove(key, set, pod, signal);
@@ -54,24 +99,46 @@ export function statefulSetController({ client, clock, events, informers }: Cont
       for (const one of wanted) await ensureClaim(one, pod, set, signal);
       try {
         podWrites.wrote(key, await client.create(podType, pod, { signal }));
-        events.event(about, { type: "Normal", reason: "SuccessfulCreate", message: `create Pod ${pod.metadata.name} in StatefulSet ${set.metadata.name} successful` });
+        events.event(about, {
+          type: "Normal",
+          reason: "SuccessfulCreate",
+          message: `create Pod ${pod.metadata.name} in StatefulSet ${set.metadata.name} successful`,
+        });
       } catch (error) {
         if (isNamespaceTerminating(error)) return;
         if (!wasRefused(error)) podWrites.unsure(key);
         const message = error instanceof Error ? error.message : String(error);
-        events.event(about, { type: "Warning", reason: "FailedCreate", message: `create Pod ${pod.metadata.name} in StatefulSet ${set.metadata.name} failed error: ${message}` });
+        events.event(about, {
+          type: "Warning",
+          reason: "FailedCreate",
+          message: `create Pod ${pod.metadata.name} in StatefulSet ${set.metadata.name} failed error: ${message}`,
+        });
         throw error;
       }
     }
-    if (plan.status !== undefined) ownWrites.wrote(key, await client.update(statefulSetType, { ...set, status: plan.status }, { subresource: "status", signal }));
-    const used = new Set([current.metadata.name, update.metadata.name, ...living.map((pod) => pod.metadata.labels?.[revisionHashLabel] ?? "")]);
+    if (plan.status !== undefined)
+      ownWrites.wrote(
+        key,
+        await client.update(statefulSetType, { ...set, status: plan.status }, { subresource: "status", signal }),
+      );
+    const used = new Set([
+      current.metadata.name,
+      update.metadata.name,
+      ...living.map((pod) => pod.metadata.labels?.[revisionHashLabel] ?? ""),
+    ]);
     await revisions.remove(key, surplusRevisions(known, used, set.spec.revisionHistoryLimit ?? 10), signal);
     if (plan.requeueAfterMs !== undefined) return { requeueAfterMs: plan.requeueAfterMs };
   };
 
-  const ensureClaim = async (wanted: PersistentVolumeClaim, pod: Pod, set: Stored<StatefulSet>, signal: AbortSignal): Promise<void> => {
+  const ensureClaim = async (
+    wanted: PersistentVolumeClaim,
+    pod: Pod,
+    set: Stored<StatefulSet>,
+    signal: AbortSignal,
+  ): Promise<void> => {
     const existing = claims.get(objectKey(wanted));
-    if (existing?.metadata.deletionTimestamp !== undefined) throw new Error(`Cannot create pod "${pod.metadata.name}": its claim "${wanted.metadata.name}" is being deleted`);
+    if (existing?.metadata.deletionTimestamp !== undefined)
+      throw new Error(`Cannot create pod "${pod.metadata.name}": its claim "${wanted.metadata.name}" is being deleted`);
     if (existing !== undefined) return;
     try {
       await client.create(persistentVolumeClaims, wanted, { signal });
@@ -87,7 +154,11 @@ export function statefulSetController({ client, clock, events, informers }: Cont
     podWrites.deleted(key, uid);
     try {
       await client.delete(podType, { namespace, name }, { preconditions: { uid }, signal });
-      events.event(referenceTo(statefulSetType, set), { type: "Normal", reason: "SuccessfulDelete", message: `delete Pod ${name} in StatefulSet ${set.metadata.name} successful` });
+      events.event(referenceTo(statefulSetType, set), {
+        type: "Normal",
+        reason: "SuccessfulDelete",
+        message: `delete Pod ${name} in StatefulSet ${set.metadata.name} successful`,
+      });
     } catch (error) {
       if (isNotFound(error)) return;
       if (wasRefused(error)) podWrites.notDeleted(key, uid);
@@ -104,7 +175,10 @@ export function statefulSetController({ client, clock, events, informers }: Cont
       return owner !== undefined && isControlledBy(pod, owner) ? [objectKey(owner)] : [];
     }
     if (pod.metadata.labels === undefined || pod.metadata.deletionTimestamp !== undefined) return [];
-    return owners.list(namespace).filter((owner) => selectorMatches(labelSelector(owner.spec.selector), pod.metadata.labels)).map(objectKey);
+    return owners
+      .list(namespace)
+      .filter((owner) => selectorMatches(labelSelector(owner.spec.selector), pod.metadata.labels))
+      .map(objectKey);
   };
 
   return {

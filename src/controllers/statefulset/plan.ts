@@ -1,5 +1,15 @@
 // What a StatefulSet does next: which ordinal is created, deleted or replaced, in order, and its status. Pure.
-import { type PersistentVolumeClaim, type Pod, type PodTemplateSpec, scaledValue, semanticEqual, type StatefulSet, type StatefulSetStatus, statefulSets, type Stored } from "#api";
+import {
+  type PersistentVolumeClaim,
+  type Pod,
+  type PodTemplateSpec,
+  type StatefulSet,
+  type StatefulSetStatus,
+  type Stored,
+  scaledValue,
+  semanticEqual,
+  statefulSets,
+} from "#api";
 import { controllerReference } from "#client";
 import { podFromTemplate } from "../replicaset/plan.ts";
 import { availableAtMs, isAvailable, isReady, isTerminating } from "../shared/pods.ts";
@@ -78,7 +88,9 @@ function stepsOf(facts: StatefulFacts): { readonly create: readonly number[]; re
   if (create.length > 0 || remove.length > 0) if (ordered) return { create, remove };
 
   // Scaling down, the highest first; while one below is unhealthy only that one may go.
-  const firstUnhealthy = [...byOrdinal].sort(([a], [b]) => a - b).find(([, pod]) => !healthy(pod))?.[1] ?? [...condemned].reverse().find(([, pod]) => !healthy(pod))?.[1];
+  const firstUnhealthy =
+    [...byOrdinal].sort(([a], [b]) => a - b).find(([, pod]) => !healthy(pod))?.[1] ??
+    [...condemned].reverse().find(([, pod]) => !healthy(pod))?.[1];
   for (const [, pod] of condemned) {
     if (isTerminating(pod)) {
       if (ordered) return { create, remove };
@@ -92,7 +104,8 @@ function stepsOf(facts: StatefulFacts): { readonly create: readonly number[]; re
   if (set.spec.updateStrategy?.type === "OnDelete") return { create, remove };
   const { partition = 0, maxUnavailable = 1 } = set.spec.updateStrategy?.rollingUpdate ?? {};
   const limit = Math.max(1, scaledValue(maxUnavailable, replicasOf(set), true));
-  let unavailable = [...byOrdinal.values()].filter((pod) => !(healthy(pod) && isAvailable(pod, minReady, nowMs))).length + create.length;
+  let unavailable =
+    [...byOrdinal.values()].filter((pod) => !(healthy(pod) && isAvailable(pod, minReady, nowMs))).length + create.length;
   const doomed = new Set(remove);
   for (let ordinal = end - 1; ordinal >= first + partition; ordinal--) {
     const pod = byOrdinal.get(ordinal);
@@ -110,7 +123,10 @@ function stepsOf(facts: StatefulFacts): { readonly create: readonly number[]; re
   return { create, remove };
 }
 
-function statusOf({ set, pods, current, update, nowMs }: StatefulFacts): { readonly status: StatefulSetStatus; readonly nextMs: number | undefined } {
+function statusOf({ set, pods, current, update, nowMs }: StatefulFacts): {
+  readonly status: StatefulSetStatus;
+  readonly nextMs: number | undefined;
+} {
   const minReady = set.spec.minReadySeconds ?? 0;
   let [replicas, ready, available, currentReplicas, updated] = [0, 0, 0, 0, 0];
   let nextMs: number | undefined;
@@ -127,8 +143,14 @@ function statusOf({ set, pods, current, update, nowMs }: StatefulFacts): { reado
     if (revisionOf(pod) === current.name) currentReplicas++;
     if (revisionOf(pod) === update.name) updated++;
   }
-  const complete = updated === replicas && ready === replicas && replicas === replicasOf(set) && set.spec.updateStrategy?.type !== "OnDelete" && (set.spec.updateStrategy?.rollingUpdate?.partition ?? 0) === 0;
-  const nonZero = (counts: Readonly<Record<string, number>>) => Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== 0));
+  const complete =
+    updated === replicas &&
+    ready === replicas &&
+    replicas === replicasOf(set) &&
+    set.spec.updateStrategy?.type !== "OnDelete" &&
+    (set.spec.updateStrategy?.rollingUpdate?.partition ?? 0) === 0;
+  const nonZero = (counts: Readonly<Record<string, number>>) =>
+    Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== 0));
   return {
     nextMs,
     status: {
@@ -146,14 +168,20 @@ function statusOf({ set, pods, current, update, nowMs }: StatefulFacts): { reado
 }
 
 /** Below the partition, and for those not yet reached by the rollout, a lost pod comes back as it was. */
-function usesCurrent({ set }: StatefulFacts, ordinal: number): boolean {
+function usesCurrent({ set, pods, current }: StatefulFacts, ordinal: number): boolean {
   const strategy = set.spec.updateStrategy;
   if (strategy?.type === "OnDelete") return false;
   const partition = strategy?.rollingUpdate?.partition;
-  return partition === undefined || partition === 0 ? ordinal < startOrdinal(set) + (set.status?.currentReplicas ?? 0) : ordinal < startOrdinal(set) + partition;
+  if (partition !== undefined && partition !== 0) return ordinal < startOrdinal(set) + partition;
+  // Counted now: the stored status may still count the pod whose place is to be filled.
+  const untouched = pods.filter(
+    (pod) => ordinalOf(set, pod) !== undefined && !isTerminating(pod) && !ended(pod) && revisionOf(pod) === current.name,
+  ).length;
+  return ordinal < startOrdinal(set) + untouched;
 }
 
-const claimName = (template: PersistentVolumeClaim, set: StatefulSet, ordinal: number): string => `${template.metadata.name}-${set.metadata.name}-${ordinal}`;
+const claimName = (template: PersistentVolumeClaim, set: StatefulSet, ordinal: number): string =>
+  `${template.metadata.name}-${set.metadata.name}-${ordinal}`;
 
 function claimsOf(set: Stored<StatefulSet>, ordinal: number): readonly PersistentVolumeClaim[] {
   return (set.spec.volumeClaimTemplates ?? []).map((template) => ({
@@ -166,7 +194,9 @@ function claimsOf(set: Stored<StatefulSet>, ordinal: number): readonly Persisten
       name: claimName(template, set, ordinal),
       labels: { ...template.metadata.labels, ...set.spec.selector.matchLabels },
       // whenDeleted: Delete makes the claim go with the set.
-      ...(set.spec.persistentVolumeClaimRetentionPolicy?.whenDeleted === "Delete" ? { ownerReferences: [{ ...controllerReference(statefulSets, set), blockOwnerDeletion: false }] } : {}),
+      ...(set.spec.persistentVolumeClaimRetentionPolicy?.whenDeleted === "Delete"
+        ? { ownerReferences: [{ ...controllerReference(statefulSets, set), blockOwnerDeletion: false }] }
+        : {}),
     },
   }));
 }
@@ -177,7 +207,10 @@ function newPod(facts: StatefulFacts, ordinal: number): Pod {
   const pod = podFromTemplate(revision.template, { namespace: set.metadata.namespace ?? "", name: set.metadata.name });
   const name = `${set.metadata.name}-${ordinal}`;
   const templates = set.spec.volumeClaimTemplates ?? [];
-  const own = templates.map((template) => ({ name: template.metadata.name ?? "", persistentVolumeClaim: { claimName: claimName(template, set, ordinal), readOnly: false } }));
+  const own = templates.map((template) => ({
+    name: template.metadata.name ?? "",
+    persistentVolumeClaim: { claimName: claimName(template, set, ordinal), readOnly: false },
+  }));
   const { generateName: _generateName, ...metadata } = pod.metadata;
   return {
     ...pod,
@@ -185,7 +218,10 @@ function newPod(facts: StatefulFacts, ordinal: number): Pod {
       ...metadata,
       name,
       labels: {
-        ...metadata.labels, "statefulset.kubernetes.io/pod-name": name, "apps.kubernetes.io/pod-index": String(ordinal), [revisionHashLabel]: revision.name,
+        ...metadata.labels,
+        "statefulset.kubernetes.io/pod-name": name,
+        "apps.kubernetes.io/pod-index": String(ordinal),
+        [revisionHashLabel]: revision.name,
       },
       ownerReferences: [controllerReference(statefulSets, set)],
     },
@@ -193,7 +229,9 @@ function newPod(facts: StatefulFacts, ordinal: number): Pod {
       ...pod.spec,
       hostname: name,
       ...((set.spec.serviceName ?? "") === "" ? {} : { subdomain: set.spec.serviceName }),
-      ...(own.length === 0 ? {} : { volumes: [...(pod.spec.volumes ?? []).filter((volume) => !own.some((mine) => mine.name === volume.name)), ...own] }),
+      ...(own.length === 0
+        ? {}
+        : { volumes: [...(pod.spec.volumes ?? []).filter((volume) => !own.some((mine) => mine.name === volume.name)), ...own] }),
     },
   };
 }

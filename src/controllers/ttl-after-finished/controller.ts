@@ -6,8 +6,11 @@ import type { ControllerContext } from "../context.ts";
 /** Milliseconds since 1970 at which the Job is to go; undefined: never, or not finished. */
 export function expiryMs(job: Job): number | undefined {
   const ttl = job.spec.ttlSecondsAfterFinished;
-  const finished = job.status?.conditions?.find(({ type, status }) => (type === "Complete" || type === "Failed") && status === "True");
-  if (ttl === undefined || finished?.lastTransitionTime === undefined || job.metadata.deletionTimestamp !== undefined) return undefined;
+  const finished = job.status?.conditions?.find(
+    ({ type, status }) => (type === "Complete" || type === "Failed") && status === "True",
+  );
+  if (ttl === undefined || finished?.lastTransitionTime === undefined || job.metadata.deletionTimestamp !== undefined)
+    return undefined;
   return Date.parse(finished.lastTransitionTime) + ttl * 1000;
 }
 
@@ -24,7 +27,11 @@ export function ttlAfterFinishedController({ client, clock, informers }: Control
       const { uid, resourceVersion } = job.metadata;
       try {
         // With the resourceVersion: somebody may just have given it more time.
-        await client.delete(jobType, job.metadata, { propagationPolicy: "Foreground", preconditions: { uid, resourceVersion }, signal });
+        await client.delete(jobType, job.metadata, {
+          propagationPolicy: "Foreground",
+          preconditions: { uid, resourceVersion },
+          signal,
+        });
       } catch (error) {
         if (!isNotFound(error) && !isConflict(error)) throw error;
       }

@@ -3,6 +3,7 @@ import type { Pod } from "#api";
 import type { ContainerConfig, Image, LinuxResources, Mount } from "../runtime.ts";
 import { expand } from "./expand.ts";
 import { runtimeAnnotations, runtimeLabels } from "./names.ts";
+import { resourcesText } from "./resize.ts";
 import { containerHash } from "./restart.ts";
 import { securityOf } from "./security.ts";
 import type { AnyContainer } from "./spec.ts";
@@ -51,6 +52,7 @@ export function containerConfig({
     annotations: {
       [runtimeAnnotations.hash]: containerHash(container),
       [runtimeAnnotations.restartCount]: String(attempt),
+      [runtimeAnnotations.resources]: resourcesText(container),
       [runtimeAnnotations.terminationMessagePath]: container.terminationMessagePath ?? "/dev/termination-log",
       [runtimeAnnotations.terminationMessagePolicy]: container.terminationMessagePolicy ?? "File",
       ...(grace === undefined ? {} : { [runtimeAnnotations.terminationGracePeriod]: String(grace) }),

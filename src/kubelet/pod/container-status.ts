@@ -2,6 +2,7 @@
 import type { ContainerStatus as ApiContainerStatus, ContainerState, VolumeMount } from "#api";
 import type { ContainerStatus } from "../runtime.ts";
 import { timestamp } from "./names.ts";
+import { appliedResources, parse, resourcesText } from "./resize.ts";
 import { newestFirst } from "./restart.ts";
 import { type AnyContainer, ephemeralContainers, initContainers, isSidecar, type Role } from "./spec.ts";
 import type { PodState } from "./state.ts";
@@ -41,6 +42,9 @@ function oneStatus(
   const override = waiting ?? (failure === undefined || newest?.state === "running" ? undefined : failure);
   if (newest === undefined || newest.state === "created")
     return withoutContainer(state, container, role, before, override, older[0]);
+  // The last run has been removed already, an older one not yet (the pod is going): what was said last stays.
+  if (before !== undefined && newest.state === "exited" && before.restartCount > newest.attempt)
+    return { ...before, ready: false };
 
   const current = stateOf(state, newest);
   const isExited = newest.state === "exited" || newest.state === "unknown";
@@ -58,7 +62,7 @@ function oneStatus(
     imageID: newest.imageRef,
     containerID: idOf(state, newest),
     ...(role === "ephemeral" ? {} : { started }),
-    ...resourcesOf(container, role),
+    ...resourcesOf(container, role, newest.state === "running" ? appliedResources(newest, state.memory.resized) : undefined),
     ...mountsOf(container.volumeMounts),
   };
 }
@@ -181,12 +185,14 @@ function isReady(
   return container.readinessProbe === undefined || state.memory.probes.get(current.id)?.readiness === "success";
 }
 
-function resourcesOf(container: AnyContainer, role: Role): Partial<ApiContainerStatus> {
+/** A running container shows what it has, which may not yet be what it should have. */
+function resourcesOf(container: AnyContainer, role: Role, applied: string | undefined): Partial<ApiContainerStatus> {
   if (role === "ephemeral" || container.resources === undefined) return {};
   const { requests, limits } = container.resources;
+  const resources = { ...(limits === undefined ? {} : { limits }), ...(requests === undefined ? {} : { requests }) };
   return {
     ...(requests === undefined ? {} : { allocatedResources: requests }),
-    resources: { ...(limits === undefined ? {} : { limits }), ...(requests === undefined ? {} : { requests }) },
+    resources: applied === undefined || applied === resourcesText(container) ? resources : parse(applied),
   };
 }
 

@@ -18,6 +18,8 @@ export const runtimeAnnotations = {
   terminationMessagePath: "io.kubernetes.container.terminationMessagePath",
   terminationMessagePolicy: "io.kubernetes.container.terminationMessagePolicy",
   terminationGracePeriod: "io.kubernetes.pod.terminationGracePeriod",
+  /** The resources that the container was started with, as JSON: a later change is a resize. */
+  resources: "tiphys.dev/resources",
   /** Where the termination message file is on the host. */
   terminationMessageFile: "tiphys.dev/termination-message-file",
 } as const;

@@ -412,3 +412,57 @@ test("of a container's runs only the newest two stay", () => {
   );
   assert.equal(model.published?.containerStatuses?.[0]?.restartCount, 4);
 });
+
+test("the restart count does not go back while the runs of a deleted pod are removed one by one", () => {
+  const model = new PodModel(aPod());
+  model.settle();
+  model.exit("app", 1);
+  model.settle();
+  model.delete(1);
+  for (let rounds = 0; model.containers.length > 1 && rounds < 20; rounds++) {
+    model.plan();
+    // The newest first: what is left is the run before.
+    const removal = [...model.busy.values()].find(
+      (action) => action.kind === "removeContainer" && action.id === model.current("app")?.id,
+    );
+    if (removal !== undefined) model.complete(removal);
+    else for (const action of [...model.busy.values()]) model.complete(action);
+  }
+  model.plan();
+  assert.deepEqual(
+    model.containers.map(({ attempt }) => attempt),
+    [0],
+  );
+  assert.equal(model.published?.containerStatuses?.[0]?.restartCount, 1);
+});
+
+test("changed resources are applied to the running container, or restart it where its policy says so", () => {
+  const resources = (cpu: string) => ({ requests: { cpu }, limits: { cpu } });
+  const model = new PodModel(
+    aPod({
+      containers: [
+        { ...app, resources: resources("1"), resizePolicy: [{ resourceName: "memory", restartPolicy: "RestartContainer" }] },
+      ],
+    }),
+  );
+  model.settle();
+  const change = (next: object): void => {
+    model.pod = {
+      ...model.pod,
+      spec: { ...model.pod.spec, containers: [{ ...model.pod.spec.containers[0]!, resources: next }] },
+    };
+  };
+  change(resources("2"));
+  model.plan();
+  assert.deepEqual(model.kinds().slice(-1), ["resizeContainer app"]);
+  assert.equal(model.published?.containerStatuses?.[0]?.resources?.requests?.["cpu"], "1", "not before it is done");
+  model.settle();
+  assert.equal(model.published?.containerStatuses?.[0]?.resources?.requests?.["cpu"], "2");
+  assert.equal(model.current("app")?.attempt, 0);
+  change({ requests: { cpu: "2", memory: "1Gi" }, limits: { cpu: "2" } });
+  model.settle();
+  assert.equal(model.current("app")?.attempt, 1);
+  assert.ok(
+    model.history.some((action) => action.kind === "stopContainer" && action.why === "Container app resize requires restart"),
+  );
+});

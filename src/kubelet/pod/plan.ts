@@ -3,6 +3,7 @@ import type { ContainerStatus, SandboxStatus } from "../runtime.ts";
 import { containerStatuses, isStarted } from "./container-status.ts";
 import { formatPod, goDuration, runtimeAnnotations } from "./names.ts";
 import { podPhase } from "./phase.ts";
+import { appliedResources, resizeOf } from "./resize.ts";
 import { backoffUntil, containerHash, newestFirst, shouldRestart } from "./restart.ts";
 import {
   type AnyContainer,
@@ -184,8 +185,15 @@ function planStops(draft: Draft, sandbox: SandboxStatus): void {
         specGrace(draft.state),
         `Container ${container.name} definition changed, will be restarted`,
       );
-    }
+    } else planResize(draft, container, current);
   }
+}
+
+function planResize(draft: Draft, container: AnyContainer, current: ContainerStatus): void {
+  const resize = resizeOf(container, appliedResources(current, draft.state.memory.resized));
+  if (resize === "in place") draft.do({ kind: "resizeContainer", id: current.id, name: container.name });
+  else if (resize === "restart")
+    stopForRestart(draft, container, current, specGrace(draft.state), `Container ${container.name} resize requires restart`);
 }
 
 /** preStop hook first, then the stop. */

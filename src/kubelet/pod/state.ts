@@ -48,6 +48,8 @@ export interface PodMemory {
   readonly preStopDone: ReadonlySet<string>;
   readonly stops: ReadonlyMap<string, StopOrder>;
   readonly terminationMessages: ReadonlyMap<string, string>;
+  /** Resources applied to running containers since they started, as `resourcesText`. */
+  readonly resized: ReadonlyMap<string, string>;
   /** The status last sent or read: conditions keep their transition times from it. */
   readonly published?: PodStatus;
   /** The API object is deleted, or there never was one. */
@@ -86,6 +88,7 @@ export type Action =
       readonly graceSeconds: number;
       readonly why?: string;
     }
+  | { readonly kind: "resizeContainer"; readonly id: string; readonly name: string }
   | { readonly kind: "removeContainer"; readonly id: string }
   | { readonly kind: "deleteObject" }
   | { readonly kind: "forget" };
@@ -105,6 +108,8 @@ export function actionKey(action: Action): string {
     case "removeContainer":
     case "stopContainer":
       return `end:${action.id}`;
+    case "resizeContainer":
+      return `resize:${action.id}`;
     case "preStop":
       return `preStop:${action.id}`;
     case "deleteObject":

@@ -10,6 +10,8 @@ import { containerFieldPath, podReference } from "./events.ts";
 import { CannotStart } from "./images.ts";
 import { formatPod, runtimeAnnotations } from "./names.ts";
 import { planPod, readySandbox } from "./plan.ts";
+import { resourcesText } from "./resize.ts";
+import { linuxResources } from "./resources.ts";
 import { type Backoff, newestFirst, raiseBackoff } from "./restart.ts";
 import { podLogDirectory } from "./sandbox-config.ts";
 import { findContainer, isHostNetwork } from "./spec.ts";
@@ -76,6 +78,7 @@ export class PodWorker {
   readonly #preStopDone = new Set<string>();
   readonly #stops = new Map<string, StopOrder>();
   readonly #terminationMessages = new Map<string, string>();
+  readonly #resized = new Map<string, string>();
   readonly #toldCrashLoops = new Set<string>();
   /** Ended containers that have had their effect on the back-off. */
   readonly #raisedFor = new Set<string>();
@@ -231,6 +234,7 @@ export class PodWorker {
         preStopDone: this.#preStopDone,
         stops: this.#stops,
         terminationMessages: this.#terminationMessages,
+        resized: this.#resized,
         published: this.#published,
         objectGone: this.#objectGone,
       },
@@ -258,6 +262,7 @@ export class PodWorker {
     for (const memory of [
       this.#probes,
       this.#preStopDone,
+      this.#resized,
       this.#stops,
       this.#terminationMessages,
       this.#toldCrashLoops,
@@ -357,6 +362,16 @@ export class PodWorker {
         this.#stops.set(action.id, { deadlineMs: this.#deps.clock.now() + action.graceSeconds * 1000 });
         await stopContainer(this.#pod, action, this.#deps, signal);
         return;
+      case "resizeContainer": {
+        const container = findContainer(this.#pod, action.name)?.container;
+        if (container === undefined) return;
+        const wanted = resourcesText(container);
+        await runtime.updateResources(action.id, linuxResources(this.#pod, container, this.#deps.memoryCapacityBytes), {
+          signal,
+        });
+        this.#resized.set(action.id, wanted);
+        return;
+      }
       case "stopSandbox":
         return await runtime.stopSandbox(action.id);
       case "removeSandbox":

@@ -58,13 +58,14 @@ async function carryCommand(webSocket: WebSocket, streams: CommandStreams, runti
       size = data;
       resize?.write(data);
     };
-    stdout?.onData(() => {
+    const repeatSize = (): void => {
       if (size !== undefined) resize?.write(size);
       size = undefined;
-    });
+    };
     const forward = (stream: SpdyStream | undefined, channel: number): Promise<void> => {
       stream?.onData((data) => {
         webSocket.send(Buffer.concat([Buffer.from([channel]), data]));
+        if (channel === channels.stdout) repeatSize();
         // a client that reads slowly must slow the command down, not fill our memory
         if (webSocket.bufferedAmount > 1 << 20) pauseUntilDrained(webSocket, runtime.socket);
       });

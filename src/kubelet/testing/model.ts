@@ -1,6 +1,7 @@
 // For tests: a pod, its runtime and its worker's memory as plain data, moved on by plans. No clock, no promises.
 import type { Pod, PodStatus } from "#api";
 import { planPod } from "../pod/plan.ts";
+import { resourcesText } from "../pod/resize.ts";
 import { type Backoff, raiseBackoff } from "../pod/restart.ts";
 import { findContainer } from "../pod/spec.ts";
 import {
@@ -54,6 +55,7 @@ export class PodModel {
   readonly probes = new Map<string, ProbeResults>();
   readonly preStopDone = new Set<string>();
   readonly stops = new Map<string, StopOrder>();
+  readonly resized = new Map<string, string>();
   readonly history: Action[] = [];
   readonly statuses: PodStatus[] = [];
   readonly startedAtMs = this.now;
@@ -99,6 +101,7 @@ export class PodModel {
         objectGone,
         busy: new Set(this.busy.keys()),
         terminationMessages: new Map(),
+        resized: this.resized,
       },
     };
   }
@@ -223,9 +226,14 @@ export class PodModel {
           image: findContainer(this.pod, action.name)?.container.image ?? "",
           imageRef: "sha256:1",
           labels: {},
-          annotations: {},
+          annotations: { "tiphys.dev/resources": resourcesText(findContainer(this.pod, action.name)?.container ?? { name: "" }) },
           logPath: "",
         });
+        return;
+      }
+      case "resizeContainer": {
+        const container = findContainer(this.pod, action.name)?.container;
+        if (container !== undefined) this.resized.set(action.id, resourcesText(container));
         return;
       }
       case "preStop":

@@ -25,6 +25,8 @@ export class ClusterCache {
   readonly #affinityNodes = new Set<NodeState>();
   readonly #antiAffinityNodes = new Set<NodeState>();
   #layout = 0;
+  /** Changes when labels of nodes do. */
+  #labels = 0;
 
   /** Nodes that the API has, in the order of their slots. */
   get nodes(): readonly NodeState[] {
@@ -58,12 +60,14 @@ export class ClusterCache {
     const name = node.metadata.name;
     const state = this.#stateOf(name);
     this.#countImages(state, -1);
+    if (JSON.stringify(state.labels) !== JSON.stringify(node.metadata.labels ?? {})) this.#labels++;
     state.setNode(node);
     this.#countImages(state, 1);
     if (state.slot < 0) {
       state.slot = this.#nodes.length;
       this.#nodes.push(state);
       this.#layout++;
+      this.#labels++;
     }
   }
 
@@ -76,6 +80,7 @@ export class ClusterCache {
     state.slot = -1;
     state.setNode(undefined);
     this.#layout++;
+    this.#labels++;
     this.#dropIfEmpty(state);
   }
 
@@ -127,7 +132,15 @@ export class ClusterCache {
 
   /** Pods of a namespace that match, by slot of the node. Valid until the next change. */
   matchCounts(namespace: string, selector: Selector): Int32Array {
-    return this.#counts.of(namespace, selector, this.#nodes, this.#layout);
+    return this.#counts.of(namespace, selector, this.#nodes, { layout: this.#layout, labels: this.#labels });
+  }
+
+  /** The same by the value of `topologyKey`, over the nodes that have all of `keys`; domains without pods are there with 0. */
+  matchDomains(namespace: string, selector: Selector, topologyKey: string, keys: readonly string[]): ReadonlyMap<string, number> {
+    return this.#counts.domains(namespace, selector, topologyKey, keys, this.#nodes, {
+      layout: this.#layout,
+      labels: this.#labels,
+    });
   }
 
   /** How many nodes hold the image. */

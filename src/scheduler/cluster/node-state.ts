@@ -13,6 +13,7 @@ export class NodeState {
   version = 0;
   /** Undefined while pods name a node that the API does not (yet) have. */
   node: Stored<Node> | undefined;
+  labels: Readonly<Record<string, string>> = noLabels;
   allocatable: Resources = noResources();
   allowedPods = 0;
   readonly requested: Resources = noResources();
@@ -28,12 +29,9 @@ export class NodeState {
     this.name = name;
   }
 
-  get labels(): Readonly<Record<string, string>> {
-    return this.node?.metadata.labels ?? noLabels;
-  }
-
   setNode(node: Stored<Node> | undefined): void {
     this.node = node;
+    this.labels = node?.metadata.labels ?? noLabels;
     this.allocatable = parseResources(node?.status?.allocatable);
     this.allowedPods = quantityOf("pods", node?.status?.allocatable?.["pods"] ?? 0);
     const images = new Map<string, number>();
@@ -84,6 +82,7 @@ export class NodeState {
   clone(): NodeState {
     const copy = new NodeState(this.name);
     copy.node = this.node;
+    copy.labels = this.labels;
     copy.allocatable = this.allocatable;
     copy.allowedPods = this.allowedPods;
     copy.images = this.images;

@@ -66,6 +66,7 @@ const podShape: fc.Arbitrary<PodOptions> = fc.record({
   ),
 });
 
+const sorted = (map: ReadonlyMap<string, number>): readonly (readonly [string, number])[] => [...map].sort();
 const appA = setSelector({ app: "a" });
 
 type Step =
@@ -107,7 +108,7 @@ test("the fast path chooses the same node, scores and reasons as the plain loop,
           change(one.cluster);
         });
       for (const [index, options] of nodes.entries()) each((cache) => cache.setNode(aNode(`n${index}`, options)));
-      cluster.matchCounts("default", appA); // from here on it is kept, not counted anew
+      cluster.matchDomains("default", appA, "zone", ["zone"]); // from here on it is kept, not counted anew
       steps.forEach((current, index) => {
         if (current.do === "node") each((cache) => cache.setNode(aNode(`n${current.which}`, current.options)));
         else if (current.do === "dropNode") each((cache) => cache.removeNode(`n${current.which}`));
@@ -128,14 +129,22 @@ test("the fast path chooses the same node, scores and reasons as the plain loop,
           placed.push(pod);
         }
       });
+      const zones = new Map<string, number>();
       for (const node of cluster.nodes) {
         const sum = [...node.pods.values()].reduce((total, pod) => total + pod.requests.milliCpu, 0);
         assert.equal(node.requested.milliCpu, sum, "the sums are those of the pods");
         const matching = [...node.pods.values()].filter(({ labels }) => labels["app"] === "a").length;
         assert.equal(cluster.matchCounts("default", appA)[node.slot], matching, "the counts are those of the pods");
+        const zone = node.labels["zone"];
+        if (zone !== undefined) zones.set(zone, (zones.get(zone) ?? 0) + matching);
       }
+      assert.deepEqual(
+        sorted(cluster.matchDomains("default", appA, "zone", ["zone"])),
+        sorted(zones),
+        "the sums are those of the counts",
+      );
     }),
-    { numRuns: 300 },
+    { numRuns: 200 },
   );
 });
 

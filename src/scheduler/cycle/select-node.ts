@@ -139,7 +139,10 @@ function findFitting(
   const rejections = new Map<string, Rejected>();
   const rejectedBy = new Set<string>();
   const fitting: NodeState[] = [];
-  const others = results === undefined ? profile.filter : profile.filter.slice(local?.filters.length);
+  const others =
+    results === undefined
+      ? profile.filter
+      : profile.filter.slice(local?.filters.length).filter(({ name }) => !cycle.skipFilter.has(name));
   const check = (node: NodeState): Verdict => {
     if (results === undefined || (nominated.any && nominated.ahead(node.name, pod).length > 0)) {
       return runFiltersWithNominated(profile, nominated, pod, node, cycle);

@@ -24,6 +24,8 @@ export interface Requeue {
   readonly resource: string;
   readonly action: ClusterEvent["action"];
   when?(pod: PodInfo, event: ClusterEvent): boolean;
+  /** What can be said of the event whoever waits: asked once, not once per waiting pod. */
+  ever?(event: ClusterEvent): boolean;
 }
 
 export interface PreFilterResult {

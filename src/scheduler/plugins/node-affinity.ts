@@ -63,6 +63,7 @@ export const nodeAffinity = {
 function stateOf(node: Stored<Node>): NodeState {
   const state = new NodeState(node.metadata.name);
   state.node = node;
+  state.labels = node.metadata.labels ?? {};
   return state;
 }
 

@@ -12,7 +12,7 @@ export const nodePorts = {
   name: "NodePorts",
   requeueOn: [
     { resource: "nodes", action: "Add" },
-    { resource: "pods", action: "Delete", when: (_pod, { before }) => hasHostPort(before as Pod) },
+    { resource: "pods", action: "Delete", ever: ({ before }) => hasHostPort(before as Pod) },
   ],
   signature: ({ hostPorts }) => (hostPorts.length === 0 ? "" : JSON.stringify(hostPorts)),
   preFilter: ({ hostPorts }) => ({ verdict: hostPorts.length === 0 ? skip : success }),

@@ -38,7 +38,7 @@ export const nodeResourcesFit = {
         { resource: "nodes", action: "Add", when: (pod, { after }) => couldHold(pod, after as Node, isIgnored) },
         { resource: "nodes", action: "Update", when: (pod, { after }) => couldHold(pod, after as Node, isIgnored) },
         { resource: "pods", action: "Delete" },
-        { resource: "pods", action: "Update", when: (_pod, { before, after }) => shrank(before as Pod, after as Pod) },
+        { resource: "pods", action: "Update", ever: ({ before, after }) => shrank(before as Pod, after as Pod) },
       ],
       signature,
       filter: (pod, node) => fits(pod, node, isIgnored),

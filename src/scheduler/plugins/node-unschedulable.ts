@@ -11,7 +11,7 @@ export const nodeUnschedulable = {
   name: "NodeUnschedulable",
   requeueOn: [
     { resource: "nodes", action: "Add" },
-    { resource: "nodes", action: "Update", when: (_pod, { after }) => (after as Node).spec?.unschedulable !== true },
+    { resource: "nodes", action: "Update", ever: ({ after }) => (after as Node).spec?.unschedulable !== true },
   ],
   signature: ({ pod }) => (toleratesAny(pod.spec?.tolerations, taint) ? "tolerates" : ""),
   filter: ({ pod }, node) =>

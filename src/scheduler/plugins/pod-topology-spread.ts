@@ -42,18 +42,41 @@ const systemDefaults: readonly TopologySpreadConstraint[] = [
 
 class FilterState {
   readonly constraints: readonly Constraint[];
-  /** Matching pods by domain, one map per constraint. */
-  readonly domains: readonly Map<string, number>[];
+  /** Matching pods by domain, one map per constraint; shared with the cluster's counts until `change`d. */
+  #domains: readonly ReadonlyMap<string, number>[];
+  #lowest: (number | undefined)[] = [];
 
-  constructor(constraints: readonly Constraint[], domains: readonly Map<string, number>[]) {
+  constructor(constraints: readonly Constraint[], domains: readonly ReadonlyMap<string, number>[]) {
     this.constraints = constraints;
-    this.domains = domains;
+    this.#domains = domains;
+  }
+
+  domain(index: number): ReadonlyMap<string, number> {
+    return this.#domains[index] as ReadonlyMap<string, number>; // one per constraint
+  }
+
+  /** The smallest count of a domain; 0 while there are fewer domains than the constraint wants. */
+  lowest(index: number): number {
+    let lowest = this.#lowest[index];
+    if (lowest === undefined) {
+      const domain = this.domain(index);
+      lowest = domain.size < (this.constraints[index] as Constraint).minDomains ? 0 : minOf(domain); // as domain
+      this.#lowest[index] = lowest;
+    }
+    return lowest;
+  }
+
+  /** Only on a clone: the original shares its maps. */
+  change(index: number, value: string, by: number): void {
+    const domain = this.domain(index) as Map<string, number>; // a clone's own
+    domain.set(value, (domain.get(value) ?? 0) + by);
+    this.#lowest[index] = undefined;
   }
 
   clone(): FilterState {
     return new FilterState(
       this.constraints,
-      this.domains.map((domain) => new Map(domain)),
+      this.#domains.map((domain) => new Map(domain)),
     );
   }
 }
@@ -89,22 +112,17 @@ export const podTopologySpread = {
       return { constraints: selector === undefined ? [] : wanted.map((constraint) => parse(constraint, selector)), own: false };
     };
 
-    const countDomains = (
-      pod: PodInfo,
-      constraints: readonly Constraint[],
-      nodes: readonly NodeState[],
-    ): readonly Map<string, number>[] => {
-      const counts = constraints.map(({ selector }) => cluster.matchCounts(pod.namespace, selector));
-      const domains = constraints.map(() => new Map<string, number>());
-      for (const node of nodes) {
-        if (constraints.some(({ topologyKey }) => node.labels[topologyKey] === undefined)) continue;
-        for (let i = 0; i < constraints.length; i++) {
-          const constraint = constraints[i] as Constraint; // i < length
-          if (!countsOn(constraint, pod.pod, node)) continue;
-          const value = node.labels[constraint.topologyKey] as string; // checked above
-          const domain = domains[i] as Map<string, number>; // one per constraint
-          domain.set(value, (domain.get(value) ?? 0) + ((counts[i] as Int32Array)[node.slot] ?? 0));
-        }
+    /** Matching pods by domain over the nodes that count for the constraint and have all of `keys`. */
+    const domainsOf = (pod: PodInfo, constraint: Constraint, keys: readonly string[]): ReadonlyMap<string, number> => {
+      if (countsEverywhere(constraint, pod.pod))
+        return cluster.matchDomains(pod.namespace, constraint.selector, constraint.topologyKey, keys);
+      const counts = cluster.matchCounts(pod.namespace, constraint.selector);
+      const domains = new Map<string, number>();
+      for (const node of cluster.nodes) {
+        const value = node.labels[constraint.topologyKey];
+        if (value === undefined || keys.some((key) => node.labels[key] === undefined) || !countsOn(constraint, pod.pod, node))
+          continue;
+        domains.set(value, (domains.get(value) ?? 0) + (counts[node.slot] ?? 0));
       }
       return domains;
     };
@@ -115,8 +133,7 @@ export const podTopologySpread = {
         const value = node.labels[constraint.topologyKey];
         if (value === undefined || !selectorMatches(constraint.selector, other.labels) || !countsOn(constraint, pod.pod, node))
           return;
-        const domain = state.domains[index] as Map<string, number>; // one per constraint
-        domain.set(value, (domain.get(value) ?? 0) + by);
+        state.change(index, value, by);
       });
     };
 
@@ -130,10 +147,17 @@ export const podTopologySpread = {
         { resource: "nodes", action: "Update" },
         { resource: "nodes", action: "Delete" },
       ],
-      preFilter: (pod, cycle, nodes) => {
+      preFilter: (pod, cycle) => {
         const { constraints } = constraintsOf(pod, "DoNotSchedule");
         if (constraints.length === 0) return { verdict: skip };
-        cycle.set(name, new FilterState(constraints, countDomains(pod, constraints, nodes)));
+        const keys = constraints.map(({ topologyKey }) => topologyKey);
+        cycle.set(
+          name,
+          new FilterState(
+            constraints,
+            constraints.map((constraint) => domainsOf(pod, constraint, keys)),
+          ),
+        );
         return { verdict: success };
       },
       podAdded: (pod, other, node, cycle) => update(pod, other, node, cycle.get<FilterState>(name), 1),
@@ -142,12 +166,10 @@ export const podTopologySpread = {
         const state = cycle.get<FilterState>(name) as FilterState; // preFilter set it or said Skip
         for (let i = 0; i < state.constraints.length; i++) {
           const constraint = state.constraints[i] as Constraint; // i < length
-          const domain = state.domains[i] as Map<string, number>; // one per constraint
           const value = node.labels[constraint.topologyKey];
           if (value === undefined) return noLabel;
-          const lowest = domain.size < constraint.minDomains ? 0 : minOf(domain);
           const self = selectorMatches(constraint.selector, pod.labels) ? 1 : 0;
-          if ((domain.get(value) ?? 0) + self - lowest > constraint.maxSkew) return uneven;
+          if ((state.domain(i).get(value) ?? 0) + self - state.lowest(i) > constraint.maxSkew) return uneven;
         }
         return success;
       },
@@ -158,30 +180,20 @@ export const podTopologySpread = {
         const needsAllKeys = own || listed;
         const ignored = new Set(needsAllKeys ? nodes.filter(lacks).map((node) => node.name) : []);
         const spread = nodes.filter((node) => !ignored.has(node.name));
-        const domains = constraints.map((constraint) => {
-          const counts = cluster.matchCounts(pod.namespace, constraint.selector);
-          if (constraint.topologyKey === hostname) return counts;
-          const byDomain = new Map<string, number>();
-          for (const node of spread) {
-            const value = node.labels[constraint.topologyKey];
-            if (value !== undefined) byDomain.set(value, 0);
-          }
-          for (const node of cluster.nodes) {
-            const value = node.labels[constraint.topologyKey];
-            const before = value === undefined ? undefined : byDomain.get(value);
-            if (
-              value === undefined ||
-              before === undefined ||
-              (needsAllKeys && lacks(node)) ||
-              !countsOn(constraint, pod.pod, node)
-            )
-              continue;
-            byDomain.set(value, before + (counts[node.slot] ?? 0));
-          }
-          return byDomain;
+        const keys = needsAllKeys ? constraints.map(({ topologyKey }) => topologyKey) : [];
+        const domains = constraints.map((constraint) =>
+          constraint.topologyKey === hostname
+            ? cluster.matchCounts(pod.namespace, constraint.selector)
+            : domainsOf(pod, constraint, keys),
+        );
+        // The more domains among the nodes in question, the more one pod more or less weighs.
+        const weights = constraints.map(({ topologyKey }) => {
+          const size =
+            topologyKey === hostname
+              ? spread.length
+              : new Set(spread.map((node) => node.labels[topologyKey]).filter((value) => value !== undefined)).size;
+          return Math.log(size + 2);
         });
-        // The more domains, the more one pod more or less weighs.
-        const weights = domains.map((domain) => Math.log((domain instanceof Int32Array ? spread.length : domain.size) + 2));
         cycle.set(`${name}/score`, { constraints, weights, domains, ignored } satisfies ScoreState);
         return success;
       },
@@ -221,6 +233,13 @@ export const podTopologySpread = {
 const countsOn = (constraint: Constraint, pod: Pod, node: NodeState): boolean =>
   (!constraint.honorAffinity || podWantsNode(pod, node)) &&
   (!constraint.honorTaints || firstUntolerated(node.node?.spec?.taints, pod.spec?.tolerations) === undefined);
+
+/** Whether all nodes do: then the cluster's own sums serve. */
+const countsEverywhere = ({ honorAffinity, honorTaints }: Constraint, pod: Pod): boolean =>
+  !honorTaints &&
+  (!honorAffinity ||
+    (pod.spec?.nodeSelector === undefined &&
+      pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution === undefined));
 
 const parse = (constraint: TopologySpreadConstraint, selector: Selector): Constraint => ({
   maxSkew: constraint.maxSkew,

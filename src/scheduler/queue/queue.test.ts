@@ -12,7 +12,7 @@ function makeQueue(gated = new Set<string>()) {
     clock,
     less: prioritySort.less,
     gate: (pod) => (gated.has(pod.key) ? "Gate" : undefined),
-    helps: (queued, event) => queued.rejectedBy.has(event.resource),
+    helper: ({ resource }) => ({ plugins: [resource], helps: (_pod, rejectedBy) => rejectedBy.has(resource) }),
     onReady: () => {},
     initialBackoffMs: 1000,
     maxBackoffMs: 10_000,

@@ -3,6 +3,7 @@ import type { Clock, Timer } from "#base";
 import type { PodInfo } from "../cluster/pod-info.ts";
 import type { ClusterEvent, QueueEntry } from "../framework/plugin.ts";
 import { Heap } from "./heap.ts";
+import type { Helper } from "./requeue.ts";
 
 /** Where a pod is. `inFlight`: being scheduled or bound. `gated`: a preEnqueue plugin holds it. */
 export type QueuePlace = "active" | "backoff" | "unschedulable" | "gated" | "inFlight";
@@ -33,8 +34,8 @@ export interface QueueOptions {
   readonly less: (a: QueueEntry, b: QueueEntry) => boolean;
   /** The plugin that holds the pod back before it may be queued. */
   readonly gate: (pod: PodInfo) => string | undefined;
-  /** Whether the event may help a pod that these plugins refused. */
-  readonly helps: (pod: QueuedPod, event: ClusterEvent) => boolean;
+  /** Whom an event may help; undefined: nobody, whoever waits. */
+  readonly helper: (event: ClusterEvent) => Helper | undefined;
   /** Called whenever `pop` may have something to give. */
   readonly onReady: () => void;
   readonly initialBackoffMs: number;
@@ -58,8 +59,10 @@ export class SchedulingQueue implements Disposable {
   readonly #active: Heap<Ticket>;
   readonly #backoff: Heap<Ticket>;
   readonly #waiting = new Set<QueuedPod>();
+  /** The same by each plugin that refused them. */
+  readonly #waitingBy = new Map<string, Set<QueuedPod>>();
   readonly #inFlight = new Set<QueuedPod>();
-  #events: ClusterEvent[] = [];
+  #events: Helper[] = [];
   #eventsBase = 0;
   #order = 0;
   #backoffTimer: { readonly atMs: number; readonly timer: Timer } | undefined;
@@ -125,7 +128,7 @@ export class SchedulingQueue implements Disposable {
     queued.deleted = true;
     queued.ticket++;
     this.#pods.delete(uid);
-    this.#waiting.delete(queued);
+    this.#release(queued);
     this.#leaveFlight(queued);
   }
 
@@ -156,9 +159,9 @@ export class SchedulingQueue implements Disposable {
     queued.rejectedBy = rejectedBy;
     this.#startBackoff(queued);
     queued.place = "unschedulable";
-    this.#waiting.add(queued);
+    this.#hold(queued);
     this.#armFlush();
-    if (changed || missed.some((event) => this.#options.helps(queued, event))) {
+    if (changed || missed.some((helper) => helper.helps(queued.pod, rejectedBy))) {
       this.#wake(queued);
     }
   }
@@ -175,8 +178,13 @@ export class SchedulingQueue implements Disposable {
 
   /** Something happened in the cluster: pods that it may help are woken; pods in flight remember it. */
   move(event: ClusterEvent): void {
-    if (this.#inFlight.size > 0) this.#remember(event);
-    for (const queued of this.#waiting) if (this.#options.helps(queued, event)) this.#wake(queued);
+    if (this.#inFlight.size === 0 && this.#waiting.size === 0) return;
+    const helper = this.#options.helper(event);
+    if (helper === undefined) return;
+    if (this.#inFlight.size > 0) this.#remember(helper);
+    for (const plugin of helper.plugins) {
+      for (const queued of this.#waitingBy.get(plugin) ?? []) if (helper.helps(queued.pod, queued.rejectedBy)) this.#wake(queued);
+    }
   }
 
   /** Puts pods that wait (by key) into the active queue at once. */
@@ -209,6 +217,19 @@ export class SchedulingQueue implements Disposable {
     this.#flushTimer?.cancel();
   }
 
+  #hold(queued: QueuedPod): void {
+    this.#waiting.add(queued);
+    for (const plugin of queued.rejectedBy) {
+      const set = this.#waitingBy.get(plugin) ?? new Set();
+      this.#waitingBy.set(plugin, set.add(queued));
+    }
+  }
+
+  #release(queued: QueuedPod): void {
+    if (!this.#waiting.delete(queued)) return;
+    for (const plugin of queued.rejectedBy) this.#waitingBy.get(plugin)?.delete(queued);
+  }
+
   #enqueue(queued: QueuedPod): void {
     if (this.#holdIfGated(queued)) return;
     queued.queuedAtMs = this.#options.clock.monotonic();
@@ -218,9 +239,9 @@ export class SchedulingQueue implements Disposable {
   #holdIfGated(queued: QueuedPod): boolean {
     const gate = this.#options.gate(queued.pod);
     if (gate === undefined) return false;
+    this.#release(queued);
     queued.place = "gated";
     queued.rejectedBy = new Set([gate]);
-    this.#waiting.delete(queued);
     return true;
   }
 
@@ -239,14 +260,14 @@ export class SchedulingQueue implements Disposable {
   }
 
   #toActive(queued: QueuedPod): void {
-    this.#waiting.delete(queued);
+    this.#release(queued);
     queued.place = "active";
     this.#active.push({ queued, number: ++queued.ticket });
     this.#options.onReady();
   }
 
   #toBackoff(queued: QueuedPod): void {
-    this.#waiting.delete(queued);
+    this.#release(queued);
     queued.place = "backoff";
     this.#backoff.push({ queued, number: ++queued.ticket });
     this.#armBackoff();
@@ -311,8 +332,8 @@ export class SchedulingQueue implements Disposable {
     });
   }
 
-  #remember(event: ClusterEvent): void {
-    this.#events.push(event);
+  #remember(helper: Helper): void {
+    this.#events.push(helper);
     if (this.#events.length % trimEvery !== 0) return;
     let oldest = Number.POSITIVE_INFINITY;
     for (const queued of this.#inFlight) if (queued.eventsFrom >= 0) oldest = Math.min(oldest, queued.eventsFrom);

@@ -50,7 +50,7 @@ class Committer {
     const claim = claimDirectory(directory);
     let database: DatabaseSync | undefined;
     try {
-      database = new DatabaseSync(databaseFile(directory));
+      database = new DatabaseSync(databaseFile(directory), { timeout: 5000 });
       const prepared = prepare(database);
       if (!prepared.ok) throw new Corrupt(prepared.message);
       const { loaded, tally } = load(database, (buffer, length) =>
@@ -162,21 +162,12 @@ class Committer {
   }
 }
 
-function takeReserveIfPossible(): void {
-  try {
-    takeReserve(directory);
-  } catch {
-    // A disk that is nearly full has no room for a reserve; the store works without until the first write fails.
-  }
-}
-
 function main(): void {
   let committer: Committer;
   try {
     const opened = Committer.open();
     committer = opened.committer;
     port.postMessage({ kind: "loaded", loaded: opened.loaded } satisfies Reply);
-    takeReserveIfPossible();
   } catch (error) {
     const failure =
       error instanceof StoreError

@@ -2,8 +2,8 @@
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
-/** As much as the write-ahead log may hold before it is copied: enough to copy it. */
-const reserveBytes = 8 * 1024 * 1024;
+/** More than the write-ahead log may hold before it is copied (disk-store.ts): enough to copy it. */
+const reserveBytes = 32 * 1024 * 1024;
 
 export const databaseFile = (directory: string): string => join(directory, "store.db");
 const acknowledgedFile = (directory: string): string => join(directory, "acknowledged");

@@ -79,10 +79,15 @@ function openingError(directory: string, error: unknown): unknown {
 
 const defaultCompactEveryMs = 300_000;
 const defaultQuotaBytes = 8 * 1024 ** 3;
-/** Written bytes after which the second thread copies the write-ahead log into the file. */
+/** Estimated size of the write-ahead log at which the second thread copies it into the file. */
 const checkpointBytes = 8 * 1024 * 1024;
-/** A log that grew this large under load is finished off between two commits. */
-const walLimitBytes = 64 * 1024 * 1024;
+/** A log that has grown so large under load is begun anew between two commits. */
+const walRestartBytes = 16 * 1024 * 1024;
+/** Writers wait for the copying when the log gets this large: the reserve (directory.ts) must be able to take it. */
+const walLimitBytes = 24 * 1024 * 1024;
+/** What a commit adds to the log beside its records: pages that were not full. */
+const commitOverheadBytes = 24 * 1024;
+const walFrameBytes = 16384 + 24;
 const spaceCheckMs = 10_000;
 
 type Alarm = NonNullable<StoreStatus["alarm"]>;
@@ -360,6 +365,7 @@ export class DiskStore implements Store {
 
   #flush(): void {
     if (this.#inFlight !== undefined) return;
+    if (this.#checkpointing && this.#uncheckpointedBytes > walLimitBytes) return; // #checkpoint flushes when it is done
     const batch = this.#queue.shift();
     if (batch === undefined) {
       for (const resolve of this.#idle.splice(0)) resolve();
@@ -377,7 +383,7 @@ export class DiskStore implements Store {
       return;
     }
     const packed = batch.pack();
-    this.#uncheckpointedBytes += packed.length;
+    this.#uncheckpointedBytes += packed.length + commitOverheadBytes;
     const request = {
       kind: "commit",
       buffer: packed.buffer,
@@ -502,16 +508,19 @@ export class DiskStore implements Store {
   async #checkpoint(): Promise<void> {
     if (this.#checkpointing || this.#closing || this.#alarm?.kind === "READONLY") return;
     this.#checkpointing = true;
-    this.#uncheckpointedBytes = 0;
+    const copied = this.#uncheckpointedBytes;
     try {
-      await this.#readerThread().request({ kind: "checkpoint", mode: "PASSIVE" });
-      const { walBytes } = await this.#thread.request<Sizes>({ kind: "sizes" });
-      if (walBytes > walLimitBytes) await this.#thread.request({ kind: "checkpoint", mode: "PASSIVE" });
+      const { log } = await this.#readerThread().request<{ readonly log: number }>({ kind: "checkpoint", mode: "PASSIVE" });
+      // Under load there is always a rest, and the log would grow on behind it.
+      if (log * walFrameBytes > walRestartBytes) await this.#thread.request({ kind: "checkpoint", mode: "RESTART" });
       if (this.#alarm === undefined && (await this.#overQuota())) this.#raise("NOSPACE", "the store is larger than its quota");
+      if (this.#alarm === undefined) await this.#thread.request({ kind: "renewReserve" });
     } catch (error) {
       this.#backgroundFailed(error);
     } finally {
+      this.#uncheckpointedBytes -= copied;
       this.#checkpointing = false;
+      this.#flush();
     }
   }
 

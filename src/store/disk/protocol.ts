@@ -19,7 +19,7 @@ export type Request =
     }
   | { readonly kind: "forget"; readonly rows: Float64Array }
   | { readonly kind: "read"; readonly rows: Float64Array }
-  | { readonly kind: "checkpoint"; readonly mode: "PASSIVE" | "TRUNCATE" }
+  | { readonly kind: "checkpoint"; readonly mode: "PASSIVE" | "RESTART" | "TRUNCATE" }
   | { readonly kind: "vacuum"; readonly pages: number }
   | { readonly kind: "sizes" }
   | { readonly kind: "freeReserve" }

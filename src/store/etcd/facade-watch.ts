@@ -46,6 +46,9 @@ export class WatchStream implements FacadeStreamHandler {
   #ids = 0;
   #paused = false;
   #ended = false;
+  /** Watches whose own progress a request for the stream's progress waits for. */
+  readonly #awaited = new Set<number>();
+  #reached: Revision = 0;
 
   constructor(options: WatchStreamOptions) {
     this.#options = options;
@@ -126,6 +129,7 @@ export class WatchStream implements FacadeStreamHandler {
           return;
         }
         following.watch = watch;
+        if (this.#awaited.has(following.id)) watch.requestProgress();
         void watch.closed.then((reason) => {
           if (reason === undefined || this.#following.get(following.id) !== following) return;
           this.#drop(following);
@@ -146,6 +150,11 @@ export class WatchStream implements FacadeStreamHandler {
     following.next = revision + 1;
     following.quiet = false;
     const header = this.#options.header(revision);
+    if (events.length === 0 && this.#awaited.delete(following.id)) {
+      this.#reached = Math.min(this.#reached, revision);
+      this.#answerProgress();
+      return;
+    }
     if (events.length === 0) {
       this.#send({ header, watch_id: following.id, events: [] });
       return;
@@ -174,6 +183,7 @@ export class WatchStream implements FacadeStreamHandler {
   }
 
   #drop(following: Following): void {
+    if (this.#awaited.delete(following.id)) this.#answerProgress();
     following.timer?.cancel();
     void following.watch?.[Symbol.asyncDispose]();
     following.watch = undefined;
@@ -186,14 +196,21 @@ export class WatchStream implements FacadeStreamHandler {
     following.quiet = true;
   }
 
-  /** Answers for the whole stream (watch id -1) once every watch of it has been served up to now. */
+  /**
+   * Answers for the whole stream (watch id -1), once every watch of it has been served that far: never ahead of an event
+   * (etcd-io/etcd#15220). Some may still be reading history.
+   */
   #progressOfAll(): void {
-    const { store, header } = this.#options;
-    if (this.#paused) return;
-    const revision = store.revision;
-    const behind = [...this.#following.values()].some((following) => following.watch === undefined);
-    // Watches that are live have been served: the store delivers before it answers anybody else. Others are asked again later by the client.
-    if (!behind) this.#send({ header: header(revision), watch_id: -1, events: [] });
+    if (this.#awaited.size > 0) return; // the answer under way will do
+    this.#reached = this.#options.store.revision;
+    for (const id of this.#following.keys()) this.#awaited.add(id);
+    for (const following of this.#following.values()) following.watch?.requestProgress();
+    if (this.#following.size === 0) this.#answerProgress();
+  }
+
+  #answerProgress(): void {
+    if (this.#awaited.size === 0 && !this.#ended)
+      this.#send({ header: this.#options.header(this.#reached), watch_id: -1, events: [] });
   }
 }
 

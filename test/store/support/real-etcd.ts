@@ -40,7 +40,7 @@ export async function startRealEtcd(): Promise<RealEtcd> {
   const child = spawn(
     "etcd",
     Object.entries(flags).map(([name, value]) => `--${name}=${value}`),
-    { stdio: "ignore" },
+    { stdio: ["ignore", "ignore", process.env["ETCD_STDERR"] === undefined ? "ignore" : "inherit"] },
   );
   return {
     open: async () => {

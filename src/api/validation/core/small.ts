@@ -13,7 +13,7 @@ import {
 import { compareQuantityTexts } from "../../quantity.ts";
 import type { AnyObject } from "../../rules.ts";
 import { hasHostBits, ipFamily, oneOf, validateCIDR, validateIP } from "../basics.ts";
-import { keepStatus, withField } from "../helpers.ts";
+import { inField, keepStatus, withField, without } from "../helpers.ts";
 import {
   immutableText,
   invalids,
@@ -155,6 +155,13 @@ export function validateNamespaceStatusUpdate(next: AnyObject, old: AnyObject): 
 }
 
 // Node
+
+/** Unlike other kinds a node is created with its status; the long gone dynamic kubelet configuration is dropped. */
+export const prepareNodeForCreate = (node: AnyObject): AnyObject =>
+  inField(inField(node, "spec", withoutConfigSource), "status", (status) => without(status, "config"));
+export const prepareNodeForUpdate = (next: AnyObject, old: AnyObject): AnyObject =>
+  keepStatus(inField(next, "spec", withoutConfigSource), old);
+const withoutConfigSource = (spec: AnyObject): AnyObject => without(spec, "configSource");
 
 function validateTaints(taints: readonly AnyObject[], path: string): FieldError[] {
   const errors: FieldError[] = [];

@@ -19,7 +19,7 @@ const flushBytes = 256 * 1024;
 // What a disk that hangs may cost in memory; beyond it events are counted and dropped, and the log says so.
 const maxWaitingBytes = 16 * 1024 * 1024;
 
-export class AuditLog implements AuditSink {
+class AuditLog implements AuditSink {
   readonly #options: AuditLogOptions;
   #lines: string[] = [];
   #bytes = 0;

@@ -208,6 +208,7 @@ test("the garbage collector may change owner references of a role it could not w
   } as never;
   const without = { metadata: { name: "x", uid: "1", resourceVersion: "1", creationTimestamp: "" }, rules };
   await escalation([], roles, without, { operation: "UPDATE", old });
+  await escalation([], roles, old, { operation: "UPDATE", old });
   await assert.rejects(
     escalation([], roles, { ...without, metadata: { ...without.metadata, labels: { a: "b" } } }, { operation: "UPDATE", old }),
   );

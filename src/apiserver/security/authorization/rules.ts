@@ -18,7 +18,7 @@ export function allowsKind(rule: PolicyRule, verb: string, group: string, resour
 }
 
 /** A rule without names allows all of them; one with names never allows a request without a name. */
-export const allowsName = (rule: PolicyRule, name: string): boolean =>
+const allowsName = (rule: PolicyRule, name: string): boolean =>
   rule.resourceNames === undefined || rule.resourceNames.length === 0 || rule.resourceNames.includes(name);
 
 export const allowsPath = (rule: PolicyRule, verb: string, path: string): boolean =>
@@ -95,7 +95,7 @@ export function ruleLines(parts: readonly PolicyRule[]): readonly string[] {
 }
 
 /** `{APIGroups:[""], Resources:["pods"], Verbs:["get" "list"]}` */
-export function ruleText(rule: PolicyRule): string {
+function ruleText(rule: PolicyRule): string {
   const fields: readonly [string, readonly string[] | undefined][] = [
     ["APIGroups", rule.apiGroups],
     ["Resources", rule.resources],

@@ -14,7 +14,7 @@ export interface BootstrapDeps {
   readonly serviceRanges: readonly string[];
 }
 
-export const systemNamespaces = ["default", "kube-system", "kube-public", "kube-node-lease"] as const;
+const systemNamespaces = ["default", "kube-system", "kube-public", "kube-node-lease"] as const;
 
 function namespace(name: string): Wanted {
   const object = {

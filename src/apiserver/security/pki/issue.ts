@@ -25,7 +25,7 @@ export interface IssuerDeps {
 
 const dayMs = 24 * 3600 * 1000;
 /** kubeadm's validity periods. */
-export const caValidityMs = 3650 * dayMs;
+const caValidityMs = 3650 * dayMs;
 export const leafValidityMs = 365 * dayMs;
 // A peer whose clock is a little behind must still accept a certificate that was made a moment ago.
 const backdateMs = 5 * 60 * 1000;

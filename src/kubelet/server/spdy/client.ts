@@ -6,13 +6,16 @@ export interface SpdyStream {
   write(data: Uint8Array): void;
   /** Half-closes: nothing more will be written. */
   end(): void;
+  /** One listener; it gets what came before it too. */
   onData(listener: (data: Buffer) => void): void;
   /** The other side will write nothing more, or the connection is gone. */
   readonly ended: Promise<void>;
 }
 
 interface Open {
-  readonly listeners: ((data: Buffer) => void)[];
+  /** Before anyone listens, data waits here: it may come in one piece with the stream's acceptance. */
+  readonly early: Buffer[];
+  listener: ((data: Buffer) => void) | undefined;
   readonly end: () => void;
   readonly replied: () => void;
   readonly refused: (error: Error) => void;
@@ -38,15 +41,18 @@ export class SpdyClient {
     const id = this.#nextStream;
     this.#nextStream += 2;
     return new Promise<SpdyStream>((resolve, reject) => {
-      const listeners: ((data: Buffer) => void)[] = [];
+      const open: Open = { early: [], listener: undefined, end: () => ended.resolve(), replied: () => resolve(stream), refused: reject };
       const ended = Promise.withResolvers<void>();
       const stream: SpdyStream = {
         write: (data) => this.#send(dataFrame(id, data, false)),
         end: () => this.#send(dataFrame(id, Buffer.alloc(0), true)),
-        onData: (listener) => void listeners.push(listener),
+        onData: (listener) => {
+          open.listener = listener;
+          for (const data of open.early.splice(0)) listener(data);
+        },
         ended: ended.promise,
       };
-      this.#streams.set(id, { listeners, end: ended.resolve, replied: () => resolve(stream), refused: reject });
+      this.#streams.set(id, open);
       this.#sending = this.#sending.then(async () => {
         this.#socket.write(synStreamFrame(id, await this.#codec.compress(headers)));
       });
@@ -93,7 +99,8 @@ export class SpdyClient {
           continue;
         }
         if (frame.data.length > 0) {
-          for (const listener of stream.listeners) listener(frame.data);
+          if (stream.listener === undefined) stream.early.push(frame.data);
+          else stream.listener(frame.data);
           this.#send(windowUpdateFrame(frame.stream, frame.data.length));
           this.#send(windowUpdateFrame(0, frame.data.length));
         }

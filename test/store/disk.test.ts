@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { suite, test } from "node:test";
 import fc from "fast-check";
 import { seededRandom, silentLog, VirtualClock } from "#base";
-import { storeContract } from "../testing/contract.ts";
-import { follow, program } from "../testing/programs.ts";
-import { type DiskStoreOptions, openDiskStore } from "./disk-store.ts";
+import { type DiskStoreOptions, openDiskStore } from "#store";
+import { storeContract } from "../../src/store/testing/contract.ts";
+import { follow, program } from "../../src/store/testing/programs.ts";
 
 class Directory implements Disposable {
   readonly path = mkdtempSync(join(tmpdir(), "tiphys-store-"));

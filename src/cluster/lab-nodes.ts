@@ -1,0 +1,127 @@
+// `--nodes N`: N nodes as network namespaces of this host, each with a kubelet process of its own, and routes between their pods.
+import { createHash } from "node:crypto";
+import { nodes } from "#api";
+import { type Pki, writeKubeconfig } from "#apiserver";
+import { type ChildProcess, type Clock, type Files, type Log, type Processes, type Random, sleep } from "#base";
+import { type Client, createInformerFactory } from "#client";
+import { type Lab, type LabNode, setUpLab } from "#network";
+import { Parts } from "./parts.ts";
+
+export interface LabNodesOptions {
+  readonly count: number;
+  readonly dataDir: string;
+  readonly nodeCidr: string;
+  readonly clusterCidr: string;
+  readonly clusterDns: string;
+  readonly clusterDomain: string;
+  readonly keepPods: boolean;
+  readonly logLevel: string;
+  /** The command that runs this program: what comes before the subcommand. */
+  readonly program: readonly string[];
+}
+
+export interface LabDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly files: Files;
+  readonly processes: Processes;
+  readonly log: Log;
+}
+
+/** The network of the lab: first, so that the API server can listen on the host's end of it. */
+export const setUpLabOf = (options: LabNodesOptions, processes: Processes): Promise<Lab> =>
+  setUpLab(
+    {
+      id: createHash("sha256").update(options.dataDir).digest("hex").slice(0, 6),
+      nodeCidr: options.nodeCidr,
+      nodes: Array.from({ length: options.count }, (_, index) => `node-${index + 1}`),
+    },
+    processes,
+  );
+
+/** Starts a process per node. One that ends is not started again: a dead node is what a lab is for. */
+export async function startLabNodes(options: LabNodesOptions, lab: Lab, context: { readonly pki: Pki; readonly server: string; readonly client: Client }, deps: LabDeps): Promise<AsyncDisposable> {
+  const { clock, random, log } = deps;
+  const parts = new Parts(deps);
+  try {
+    const informers = createInformerFactory({ client: context.client, clock, random, log });
+    const informer = informers.informer(nodes);
+    const route = (node: { metadata: { name: string }; spec: { podCIDR?: string } }): void => {
+      const { podCIDR } = node.spec;
+      if (podCIDR === undefined) return;
+      lab.addPodRoute(node.metadata.name, podCIDR).catch((error: unknown) => log.error("cannot route to a node's pods", { node: node.metadata.name, error }));
+    };
+    informer.addHandler({ added: route, updated: route });
+    informers.start();
+    parts.add("routes", informers);
+    const running: AsyncDisposable[] = [];
+    // stopping a node waits for its containers' grace: all at once
+    parts.add("node processes", { [Symbol.asyncDispose]: async () => void (await Promise.all(running.map((node) => node[Symbol.asyncDispose]()))) });
+    for (const node of lab.nodes) running.push(await startNode(node, options, context, deps));
+    return parts;
+  } catch (error) {
+    await parts[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function startNode(node: LabNode, options: LabNodesOptions, { pki, server }: { pki: Pki; server: string }, deps: LabDeps): Promise<AsyncDisposable> {
+  const { files, processes, clock, log } = deps;
+  const directory = `${options.dataDir}/nodes/${node.name}`;
+  await files.makeDirectory(directory, 0o711);
+  await endPredecessor(`${directory}/kubelet.pid`, directory, deps);
+  const { client, serving } = await pki.node(node.name, [node.address]);
+  const caCertificate = pki.ca.certificate;
+  await writeKubeconfig(files, `${directory}/kubelet.kubeconfig`, { server, caCertificate, credentials: client });
+  await writeKubeconfig(files, `${directory}/proxy.kubeconfig`, { server, caCertificate, credentials: pki.proxy });
+  await files.writeAtomic(`${directory}/server.crt`, serving.certificate);
+  await files.writeAtomic(`${directory}/server.key`, serving.key, 0o600);
+  await files.writeAtomic(`${directory}/ca.crt`, caCertificate);
+  const flags = {
+    kubeconfig: `${directory}/kubelet.kubeconfig`,
+    "proxy-kubeconfig": `${directory}/proxy.kubeconfig`,
+    "hostname-override": node.name,
+    "node-ip": node.address,
+    "root-dir": directory,
+    "cluster-cidr": options.clusterCidr,
+    "cluster-dns": options.clusterDns,
+    "cluster-domain": options.clusterDomain,
+    "tls-cert-file": `${directory}/server.crt`,
+    "tls-private-key-file": `${directory}/server.key`,
+    "client-ca-file": `${directory}/ca.crt`,
+    "keep-pods": String(options.keepPods),
+    "log-level": options.logLevel,
+  };
+  const words = [`--net=/run/netns/${node.networkNamespace}`, "--", ...options.program, "kubelet", ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`)];
+  const child = processes.start("nsenter", words, { outputFile: `${directory}/kubelet.log` });
+  await files.writeAtomic(`${directory}/kubelet.pid`, `${child.pid}\n`);
+  let stopping = false;
+  void child.exited.then((how) => !stopping && log.error("a node's process ended", { node: node.name, ...how, log: `${directory}/kubelet.log` }));
+  return {
+    [Symbol.asyncDispose]: async () => {
+      stopping = true;
+      await stop(child, processes, clock);
+      await files.remove(`${directory}/kubelet.pid`);
+    },
+  };
+}
+
+async function stop(child: ChildProcess, processes: Processes, clock: Clock): Promise<void> {
+  if (!processes.signal(child.pid, "SIGTERM")) return;
+  const killer = clock.after(60_000, () => processes.signal(child.pid, "SIGKILL"));
+  await child.exited;
+  killer.cancel();
+}
+
+/** A node's process that outlived us (we were killed) makes way; its containers go on and are taken over. */
+async function endPredecessor(pidFile: string, directory: string, { files, processes, clock }: LabDeps): Promise<void> {
+  if ((await files.stat(pidFile)) === undefined) return;
+  const pid = Number((await files.read(pidFile)).toString().trim());
+  const isOurs = async (): Promise<boolean> => {
+    const commandLine = await files.read(`/proc/${pid}/cmdline`).catch(() => Buffer.alloc(0));
+    return commandLine.includes("kubelet") && commandLine.includes(directory);
+  };
+  if (!Number.isSafeInteger(pid) || !(await isOurs())) return;
+  processes.signal(pid, "SIGKILL");
+  while (await isOurs()) await sleep(clock, 10);
+}

@@ -1,0 +1,103 @@
+// One component a process, over HTTPS, with upstream's flag names: the same Deployment becomes Ready.
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { ensurePki, writeKubeconfig } from "#apiserver";
+import { silentLog, systemClock, systemFiles, systemRandom } from "#base";
+import { kubectl, needs } from "../support/tiphys.ts";
+
+const skip = needs("kubectl");
+const main = join(import.meta.dirname, "../../src/cli/main.ts");
+const simNodes = Number(process.env.TIPHYS_SIM_NODES ?? 20);
+const replicas = Number(process.env.TIPHYS_SIM_REPLICAS ?? 100);
+
+interface Started {
+  readonly child: ChildProcess;
+  output(): string;
+}
+
+function start(...args: string[]): Started {
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => (output += text));
+  return { child, output: () => output };
+}
+
+/** Resolves when the process has said that it is started; rejects with its words when it ends first. */
+function started(process: Started): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const look = (): void => {
+      if (/ started$/m.test(process.output())) resolve();
+    };
+    process.child.stderr?.on("data", look);
+    process.child.on("exit", () => reject(new Error(process.output())));
+    look();
+  });
+}
+
+describe("components as processes", { skip, concurrency: false }, () => {
+  let directory: string;
+  let admin: string;
+  const running: Started[] = [];
+
+  before(async () => {
+    directory = mkdtempSync(join(tmpdir(), "processes-"));
+    const pki = await ensurePki(`${directory}/pki`, { files: systemFiles, clock: systemClock, random: systemRandom, log: silentLog, serverNames: ["127.0.0.1"] });
+    const server = start(
+      "kube-apiserver", "--bind-address=127.0.0.1", "--secure-port=0", "--store-directory", `${directory}/store`, "--service-cluster-ip-range=10.96.0.0/16",
+      "--tls-cert-file", `${directory}/pki/apiserver.crt`, "--tls-private-key-file", `${directory}/pki/apiserver.key`, "--client-ca-file", `${directory}/pki/ca.crt`,
+      "--service-account-key-file", `${directory}/pki/sa.pub`, "--service-account-signing-key-file", `${directory}/pki/sa.key`, "--port-file", `${directory}/port`,
+    );
+    running.push(server);
+    await started(server);
+    const url = `https://127.0.0.1:${readFileSync(`${directory}/port`, "utf8").trim()}`;
+    const kubeconfig = async (name: "admin" | "controllerManager" | "scheduler"): Promise<string> => {
+      const path = `${directory}/${name}.kubeconfig`;
+      await writeKubeconfig(systemFiles, path, { server: url, caCertificate: pki.ca.certificate, credentials: pki[name] });
+      return path;
+    };
+    admin = await kubeconfig("admin");
+    for (const args of [
+      ["kube-controller-manager", "--kubeconfig", await kubeconfig("controllerManager"), "--root-ca-file", `${directory}/pki/ca.crt`],
+      ["kube-scheduler", "--kubeconfig", await kubeconfig("scheduler")],
+      ["sim-nodes", "--kubeconfig", admin, "--count", String(simNodes)],
+    ]) {
+      const component = start(...args);
+      running.push(component);
+      await started(component);
+    }
+  });
+  after(async () => {
+    for (const { child } of running.reverse()) {
+      if (child.exitCode !== null) continue;
+      const exited = new Promise((resolve) => child.on("exit", resolve));
+      child.kill("SIGTERM");
+      await exited;
+    }
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  test(`a Deployment of ${replicas} replicas is Ready on ${simNodes} simulated nodes`, async () => {
+    const path = `${directory}/web.yaml`;
+    writeFileSync(path, `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: ${replicas}\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec: {containers: [{name: a, image: nginx}]}\n`);
+    assert.equal((await kubectl(admin, ["apply", "-f", path])).code, 0);
+    const done = await kubectl(admin, ["rollout", "status", "deployment/web", "--timeout=120s"], { timeoutMs: 130_000 });
+    assert.equal(done.code, 0, `${done.stderr}\n${running.map((part) => part.output().slice(-2000)).join("\n---\n")}`);
+  });
+
+  test("each component holds its lease and leaves it when it stops", async () => {
+    const holders = await kubectl(admin, ["-n", "kube-system", "get", "lease", "kube-controller-manager", "kube-scheduler", "-o", "jsonpath={.items[*].spec.holderIdentity}"]);
+    assert.equal(holders.stdout.trim().split(" ").length, 2, holders.stderr);
+  });
+
+  test("every process ends with 0 on SIGTERM", async () => {
+    for (const { child, output } of [...running].reverse()) {
+      const code = new Promise((resolve) => child.on("exit", resolve));
+      child.kill("SIGTERM");
+      assert.equal(await code, 0, output());
+    }
+  });
+});
