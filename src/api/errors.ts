@@ -263,13 +263,6 @@ export const tooMany = (field: string, actual: number, max: number): FieldError 
   value: actual,
   detail: max < 0 ? "has too many items" : `must have at most ${max} ${max === 1 ? "item" : "items"}`,
 });
-export const internalFieldError = (field: string, detail: string): FieldError => ({ type: "InternalError", field, detail });
-export const typeInvalid = (field: string, value: unknown, detail: string): FieldError => ({
-  type: "FieldValueTypeInvalid",
-  field,
-  value,
-  detail,
-});
 export const tooLong = (field: string, max: number): FieldError => ({
   type: "FieldValueTooLong",
   field,

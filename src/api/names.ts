@@ -10,7 +10,6 @@ const wildcardSubdomainFormat = `\\*\\.${dns1123SubdomainFormat}`;
 const configMapKeyFormat = "[-._a-zA-Z0-9]+";
 const environmentNameFormat = "[ -<>-~]+";
 const percentFormat = "[0-9]+%";
-const pathFormat = `${qualifiedNameFormat}`;
 
 const dns1123Label = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const dns1123SubdomainPattern = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
@@ -24,7 +23,7 @@ export function regexError(message: string, format: string, ...examples: readonl
   return `${message} (e.g. ${shown}regex used for validation is '${format}')`;
 }
 
-export const maxLengthError = (length: number): string => `must be no more than ${length} characters`;
+const maxLengthError = (length: number): string => `must be no more than ${length} characters`;
 const maxBytesError = (length: number): string => `must be no more than ${length} bytes`;
 export const inclusiveRangeError = (low: number, high: number): string => `must be between ${low} and ${high}, inclusive`;
 
@@ -166,7 +165,7 @@ export function isConfigMapKey(value: string): string[] {
 }
 
 /** A file name made of a key: not "." and not beginning with "..". */
-export function dotDot(value: string): string[] {
+function dotDot(value: string): string[] {
   if (value === ".") return ["must not be '.'"];
   if (value === "..") return ["must not be '..'"];
   if (value.startsWith("..")) return ["must not start with '..'"];
@@ -217,10 +216,3 @@ export function isPathSegment(value: string): string[] {
 /** An object's name with a generated suffix must also fit: upstream checks generateName with the trailing dash replaced. */
 export const maskTrailingDash = (name: string): string =>
   name.length > 1 && name.endsWith("-") ? `${name.slice(0, -2)}a` : name;
-
-export const nameFormats = {
-  dns1123Label: dns1123LabelFormat,
-  dns1123Subdomain: dns1123SubdomainFormat,
-  dns1035Label: dns1035LabelFormat,
-  qualifiedName: pathFormat,
-} as const;

@@ -93,8 +93,8 @@ test("an absurd exponent takes no time", () => {
 const text = fc
   .tuple(
     fc.constantFrom("", "-"),
-    fc.bigInt({ min: 0n, max: 10n ** 15n }),
-    fc.constantFrom("", "m", "k", "M", "G", "Ki", "Mi", "Gi", "e3", "E"),
+    fc.bigInt({ min: 0n, max: 10n ** 8n }),
+    fc.constantFrom("", "m", "k", "M", "G", "Ki", "Mi", "Gi", "e3"),
   )
   .map((parts) => parts.join(""));
 test("canonical texts mean the same number and are fixed points", () => {

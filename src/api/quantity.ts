@@ -1,7 +1,7 @@
 // Quantities, exact: "250m", "1.5Gi", "12e6" as an integer times a power of ten, with upstream's canonical texts (apimachinery api/resource).
 import type { Quantity } from "./scalars.ts";
 
-export type QuantityFormat = "DecimalSI" | "BinarySI" | "DecimalExponent";
+type QuantityFormat = "DecimalSI" | "BinarySI" | "DecimalExponent";
 
 /** mantissa x 10^exponent. */
 export interface ParsedQuantity {
@@ -10,9 +10,9 @@ export interface ParsedQuantity {
   readonly format: QuantityFormat;
 }
 
-export const quantityFormatError = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
-export const quantitySuffixError = "unable to parse quantity's suffix";
-export const quantityNumberError = "unable to parse numeric part of quantity";
+const quantityFormatError = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+const quantitySuffixError = "unable to parse quantity's suffix";
+const quantityNumberError = "unable to parse numeric part of quantity";
 
 export class QuantityError extends Error {}
 
@@ -110,7 +110,7 @@ function scaleUp(quantity: ParsedQuantity, exponent: number): ParsedQuantity {
 }
 
 /** Rounds up to thousandths: what upstream's defaults do to every resource list. */
-export const roundUpToMilli = (quantity: ParsedQuantity): ParsedQuantity => scaleUp(quantity, -3);
+const roundUpToMilli = (quantity: ParsedQuantity): ParsedQuantity => scaleUp(quantity, -3);
 
 const isInteger = (quantity: ParsedQuantity): boolean =>
   quantity.exponent >= 0 || scaleUp(quantity, 0).mantissa * 10n ** BigInt(-quantity.exponent) === quantity.mantissa;

@@ -38,7 +38,7 @@ export interface ExpectedKind {
   readonly strictKind: boolean;
 }
 
-export const acceptedBodies = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+const acceptedBodies = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
 export const unsupportedBody = (accepted: string): ApiError =>
   apiError(
@@ -211,7 +211,7 @@ function checkKind(apiVersion: string, kind: string, expected: ExpectedKind, bod
 
 const listKinds = new Set(["List", "Status", "DeleteOptions", "ListOptions"]);
 
-export function isRegistered(group: string, version: string, kind: string): boolean {
+function isRegistered(group: string, version: string, kind: string): boolean {
   if (listKinds.has(kind) && group === "") return true;
   return (builtInResources as readonly ResourceType[]).some(
     (type) =>

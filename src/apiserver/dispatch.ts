@@ -86,12 +86,15 @@ export async function dispatch(server: Dispatcher, request: ServerRequest): Prom
   const resource = catalogue.get(info.group, info.version, target.plural);
   if (resource === undefined) {
     const virtual = catalogue.virtual(info.group, info.version, target.plural);
+    // Upstream serves custom groups by another server in the chain, whose last word is plain text.
+    if (virtual === undefined && catalogue.isCustom(info.group)) return pageNotFound;
     if (virtual === undefined) throw noSuchResource();
     return await server.subresources.virtual(virtual, request, target);
   }
   if (target.name === "" || (target.subresource[0] !== "proxy" && target.subresource.some((part) => part === "")))
     throw noSuchResource();
-  if (target.subresource.length > 0 && !Object.hasOwn(resource.type.subresources, target.subresource[0] as string)) throw noSuchResource();
+  if (target.subresource.length > 0 && !Object.hasOwn(resource.type.subresources, target.subresource[0] as string))
+    throw noSuchResource();
   if (target.subresource.length > 1 && target.subresource[0] !== "proxy") throw noSuchResource();
   checkScope(resource.type, target);
   if (resource.type.kind === "Endpoints" && resource.type.group === "")

@@ -12,4 +12,4 @@ export {
   type PkiOptions,
   writeKubeconfig,
 } from "./security/mod.ts";
-export { type ApiServerDeps, type ApiServerOptions, type RunningApiServer, startApiServer } from "./start.ts";
+export { type ApiServerDeps, type ApiServerOptions, type ListenOptions, type RunningApiServer, startApiServer } from "./start.ts";

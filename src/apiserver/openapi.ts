@@ -1,5 +1,5 @@
 // /openapi/v2, /openapi/v3 and the OpenID discovery of service account tokens.
-import { openApiV2Document, openApiV3Document, openApiV3Index } from "#api";
+import { apiError, openApiV2Document, openApiV3Document, openApiV3Index } from "#api";
 import type { Answer } from "./answer.ts";
 import { methodRefused, type PathHandler } from "./paths.ts";
 import { parseQuery } from "./query.ts";
@@ -63,6 +63,9 @@ export function openIdPaths(security: Pick<Security, "openidConfiguration" | "op
     }
     if (path === "/openid/v1/jwks") {
       if (request.method !== "GET") throw methodRefused();
+      const accept = request.header("accept") ?? "*/*";
+      if (!/\*\/\*|application\/jwk-set\+json/.test(accept))
+        throw apiError("NotAcceptable", "406: Not Acceptable\n\nAvailable representations: application/jwk-set+json", {});
       return {
         kind: "raw",
         code: 200,

@@ -18,7 +18,7 @@ function queryOf(values: Map<string, string[]>): Query {
   };
 }
 
-export const emptyQuery: Query = queryOf(new Map());
+const emptyQuery: Query = queryOf(new Map());
 
 /** Of a URL's query string, without the question mark. */
 export function parseQuery(text: string): Query {

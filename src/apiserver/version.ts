@@ -2,7 +2,7 @@
 import type { PathHandler } from "./paths.ts";
 import { json, methodRefused } from "./paths.ts";
 
-export interface VersionInfo {
+interface VersionInfo {
   readonly major: string;
   readonly minor: string;
   readonly gitVersion: string;

@@ -6,6 +6,7 @@ import { type ChildProcess, type Clock, type Files, type Log, type Processes, ty
 import { type Client, createInformerFactory } from "#client";
 import { type Lab, type LabNode, setUpLab } from "#network";
 import { Parts } from "./parts.ts";
+import { removePods } from "./real-node.ts";
 
 export interface LabNodesOptions {
   readonly count: number;
@@ -96,11 +97,17 @@ async function startNode(node: LabNode, options: LabNodesOptions, { pki, server 
   const child = processes.start("nsenter", words, { outputFile: `${directory}/kubelet.log` });
   await files.writeAtomic(`${directory}/kubelet.pid`, `${child.pid}\n`);
   let stopping = false;
-  void child.exited.then((how) => !stopping && log.error("a node's process ended", { node: node.name, ...how, log: `${directory}/kubelet.log` }));
+  let died = false;
+  void child.exited.then((how) => {
+    if (stopping) return;
+    died = true;
+    log.error("a node's process ended", { node: node.name, ...how, log: `${directory}/kubelet.log` });
+  });
   return {
     [Symbol.asyncDispose]: async () => {
       stopping = true;
-      await stop(child, processes, clock);
+      if (!died) await stop(child, processes, clock);
+      else if (!options.keepPods) await removePods({ directory, networkNamespace: node.networkNamespace }, deps);
       await files.remove(`${directory}/kubelet.pid`);
     },
   };

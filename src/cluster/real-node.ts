@@ -8,7 +8,7 @@ import {
   busyboxArchive, type ContainerdInstance, containerdEvents, openCriRuntime, pauseArchive, recorderSink, type RunningKubelet, type Runtime, startContainerd, startKubelet, startKubeletServer, serverBackend, systemNetworkProbes,
 } from "#kubelet";
 import { cniConfig, type PodNetwork, setUpPodNetwork } from "#network";
-import { startProxy } from "#proxy";
+import { type ProxyOptions, startProxy } from "#proxy";
 import type { ComponentDeps } from "./control-plane.ts";
 import { readHostFacts } from "./host-facts.ts";
 import { node as nodeIdentity, proxy as proxyIdentity } from "./identities.ts";
@@ -31,6 +31,8 @@ export interface RealNodeOptions {
   /** Leave the pods running when the node is stopped. */
   readonly keepPods: boolean;
   readonly withProxy: boolean;
+  /** Where the proxy tells its health (upstream: 10256) and its mode (10249); absent: nowhere. */
+  readonly proxyPorts?: Pick<ProxyOptions, "healthz" | "status">;
 }
 
 export interface RealNodeDeps extends ComponentDeps {
@@ -97,7 +99,7 @@ export async function startRealNode(options: RealNodeOptions, deps: RealNodeDeps
     if (options.withProxy) {
       const proxyInformers = createInformerFactory({ client: deps.clientFor(proxyIdentity, "kube-proxy"), clock, random, log });
       const proxy = await startProxy(
-        { mode: "nftables", nodeName: options.name, nodeIps: [options.address], clusterCidr: options.clusterCidr, keepRules: options.keepPods },
+        { mode: "nftables", nodeName: options.name, ...options.proxyPorts, nodeIps: [options.address], clusterCidr: options.clusterCidr, keepRules: options.keepPods },
         { informers: proxyInformers, clock, processes, log: log.child({ component: "proxy" }) },
       );
       proxyInformers.start();
@@ -115,6 +117,19 @@ export async function startRealNode(options: RealNodeOptions, deps: RealNodeDeps
   } catch (error) {
     await parts[Symbol.asyncDispose]();
     throw error;
+  }
+}
+
+/** Removes the pods of a node whose process died, as nobody else can: through a containerd that is taken over or started for it. */
+export async function removePods(node: { readonly directory: string; readonly networkNamespace: string }, deps: Pick<RealNodeDeps, "clock" | "files" | "processes" | "log">): Promise<void> {
+  const { clock, log } = deps;
+  const containerd = await startContainerd({ directory: `${node.directory}/containerd`, runDirectory: runDirectoryOf(node.directory), networkNamespace: node.networkNamespace }, deps);
+  try {
+    await using runtime = await openCriRuntime({ address: containerd.address, events: containerdEvents({ address: containerd.address, clock }) });
+    await stopPods(runtime, [], log);
+  } finally {
+    await containerd.stop();
+    await containerd.cleanUp();
   }
 }
 

@@ -1,6 +1,6 @@
 // `tiphys up`: everything in one process. Starts in order, says when it is ready, stops in the opposite order and leaves nothing behind.
 import { type Node, nodes } from "#api";
-import { ensurePki, type Pki, type RunningApiServer, startApiServer, writeKubeconfig } from "#apiserver";
+import { createAuditLog, ensurePki, type Pki, type RunningApiServer, startApiServer, writeKubeconfig } from "#apiserver";
 import type { Clock, Files, Log, Processes, Random } from "#base";
 import { type Client, createClient, createInformerFactory, inProcessTransport } from "#client";
 import { parseResolvConf, startDns } from "#dns";
@@ -80,6 +80,7 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
   // pods reach the API server on their gateway, so the bridge is there before the server listens on it
   const lab = isLab ? parts.add("lab network", await setUpLabOf(labOptions, processes)) : undefined;
   if (withRealNodes && !isLab) parts.add("pod network", await setUpPodNetwork({ bridge: podBridge, podCidr: `${addressAt(parseRange(options.clusterCidr), 0)}/24`, clusterCidr: options.clusterCidr }, processes));
+  const audit = parts.add("audit log", createAuditLog({ path: `${dataDir}/audit.log`, files, clock, log }));
   const serving = { cert: pki.apiserver.certificate, key: pki.apiserver.key };
   const server = await startApiServer(
     {
@@ -90,9 +91,10 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
       serviceClusterIpRanges: [options.serviceCidr],
       serviceAccountKey: pki.serviceAccount,
       staticTokens: options.tokenAuthFile === undefined ? undefined : (await files.read(options.tokenAuthFile)).toString(),
+      enableAdmission: ["NodeRestriction"],
       packageVersion: deps.packageVersion,
     },
-    { store, clock, random, files, log: log.child({ component: "apiserver" }) },
+    { store, clock, random, files, log: log.child({ component: "apiserver" }), audit },
   );
   parts.add("apiserver", server);
   if (withRealNodes) await server.listen({ ...serving, address: gateway, port: server.port });
@@ -162,6 +164,8 @@ async function startOneNode(options: UpOptions, shape: Shape, deps: UpDeps, cont
       clientCa: pki.ca.certificate,
       keepPods: options.keepPods,
       withProxy: true,
+      // with a port of its own choosing this cluster may be one of several on the host
+      proxyPorts: options.kubeletPort === 0 ? {} : { healthz: { address: "0.0.0.0", port: 10256 }, status: { address: "127.0.0.1", port: 10249 } },
     },
     { ...componentDeps, files, processes },
   );

@@ -18,17 +18,7 @@ export interface ControllerOptions {
   readonly terminatedPodThreshold: number;
   /** PEM that clients in pods trust; absent: no kube-root-ca.crt is published. */
   readonly rootCertificate?: string;
-  /** Signs kubelet and client certificates; absent: certificate requests stay unsigned. */
-  readonly signCertificate?: CertificateSigner;
 }
-
-/** Returns the chain in PEM for an approved request; throws with a sentence for the user when it cannot. */
-export type CertificateSigner = (request: {
-  readonly csrPem: string;
-  readonly signerName: string;
-  readonly usages: readonly string[];
-  readonly durationSeconds: number;
-}) => Promise<string>;
 
 export interface ControllerContext {
   /** A client that acts as system:serviceaccount:kube-system:<account>. */

@@ -7,7 +7,7 @@ const buckets = [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10];
 
 /** Pass the result as `metrics` of startControllers; one call per registry. */
 export function controllerMetrics(registry: Registry): (controller: string) => WorkQueueMetrics {
-  const common = { labelNames: ["name"], registers: [registry] } as const;
+  const common = { labelNames: ["name"], registers: [registry] };
   const depth = new Gauge({ ...common, name: "workqueue_depth", help: "Current depth of workqueue" });
   const adds = new Counter({ ...common, name: "workqueue_adds_total", help: "Total number of adds handled by workqueue" });
   const retries = new Counter({ ...common, name: "workqueue_retries_total", help: "Total number of retries handled by workqueue" });

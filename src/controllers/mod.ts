@@ -1,5 +1,5 @@
 // The front door of `controllers`: close the gap between desired and actual state.
-export type { CertificateSigner, ControllerEntry, ControllerOptions } from "./context.ts";
+export type { ControllerEntry, ControllerOptions } from "./context.ts";
 export { controllerMetrics } from "./metrics.ts";
 export { defaultOptions } from "./options.ts";
 export { controllers } from "./registry.ts";

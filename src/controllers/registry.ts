@@ -1,7 +1,7 @@
 // Every controller of the process, by upstream's name and in upstream's order of importance; --controllers switches rows on and off.
 import { runController } from "#client";
 import { clusterRoleAggregationController } from "./clusterrole-aggregation/controller.ts";
-import type { ControllerContext, ControllerEntry } from "./context.ts";
+import type { ControllerEntry } from "./context.ts";
 import { cronJobController } from "./cronjob/controller.ts";
 import { daemonSetController } from "./daemonset/controller.ts";
 import { deploymentController } from "./deployment/controller.ts";
@@ -23,6 +23,7 @@ import { discovery } from "./shared/discovery.ts";
 import { statefulSetController } from "./statefulset/controller.ts";
 import { taintEvictionController } from "./taint-eviction/controller.ts";
 import { ttlAfterFinishedController } from "./ttl-after-finished/controller.ts";
+import { claimProtectionController, volumeProtectionController } from "./volume-protection/controller.ts";
 
 export const controllers: readonly ControllerEntry[] = [
   {
@@ -150,6 +151,18 @@ export const controllers: readonly ControllerEntry[] = [
     start: (context) => runController(resourceQuotaController(context), context),
   },
   {
+    name: "persistentvolumeclaim-protection-controller",
+    account: "pvc-protection-controller",
+    duty: "keeps claims that pods use from being removed",
+    start: (context) => runController(claimProtectionController(context), context),
+  },
+  {
+    name: "persistentvolume-protection-controller",
+    account: "pv-protection-controller",
+    duty: "keeps bound volumes from being removed",
+    start: (context) => runController(volumeProtectionController(context), context),
+  },
+  {
     name: "clusterrole-aggregation-controller",
     account: "clusterrole-aggregation-controller",
     duty: "fills aggregated ClusterRoles",
@@ -171,5 +184,3 @@ export function assertKnown(selection: readonly string[], entries: readonly Cont
       throw new Error(`Cannot select controller "${item}": there is no "${name}"`);
   }
 }
-
-export type { ControllerContext };

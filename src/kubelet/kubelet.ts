@@ -74,6 +74,7 @@ export async function startKubelet(options: KubeletOptions, deps: KubeletDeps): 
       keepTerminalSandbox: options.keepTerminalSandbox ?? false,
     },
     nodeObject: () => keeper.node,
+    runtimeLost: () => void keeper.refresh(),
     relistMs: options.relistMs ?? 300_000,
   });
 

@@ -23,6 +23,9 @@ export async function setUpPodNetwork(options: PodNetworkOptions, processes: Pro
   const gateway = addressAt(range, 1);
   const run = runner(processes, options.networkNamespace);
   await run("sysctl", ["-q", "-w", "net.ipv4.ip_forward=1"]);
+  // replies between two pods of one bridge must pass the rules that undo address translation
+  await succeeds(run("modprobe", ["br_netfilter"]));
+  await succeeds(run("sysctl", ["-q", "-w", "net.bridge.bridge-nf-call-iptables=1"]));
   if (!(await succeeds(run("ip", ["link", "show", options.bridge])))) await run("ip", ["link", "add", options.bridge, "type", "bridge"]);
   await run("ip", ["address", "replace", `${gateway}/${range.prefix}`, "dev", options.bridge]);
   await run("ip", ["link", "set", options.bridge, "up"]);

@@ -9,6 +9,8 @@ import {
   createClient,
   createEvents,
   createInformerFactory,
+  forceWire,
+  freezeShared,
   type InformerFactory,
   inProcessTransport,
   type Transport,

@@ -1,7 +1,7 @@
 // Simulated nodes against the real API server, all in this process: pods become Ready and go away gracefully.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isNotFound, nodes, type Pod, pods, type Stored, serviceAccounts } from "#api";
+import { configMaps, isNotFound, leases, nodes, type Pod, pods, type Stored, serviceAccounts } from "#api";
 import { startApiServer } from "#apiserver";
 import { seededRandom, silentLog, systemFiles, VirtualClock } from "#base";
 import { type Client, createClient, inProcessTransport } from "#client";
@@ -78,4 +78,70 @@ test("a pod on a simulated node becomes Running and Ready, and is deleted gracef
   await it.client.delete(pods, { namespace: "default", name: "web" });
   await it.clock.advance(1000);
   await assert.rejects(it.client.get(pods, { namespace: "default", name: "web" }), isNotFound);
+});
+
+test("a job on a simulated node runs as long as its command says, and ends as it says", async () => {
+  await using it = await cluster(1);
+  const spec = (script: string) => ({
+    restartPolicy: "Never",
+    containers: [{ name: "app", image: "app:1", command: ["sh", "-c", script] }],
+  });
+  await it.client.create(pods, pod("good", spec("sleep 5")));
+  await it.client.create(pods, pod("bad", spec("sleep 2; exit 3")));
+  await until(it.client, it.clock, "good", ready);
+  await it.clock.advance(4_000);
+  assert.equal((await it.client.get(pods, { namespace: "default", name: "good" })).status?.phase, "Running");
+  const good = await until(it.client, it.clock, "good", (object) => object.status?.phase === "Succeeded", 3_000);
+  assert.equal(good.status?.containerStatuses?.[0]?.state?.terminated?.reason, "Completed");
+  const bad = await until(it.client, it.clock, "bad", (object) => object.status?.phase === "Failed", 1_000);
+  assert.equal(bad.status?.containerStatuses?.[0]?.state?.terminated?.exitCode, 3);
+});
+
+test("pods of one node and of all nodes have addresses of their own", async () => {
+  await using it = await cluster(3);
+  for (let i = 0; i < 12; i++) await it.client.create(pods, pod(`p${i}`, { nodeName: `sim-${i % 3}` }));
+  for (let i = 0; i < 12; i++) await until(it.client, it.clock, `p${i}`, ready);
+  const addresses = (await it.client.list(pods, { namespace: "default" })).items.map(({ status }) => status?.podIP);
+  assert.equal(new Set(addresses).size, 12);
+});
+
+test("a node that is down renews no lease and runs nothing; up again it catches up", async () => {
+  await using it = await cluster(2);
+  await it.client.create(pods, pod("old"));
+  await until(it.client, it.clock, "old", ready);
+  await it.clock.advance(20_000);
+  const renewed = async (name: string) => (await it.client.get(leases, { namespace: "kube-node-lease", name })).spec?.renewTime;
+  it.sim.setDown("sim-0", true);
+  await it.clock.advance(1_000);
+  const [down, up] = [await renewed("sim-0"), await renewed("sim-1")];
+  await it.client.create(pods, pod("new"));
+  await it.client.delete(pods, { namespace: "default", name: "old" });
+  await it.clock.advance(30_000);
+  assert.equal(await renewed("sim-0"), down);
+  assert.notEqual(await renewed("sim-1"), up);
+  assert.equal((await it.client.get(pods, { namespace: "default", name: "new" })).status?.phase, "Pending");
+  assert.ok((await it.client.get(pods, { namespace: "default", name: "old" })).metadata.deletionTimestamp);
+  it.sim.setDown("sim-0", false);
+  await until(it.client, it.clock, "new", ready);
+  await it.clock.advance(15_000);
+  await assert.rejects(it.client.get(pods, { namespace: "default", name: "old" }), isNotFound);
+  assert.notEqual(await renewed("sim-0"), down);
+});
+
+test("a missing config map keeps a pod of a simulated node waiting, as on a real one", async () => {
+  await using it = await cluster(1);
+  await it.client.create(
+    pods,
+    pod("web", {
+      volumes: [{ name: "c", configMap: { name: "late" } }],
+      containers: [{ name: "app", image: "app:1", volumeMounts: [{ name: "c", mountPath: "/c" }] }],
+    }),
+  );
+  await it.clock.advance(5_000);
+  assert.equal(
+    (await it.client.get(pods, { namespace: "default", name: "web" })).status?.containerStatuses?.[0]?.state?.waiting?.reason,
+    "ContainerCreating",
+  );
+  await it.client.create(configMaps, { metadata: { name: "late", namespace: "default" } });
+  await until(it.client, it.clock, "web", ready);
 });

@@ -254,18 +254,21 @@ export function applyPatch(context: WriteContext & { readonly applied: AnObject;
   let before = decodeManagers(live?.metadata.managedFields, isVersion) ?? new Map<string, Manager>();
   if (live !== undefined && before.size === 0) before = beforeFirstApply(base, context);
   const reset = resetsOf(context, applied);
+  const applies = fieldSetOf(config, schema);
   const entry: Manager = {
     manager: context.manager,
     operation: "Apply",
     apiVersion: context.apiVersion,
     subresource: context.subresource,
     time: undefined,
-    fields: withoutMembers(withoutSubtrees(fieldSetOf(config, schema), reset), neverOwned),
+    fields: withoutMembers(withoutSubtrees(applies, reset), neverOwned),
   };
   const key = managerKey(entry);
   const last = before.get(key);
   const withMine = new Map(before).set(key, { ...entry, time: last?.time });
-  const merged = prune(mergeTyped(base, config, schema), withMine, last, schema) as AnObject;
+  // What is applied stays, bookkeeping (the name) included.
+  const keepers = new Map(withMine).set(key, { ...entry, fields: applies });
+  const merged = prune(mergeTyped(base, config, schema), keepers, last, schema) as AnObject;
   const comparison = ignoring(compareTyped(base, merged, schema), reset);
   const taken = conflictsOf(withMine, key, comparison);
   if (taken.length > 0 && !force && !allowed(taken, context, base, applied)) throw conflictError(taken);

@@ -1,7 +1,7 @@
 // Sets of field paths as tries, written as FieldsV1: what a field manager owns (KEP-555).
 // A path element is kept as FieldsV1 writes it: `f:name`, `k:{"port":80}`, `v:"x"`, `i:0`.
 
-export interface FieldNode {
+interface FieldNode {
   /** The path that ends here is in the set. */
   readonly member: boolean;
   readonly children: FieldSet;

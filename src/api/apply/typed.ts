@@ -34,7 +34,7 @@ const declares = (schema: Schema | undefined, key: string): boolean =>
   schema?.kind === "object" && Object.hasOwn(schema.fields, key);
 
 /** The path element of a list's item; keys that are missing take their default, or are left out. */
-export function elementOf(list: ListSchema, item: unknown): string {
+function elementOf(list: ListSchema, item: unknown): string {
   if (list.listType === "set") return `v:${jsonText(item)}`;
   const keys: Json = {};
   for (const name of [...list.mapKeys].sort()) {

@@ -35,8 +35,16 @@ export function defaultDaemonSet(set: AnyObject): AnyObject {
       "rollingUpdate",
       withDefaults(strategy.rollingUpdate ?? {}, { maxUnavailable: 1, maxSurge: 0 }),
     );
-  return withField(set, "spec", withField(spec, "updateStrategy", strategy));
+  const filled = withField(set, "spec", withField(spec, "updateStrategy", strategy));
+  // An object without the annotation has version 0 of its template: what a client leaves out is not kept.
+  const annotations = set.metadata?.annotations;
+  return annotations?.[templateGeneration] !== undefined
+    ? filled
+    : { ...filled, metadata: { ...filled.metadata, annotations: { ...annotations, [templateGeneration]: "0" } } };
 }
+
+/** The annotation that counts versions of a DaemonSet's template. */
+export const templateGeneration = "deprecated.daemonset.template.generation";
 
 export function defaultStatefulSet(set: AnyObject): AnyObject {
   let spec = withTextDefaults(template(set.spec ?? {}), { podManagementPolicy: "OrderedReady" });
@@ -56,7 +64,7 @@ export function defaultStatefulSet(set: AnyObject): AnyObject {
   return withField(set, "spec", spec);
 }
 
-export function defaultJobSpec(given: AnyObject): AnyObject {
+function defaultJobSpec(given: AnyObject): AnyObject {
   let spec = template(given);
   if (spec.completions === undefined && spec.parallelism === undefined) spec = { ...spec, completions: 1, parallelism: 1 };
   spec = withDefaults(spec, {

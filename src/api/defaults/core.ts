@@ -1,5 +1,4 @@
 // Defaults of the core group, pods aside.
-import { compareQuantityTexts } from "../quantity.ts";
 import type { AnyObject } from "../rules.ts";
 import { inField, mapList, withDefaults, withField, without, withTextDefaults } from "../validation/helpers.ts";
 import {
@@ -144,6 +143,3 @@ export function defaultLimitRange(range: AnyObject): AnyObject {
 
 export const defaultPodTemplateObject = (object: AnyObject): AnyObject =>
   withField(object, "template", defaultPodTemplate(object.template ?? {}));
-
-/** Whether a is more than b; absent counts as zero. */
-export const moreThan = (a: string | undefined, b: string | undefined): boolean => compareQuantityTexts(a, b) > 0;

@@ -46,7 +46,7 @@ function probe(value: AnyObject): AnyObject {
 }
 
 /** Zero counts as missing, as for Go's integers without a pointer. */
-export function withNumbers(object: AnyObject, defaults: Record<string, number>): AnyObject {
+function withNumbers(object: AnyObject, defaults: Record<string, number>): AnyObject {
   let copy: Record<string, unknown> | undefined;
   for (const key in defaults)
     if (!object[key]) {
@@ -60,7 +60,7 @@ const httpGet = (value: AnyObject): AnyObject => withTextDefaults(value, { path:
 const fieldRef = (value: AnyObject): AnyObject => withTextDefaults(value, { apiVersion: "v1" });
 const handler = (value: AnyObject): AnyObject => inField(value, "httpGet", httpGet);
 
-export function defaultContainer(container: AnyObject): AnyObject {
+function defaultContainer(container: AnyObject): AnyObject {
   let filled = withTextDefaults(container, {
     imagePullPolicy: pullPolicy(container.image ?? ""),
     terminationMessagePath: "/dev/termination-log",
@@ -128,7 +128,7 @@ const hostPorts = (container: AnyObject): AnyObject =>
   mapList(container, "ports", (port) => (port.hostPort ? port : { ...port, hostPort: port.containerPort }));
 
 /** Of a pod's spec, also within templates. */
-export function defaultPodSpec(spec: AnyObject): AnyObject {
+function defaultPodSpec(spec: AnyObject): AnyObject {
   let filled = withTextDefaults(spec, { dnsPolicy: "ClusterFirst", restartPolicy: "Always", schedulerName: "default-scheduler" });
   filled = withDefaults(filled, { securityContext: {}, terminationGracePeriodSeconds: 30 });
   if (filled.serviceAccountName) filled = withField(filled, "serviceAccount", filled.serviceAccountName);
@@ -153,9 +153,7 @@ export function defaultPod(pod: AnyObject): AnyObject {
   spec = mapList(mapList(spec, "containers", requestsFromLimits), "initContainers", requestsFromLimits);
   if (spec.resources !== undefined) spec = podLevelRequests(spec);
   if (spec.hostNetwork === true) spec = mapList(mapList(spec, "containers", hostPorts), "initContainers", hostPorts);
-  return inField(withField(pod, "spec", spec), "status", (status) =>
-    sameAddress(sameAddress(status, "podIP", "podIPs"), "hostIP", "hostIPs"),
-  );
+  return inField(withField(pod, "spec", spec), "status", (status) => sameAddress(status, "podIP", "podIPs"));
 }
 
 /** The single address and the first of the list are the same; where they differ the single one counts (older kubelets know only that). */

@@ -114,7 +114,7 @@ function ruleResources(resources: readonly string[], path: string): FieldError[]
 }
 
 /** Names and texts of match conditions. */
-export function validateMatchConditions(conditions: readonly AnyObject[], path: string): FieldError[] {
+function validateMatchConditions(conditions: readonly AnyObject[], path: string): FieldError[] {
   const errors: FieldError[] = [];
   if (conditions.length > 64) errors.push(tooMany(path, conditions.length, 64));
   const names = new Set<string>();

@@ -1,5 +1,6 @@
 // Deployments, ReplicaSets, ReplicationControllers, DaemonSets, StatefulSets, ControllerRevisions, PodTemplates.
 import { semanticEqual } from "../deep-equal.ts";
+import { templateGeneration } from "../defaults/apps.ts";
 import { type FieldError, forbiddenField, invalidValue, notSupported, required } from "../errors.ts";
 import { isDns1123Label } from "../names.ts";
 import type { AnyObject } from "../rules.ts";
@@ -227,7 +228,6 @@ export const validateDaemonSetStatusUpdate = (next: AnyObject, old: AnyObject): 
   ...notDecremented(next.status, old.status),
 ];
 
-const templateGeneration = "deprecated.daemonset.template.generation";
 const withTemplateGeneration = (set: AnyObject, generation: number): AnyObject => ({
   ...set,
   metadata: { ...set.metadata, annotations: { ...set.metadata?.annotations, [templateGeneration]: String(generation) } },

@@ -243,7 +243,7 @@ export function validateBudgetStatusUpdate(next: AnyObject, old: AnyObject): Fie
 }
 
 /** metav1.Condition. */
-export function validateConditions(conditions: readonly AnyObject[], path: string): FieldError[] {
+function validateConditions(conditions: readonly AnyObject[], path: string): FieldError[] {
   const errors: FieldError[] = [];
   for (const [i, condition] of conditions.entries()) {
     const at = `${path}[${i}]`;

@@ -117,11 +117,6 @@ export function localNonReservedPath(text: string, path: string): FieldError[] {
   return errors;
 }
 
-export interface SelectorOptions {
-  /** Values that break the rules are accepted (objects stored before the rule). */
-  readonly allowInvalidValues?: boolean;
-}
-
 /** A LabelSelector. */
 export function validateLabelSelector(selector: AnyObject, path: string): FieldError[] {
   if (selector === undefined || selector === null) return [];

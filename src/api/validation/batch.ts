@@ -44,7 +44,7 @@ export function parseIndexes(text: string, completions: number): Indexes {
 
 // The spec, also within a CronJob's template.
 
-export function validateJobTemplateSpec(spec: AnyObject, path: string): FieldError[] {
+function validateJobTemplateSpec(spec: AnyObject, path: string): FieldError[] {
   const errors = nonNegativeFields(
     spec,
     path,
@@ -396,7 +396,7 @@ function validateTimeZone(zone: string, path: string): FieldError[] {
 }
 
 /** Names are looked up as they are written: "america/new_york" is not one, though Intl accepts it. */
-export function isTimeZone(zone: string): boolean {
+function isTimeZone(zone: string): boolean {
   if (zone === "UTC" || /^(Etc\/)?(UCT|GMT|GMT0|GMT[+-]\d{1,2}|Greenwich|Universal|Zulu|UTC)$/.test(zone)) return true;
   if (!/^[A-Z][A-Za-z0-9_+-]*(\/[A-Z][A-Za-z0-9_+-]*)*$/.test(zone)) return false;
   try {

@@ -1,8 +1,7 @@
 // Small pieces that the rules of many kinds are made of.
 import type { FieldError } from "../errors.ts";
 import type { AnyObject, KindRules } from "../rules.ts";
-import type { ObjectMeta } from "../types/mod.ts";
-import { type NameCheck, subdomainName, validateObjectMeta, validateObjectMetaUpdate } from "./meta.ts";
+import { type NameCheck, subdomainName, validateCommonUpdate, validateObjectMeta, validateObjectMetaUpdate } from "./meta.ts";
 
 type Json = Record<string, unknown>;
 
@@ -66,54 +65,60 @@ export function inField<T extends object>(object: T, key: string, change: (value
   return value === undefined || value === null ? object : withField(object, key, change(value));
 }
 
-/** The rest of the rules that most kinds share: their status is dropped on create and kept on update. */
-export interface PlainOptions extends Partial<KindRules> {
+/** The rules that most kinds share: metadata is checked; a status is dropped on create and kept on update. */
+interface PlainOptions extends Partial<KindRules> {
   readonly namespaced: boolean;
   readonly name?: NameCheck;
   /** Of the object, beyond its metadata. */
   readonly check?: (object: AnyObject) => FieldError[];
   /** Of an update, beyond its metadata. */
-  readonly checkUpdate?: (next: AnyObject, old: AnyObject) => FieldError[];
-  /** Whether an update is also checked as a new object would be, before ("first") or after what may not change. */
-  readonly updateChecksObject?: "first" | "last" | "never";
+  readonly checkUpdate?: Update;
+  /** Whether an update is also checked as a new object would be, before what may not change. */
+  readonly updateChecksObject?: "first" | "never";
 }
 
 /** Rules of a kind of the usual shape. */
 export function plainKind(options: PlainOptions): KindRules {
-  const { namespaced, name = subdomainName, check, checkUpdate, updateChecksObject = "never", ...rest } = options;
-  const validate = (object: { metadata?: ObjectMeta }): FieldError[] => [
+  const { namespaced, name = subdomainName, check, checkUpdate, updateChecksObject = "never", ...own } = options;
+  const status = own.status ?? false;
+  const validate = (object: AnyObject): FieldError[] => [
     ...validateObjectMeta(object.metadata, namespaced, name),
     ...(check?.(object) ?? []),
   ];
-  const status = rest.status ?? false;
+  const metaUpdate: Update = (next, old) => validateObjectMetaUpdate(next.metadata, old.metadata);
+  const plainUpdate: Update = (next, old) => [
+    ...(updateChecksObject === "first" ? validate(next) : []),
+    ...metaUpdate(next, old),
+    ...(checkUpdate?.(next, old) ?? []),
+  ];
+  const checked =
+    (update: Update): Update =>
+    (next, old) => [...validateCommonUpdate(next.metadata, old.metadata, namespaced), ...update(next, old)];
   return {
     validate,
-    validateUpdate: (next, old) => {
-      const errors = validateObjectMetaUpdate(next.metadata, old.metadata);
-      const whole = updateChecksObject === "never" ? [] : validate(next);
-      const changed = checkUpdate?.(next, old) ?? [];
-      return updateChecksObject === "first" ? [...whole, ...errors, ...changed] : [...errors, ...changed, ...whole];
-    },
     ...(status
       ? {
           prepareForCreate: (object: AnyObject) => without(object, "status"),
           prepareForUpdate: keepStatus,
           prepareForStatusUpdate: keepSpec,
-          validateStatusUpdate: (next: AnyObject, old: AnyObject) => validateObjectMetaUpdate(next.metadata, old.metadata),
         }
       : {}),
     generation: false,
     createOnUpdate: false,
     unconditionalUpdate: true,
-    ...rest,
+    ...own,
+    validateUpdate: checked(own.validateUpdate ?? plainUpdate),
+    ...(status ? { validateStatusUpdate: checked(own.validateStatusUpdate ?? metaUpdate) } : {}),
     status,
   };
 }
 
+type Update = (next: AnyObject, old: AnyObject) => FieldError[];
+
 export const keepStatus = (next: AnyObject, old: AnyObject): AnyObject => withField(next, "status", old.status);
 
 /** A status update changes the status and whatever metadata the kind lets through; the spec stays. */
-export const keepSpec = (next: AnyObject, old: AnyObject): AnyObject => withField(next, "spec", old.spec);
+const keepSpec = (next: AnyObject, old: AnyObject): AnyObject => withField(next, "spec", old.spec);
 
 /** The same, and labels stay too. */
 export const keepSpecAndLabels = (next: AnyObject, old: AnyObject): AnyObject => ({

@@ -146,13 +146,7 @@ function validateManagedFields(entries: readonly ManagedFieldsEntry[] | undefine
   return errors;
 }
 
-/** Metadata of an object to be created (also run on updates, by kinds whose update check includes the create check). */
-export function validateObjectMeta(
-  meta: ObjectMeta | undefined,
-  namespaced: boolean,
-  nameCheck: NameCheck,
-  path = "metadata",
-): FieldError[] {
+function commonMeta(meta: ObjectMeta | undefined, namespaced: boolean, nameCheck: NameCheck, path: string): FieldError[] {
   const errors: FieldError[] = [];
   const { name = "", generateName = "", namespace = "", generation = 0 } = meta ?? {};
   if (generateName !== "") errors.push(...invalids(`${path}.generateName`, generateName, nameCheck(generateName, true)));
@@ -168,10 +162,31 @@ export function validateObjectMeta(
   errors.push(...validateOwnerReferences(meta?.ownerReferences, `${path}.ownerReferences`));
   errors.push(...validateFinalizers(meta?.finalizers, `${path}.finalizers`));
   errors.push(...validateManagedFields(meta?.managedFields, `${path}.managedFields`));
+  return errors;
+}
+
+/** Metadata of an object to be created (also run on updates, by kinds whose update check includes the create check). */
+export function validateObjectMeta(
+  meta: ObjectMeta | undefined,
+  namespaced: boolean,
+  nameCheck: NameCheck,
+  path = "metadata",
+): FieldError[] {
+  const errors = commonMeta(meta, namespaced, nameCheck, path);
   for (const [i, finalizer] of (meta?.finalizers ?? []).entries())
     errors.push(...validateStandardFinalizer(finalizer, `${path}.finalizers[${i}]`));
   return errors;
 }
+
+/** What every update is checked for before the kind's own rules, so that what both find is reported twice (as upstream). */
+export const validateCommonUpdate = (
+  next: ObjectMeta | undefined,
+  old: ObjectMeta | undefined,
+  namespaced: boolean,
+): FieldError[] => [
+  ...commonMeta(next, namespaced, pathSegmentName, "metadata"),
+  ...validateObjectMetaUpdate(next, old, "metadata"),
+];
 
 /** What of the metadata an update may not change. */
 export function validateObjectMetaUpdate(

@@ -283,7 +283,6 @@ function validateTraffic(spec: AnyObject): FieldError[] {
         "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'",
       ),
     );
-  else if (port !== 0) errors.push(...invalids("spec.healthCheckNodePort", port, isPortNumber(port)));
   if (["ClusterIP", "NodePort", "LoadBalancer"].includes(spec.type) && spec.internalTrafficPolicy === undefined)
     errors.push(required("spec.internalTrafficPolicy"));
   if (spec.internalTrafficPolicy !== undefined && !["Cluster", "Local"].includes(spec.internalTrafficPolicy))

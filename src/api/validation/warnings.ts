@@ -18,7 +18,7 @@ const labelWarning = (key: string | undefined, text: (since: string, use: string
   return found === undefined ? [] : [text(found[0], found[1])];
 };
 
-export function nodeSelectorTermWarnings(term: AnyObject, path: string): string[] {
+function nodeSelectorTermWarnings(term: AnyObject, path: string): string[] {
   return (term?.matchExpressions ?? []).flatMap((requirement: AnyObject, i: number) =>
     labelWarning(
       requirement.key,
@@ -48,7 +48,7 @@ const fractional = (list: AnyObject, path: string): string[] =>
   });
 
 /** Of a pod's spec and the metadata beside it. */
-export function podSpecWarnings(spec: AnyObject, metadata: AnyObject, path: string, metaPath: string): string[] {
+function podSpecWarnings(spec: AnyObject, metadata: AnyObject, path: string, metaPath: string): string[] {
   const warnings: string[] = [];
   for (const key of Object.keys(spec.nodeSelector ?? {}).sort())
     warnings.push(
@@ -82,10 +82,11 @@ export function podSpecWarnings(spec: AnyObject, metadata: AnyObject, path: stri
   const secrets = new Set<string>();
   for (const [i, secret] of (spec.imagePullSecrets ?? []).entries()) {
     const name = secret.name ?? "";
-    if (name === "") warnings.push(`${path}.imagePullSecrets[${i}].name: invalid empty name ""`);
-    else if (secrets.has(name)) warnings.push(`${path}.imagePullSecrets[${i}].name: duplicate name "${name}"`);
+    if (name !== "" && secrets.has(name)) warnings.push(`${path}.imagePullSecrets[${i}].name: duplicate name "${name}"`);
     secrets.add(name);
   }
+  for (const [i, secret] of (spec.imagePullSecrets ?? []).entries())
+    if (!secret.name) warnings.push(`${path}.imagePullSecrets[${i}].name: invalid empty name ""`);
   if (spec.terminationGracePeriodSeconds < 0)
     warnings.push(`${path}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`);
   warnings.push(...containerWarnings(spec, path));
@@ -198,7 +199,7 @@ export const podWarnings = (pod: AnyObject, old: AnyObject | undefined): readonl
 };
 
 /** Names of pods become hostnames. */
-export const nameWarning = (name: string, where: string): string[] => {
+const nameWarning = (name: string, where: string): string[] => {
   const problems = isDns1123Label(name);
   return problems.length === 0
     ? []

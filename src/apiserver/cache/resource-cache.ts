@@ -21,7 +21,7 @@ export interface ResourceCacheOptions {
   readonly wantFlush: (cache: ResourceCache) => void;
 }
 
-export type ChangeListener = (object: Stored<ApiObject>, event: "ADDED" | "MODIFIED" | "DELETED") => void;
+type ChangeListener = (object: Stored<ApiObject>, event: "ADDED" | "MODIFIED" | "DELETED") => void;
 
 export class ResourceCache {
   readonly form: StoredForm;

@@ -1,7 +1,7 @@
 // One watch: what it still has to be told. It holds references to shared events, never copies, and is cut off when it falls too far behind.
 import type { Entry } from "./entry.ts";
 
-export type WatchEventType = "ADDED" | "MODIFIED" | "DELETED";
+type WatchEventType = "ADDED" | "MODIFIED" | "DELETED";
 
 /** A change of one object, shared by all watchers of the resource. */
 export interface CacheEvent {
@@ -33,7 +33,7 @@ export interface WatcherOptions {
 }
 
 /** Why a watch was ended by the server: "expired" asks the client to list again, "closed" is a normal end. */
-export type WatchEnd = "expired" | "closed";
+type WatchEnd = "expired" | "closed";
 
 export class CacheWatcher {
   readonly bookmarks: boolean;

@@ -65,7 +65,7 @@ describe("custom resources", () => {
     const found = await cluster.call("GET", "/apis/example.com/v1");
     assert.deepEqual(
       found.object.resources.map((resource: { name: string }) => resource.name),
-      ["widgets", "widgets/scale", "widgets/status"],
+      ["widgets", "widgets/status", "widgets/scale"],
     );
   });
 

@@ -33,6 +33,9 @@ export interface Definition extends ApiObject {
   };
 }
 
+/** Holds a definition that is deleted until its objects are gone. */
+export const cleanupFinalizer = "customresourcecleanup.apiextensions.k8s.io";
+
 const storageVersions = (spec: DefinitionSpec): string[] =>
   (spec.versions ?? []).filter((version) => version.storage).map((version) => version.name);
 
@@ -80,8 +83,8 @@ export const definitionRules: KindRules = {
   ],
   validateUpdate: (next: Definition, old: Definition) => [
     ...validateObjectMetaUpdate(next.metadata, old.metadata, "metadata"),
-    ...definitionErrors(next),
     ...immutable(next, old),
+    ...definitionErrors(next),
   ],
   validateStatusUpdate: (next: Definition, old: Definition) => [
     ...validateObjectMetaUpdate(next.metadata, old.metadata, "metadata"),
@@ -199,14 +202,14 @@ function columnErrors(version: DefinitionVersion, at: string): FieldError[] {
   const types = ["integer", "number", "string", "boolean", "date"];
   for (const [index, column] of (version.additionalPrinterColumns ?? []).entries()) {
     const field = `${at}[${index}]`;
+    const path = `${field}.${at.startsWith("spec.additional") ? "JSONPath" : "jsonPath"}`;
     if ((column.name ?? "") === "") errors.push(required(`${field}.name`));
     if ((column.type ?? "") === "")
       errors.push({ ...required(`${field}.type`), detail: `must be one of ${types.slice().sort().join(",")}` });
     else if (!types.includes(column.type))
       errors.push(invalidValue(`${field}.type`, column.type, `must be one of ${types.slice().sort().join(",")}`));
-    if ((column.jsonPath ?? "") === "") errors.push(required(`${field}.jsonPath`));
-    else if (parsePath(column.jsonPath) === undefined)
-      errors.push(invalidValue(`${field}.jsonPath`, column.jsonPath, "is invalid"));
+    if ((column.jsonPath ?? "") === "") errors.push(required(path));
+    else if (parsePath(column.jsonPath) === undefined) errors.push(invalidValue(path, column.jsonPath, "is invalid"));
   }
   return errors;
 }

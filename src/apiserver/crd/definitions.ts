@@ -19,7 +19,7 @@ import type { ServedResource } from "../registry/resource.ts";
 import type { SelectableFields } from "../registry/selectable-fields.ts";
 import { customKeyPrefix } from "../registry/storage-keys.ts";
 import { customTable } from "./columns.ts";
-import type { Definition } from "./definition-rules.ts";
+import { cleanupFinalizer, type Definition } from "./definition-rules.ts";
 import { parsePath, valuesAt } from "./json-path.ts";
 import { type DefinitionNames, type DefinitionVersion, type Props, usesKeyword } from "./props.ts";
 import { customStrategy } from "./strategy.ts";
@@ -27,7 +27,7 @@ import { prune, withDefaults } from "./values.ts";
 
 const verbs = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
 
-export interface CustomResourceDeps {
+interface CustomResourceDeps {
   readonly hub: CacheHub;
   readonly catalogue: Catalogue;
   readonly reader: ObjectReader;
@@ -43,6 +43,11 @@ interface Serving {
   readonly names: DefinitionNames;
   readonly cache: ResourceCache;
   readonly resources: readonly ServedResource[];
+}
+
+interface NameConflict {
+  readonly reason: string;
+  readonly message: string;
 }
 
 export class CustomResources implements Disposable {
@@ -92,13 +97,30 @@ export class CustomResources implements Disposable {
       }
       return;
     }
-    const conflict = this.#nameConflict(definition);
-    await this.#writeStatus(definition, conflict);
+    if (definition.metadata.deletionTimestamp !== undefined) return await this.#cleanUp(definition, serving);
+    const { names, conflict } = this.#accept(definition);
+    await this.#writeStatus(definition, names, conflict);
     const established =
       conflict === undefined ||
       (definition.status?.conditions ?? []).some((condition) => condition.type === "Established" && condition.status === "True");
     if (!established || (serving !== undefined && deepEqual(serving.spec, definition.spec))) return;
     await this.#serve(name, definition, serving);
+  }
+
+  /** A definition goes once its objects are gone. */
+  async #cleanUp(definition: Definition & Stored<ApiObject>, serving: Serving | undefined): Promise<void> {
+    const { name, finalizers = [] } = definition.metadata;
+    if (!finalizers.includes(cleanupFinalizer)) return;
+    if (serving !== undefined) this.#stop(name, serving);
+    await this.#deps.removeAll(customKeyPrefix({ group: definition.spec.group, plural: definition.spec.names.plural }));
+    if (finalizers.length === 1) return await this.#deps.writer.remove(customResourceDefinitions, { name });
+    await this.#deps.writer.update(customResourceDefinitions, { name }, (current) => ({
+      ...current,
+      metadata: {
+        ...current.metadata,
+        finalizers: (current.metadata.finalizers ?? []).filter((finalizer) => finalizer !== cleanupFinalizer),
+      },
+    }));
   }
 
   #stop(name: string, serving: Serving): void {
@@ -174,39 +196,47 @@ export class CustomResources implements Disposable {
     this.#serving.set(name, { spec, names: spec.names, cache, resources });
   }
 
-  /** Another definition (or a built-in kind) of the same group has one of the names. */
-  #nameConflict(definition: Definition & Stored<ApiObject>): { readonly reason: string; readonly message: string } | undefined {
+  /** The names that are free, and the last conflict: each name is accepted on its own. */
+  #accept(definition: Definition & Stored<ApiObject>): { readonly names: object; readonly conflict: NameConflict | undefined } {
     const { group, names } = definition.spec;
+    const taken = new Set<string>();
+    const kinds = new Set<string>();
+    for (const type of builtInResources as readonly ResourceType[]) {
+      if (type.group === group) for (const text of [type.plural, type.singular, ...type.shortNames]) taken.add(text);
+    }
     for (const other of this.#deps.reader.list(customResourceDefinitions) as unknown as readonly (Definition &
       Stored<ApiObject>)[]) {
       if (other.metadata.name === definition.metadata.name || other.spec.group !== group) continue;
       const accepted = (other.status?.acceptedNames ?? {}) as Partial<DefinitionNames>;
-      const taken = new Set(
-        [accepted.plural, accepted.singular, ...(accepted.shortNames ?? [])].filter((text) => text !== undefined && text !== ""),
-      );
-      const kinds = new Set([accepted.kind, accepted.listKind].filter((text) => text !== undefined && text !== ""));
-      const checks: readonly (readonly [string, string, ReadonlySet<string | undefined>, string])[] = [
-        ["PluralConflict", names.plural, taken, "plural"],
-        ["SingularConflict", names.singular ?? "", taken, "singular"],
-        ...(names.shortNames ?? []).map((short) => ["ShortNamesConflict", short, taken, "short"] as const),
-        ["KindConflict", names.kind, kinds, "kind"],
-        ["ListKindConflict", names.listKind ?? "", kinds, "listKind"],
-      ];
-      for (const [reason, text, set] of checks)
-        if (set.has(text)) return { reason, message: `${JSON.stringify(text)} is already in use` };
+      for (const text of [accepted.plural, accepted.singular, ...(accepted.shortNames ?? [])])
+        if ((text ?? "") !== "") taken.add(text as string);
+      for (const text of [accepted.kind, accepted.listKind]) if ((text ?? "") !== "") kinds.add(text as string);
     }
-    return (builtInResources as readonly ResourceType[]).some((type) => type.group === group && type.plural === names.plural)
-      ? { reason: "PluralConflict", message: `${JSON.stringify(names.plural)} is already in use` }
-      : undefined;
+    const result: Record<string, unknown> = { plural: "", kind: "", ...(definition.status?.acceptedNames as object | undefined) };
+    let conflict: NameConflict | undefined;
+    const accept = (key: string, value: unknown, texts: readonly string[], used: ReadonlySet<string>, reason: string): void => {
+      const bad = texts.find((text) => used.has(text));
+      if (bad !== undefined) conflict = { reason, message: `${JSON.stringify(bad)} is already in use` };
+      else if (value !== undefined) result[key] = value;
+      else delete result[key];
+    };
+    accept("plural", names.plural, [names.plural], taken, "PluralConflict");
+    accept("singular", names.singular, names.singular === undefined ? [] : [names.singular], taken, "SingularConflict");
+    accept("shortNames", names.shortNames, names.shortNames ?? [], taken, "ShortNamesConflict");
+    accept("kind", names.kind, [names.kind], kinds, "KindConflict");
+    accept("listKind", names.listKind, names.listKind === undefined ? [] : [names.listKind], kinds, "ListKindConflict");
+    accept("categories", names.categories, [], taken, "");
+    return { names: result, conflict };
   }
 
   async #writeStatus(
     definition: Definition & Stored<ApiObject>,
-    conflict: { readonly reason: string; readonly message: string } | undefined,
+    acceptedNames: object,
+    conflict: NameConflict | undefined,
   ): Promise<void> {
     const time = timeText(this.#deps.clock.now());
     await this.#deps.writer.update(customResourceDefinitions, { name: definition.metadata.name }, (current) => {
-      const { spec, status } = current as unknown as Definition;
+      const { status } = current as unknown as Definition;
       const conditions = [...(status?.conditions ?? [])];
       const set = (type: string, value: string, reason: string, message: string): void => {
         const index = conditions.findIndex((condition) => condition.type === type);
@@ -230,7 +260,6 @@ export class CustomResources implements Disposable {
         if (!conditions.some((condition) => condition.type === "Established"))
           set("Established", "False", "NotAccepted", "not all names are accepted");
       }
-      const acceptedNames = conflict === undefined ? spec.names : (status?.acceptedNames ?? { plural: "", kind: "" });
       const next = { ...status, conditions, acceptedNames };
       return deepEqual(next, status) ? undefined : ({ ...current, status: next } as never);
     });

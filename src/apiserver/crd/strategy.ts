@@ -5,9 +5,7 @@ import {
   type FieldError,
   type JsonValue,
   type KindRules,
-  labelSelector,
   objectSchema,
-  selectorText,
   subdomainName,
   validateObjectMeta,
   validateObjectMetaUpdate,
@@ -99,11 +97,3 @@ function without(object: Custom, key: string): Custom {
 
 const withField = (object: Custom, key: string, value: unknown): Custom =>
   value === undefined ? without(object, key) : ({ ...object, [key]: value } as Custom);
-
-/** Text of a label selector found at a scale's labelSelectorPath. */
-export const selectorTextOf = (value: unknown): string =>
-  typeof value === "string"
-    ? value
-    : typeof value === "object" && value !== null
-      ? selectorText(labelSelector(value as never))
-      : "";

@@ -7,10 +7,10 @@ import type { Props } from "./props.ts";
 type Loose = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Loose => typeof value === "object" && value !== null && !Array.isArray(value);
 
-export type Pattern = (text: string) => boolean;
+type Pattern = (text: string) => boolean;
 
 /** Compiles user patterns once; linear time whatever they are. */
-export class Patterns {
+class Patterns {
   readonly #known = new Map<string, Pattern>();
 
   get(source: string): Pattern {

@@ -33,7 +33,7 @@ const rank = (group: string): number => {
 };
 
 /** v2, v1, v1beta2, v1alpha1, then anything else by name (KubeAwareCompare). */
-export function compareVersions(a: string, b: string): number {
+function compareVersions(a: string, b: string): number {
   const [left, right] = [parsed(a), parsed(b)];
   if (left === undefined || right === undefined)
     return left === right ? (a < b ? -1 : a > b ? 1 : 0) : left === undefined ? 1 : -1;
@@ -50,7 +50,7 @@ function parsed(version: string): { readonly major: number; readonly stability: 
   };
 }
 
-export function groupNames(catalogue: Catalogue): string[] {
+function groupNames(catalogue: Catalogue): string[] {
   return [...catalogue.groups.keys()].filter((group) => group !== "").sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 
@@ -129,7 +129,7 @@ export function apiResourceList(catalogue: Catalogue, group: string, version: st
       });
     }
   }
-  resources.sort((a, b) => (a.name < b.name ? -1 : 1));
+  if (!catalogue.isCustom(group)) resources.sort((a, b) => (a.name < b.name ? -1 : 1));
   return {
     kind: "APIResourceList",
     ...(group === "" ? {} : { apiVersion: "v1" }),

@@ -42,7 +42,10 @@ export function discoveryPaths(catalogue: Catalogue, address: () => string): Pat
         : json(apiGroupList(catalogue));
     if (first === undefined || !catalogue.hasGroup(first)) return pageNotFound;
     if (parts.length === 2) return json({ kind: "APIGroup", apiVersion: "v1", ...apiGroup(catalogue, first) });
-    if (second === undefined || catalogue.groups.get(first)?.has(second) !== true) throw noSuchResource();
+    if (second === undefined || catalogue.groups.get(first)?.has(second) !== true) {
+      if (catalogue.isCustom(first)) return pageNotFound;
+      throw noSuchResource();
+    }
     if (request.method !== "GET") throw methodRefused();
     return json(apiResourceList(catalogue, first, second));
   };

@@ -2,7 +2,7 @@
 import { type ApiError, apiError } from "#api";
 import { type BodyFormat, formatOfType, parseMediaType } from "./media-type.ts";
 
-export type Transform = "none" | "Table" | "PartialObjectMetadata" | "PartialObjectMetadataList";
+type Transform = "none" | "Table" | "PartialObjectMetadata" | "PartialObjectMetadataList";
 
 export interface Accepted {
   readonly format: BodyFormat;
@@ -20,7 +20,7 @@ export interface Wanted extends Accepted {
   readonly nowMs: number;
 }
 
-export const servedTypes = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+const servedTypes = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 const streamTypes = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
 
 const plainJson: Accepted = { format: "json", transform: "none", metaVersion: "", pretty: false };

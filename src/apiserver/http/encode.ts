@@ -48,7 +48,7 @@ export function encodeObject(code: number, object: unknown, accepted: Accepted):
   return { code, contentType: typeOfFormat[accepted.format], body: [objectBytes(object, accepted)] };
 }
 
-export function objectBytes(object: unknown, accepted: Pick<Accepted, "format" | "pretty">): Buffer {
+function objectBytes(object: unknown, accepted: Pick<Accepted, "format" | "pretty">): Buffer {
   switch (accepted.format) {
     case "json":
       return accepted.pretty ? Buffer.from(`${JSON.stringify(object, null, 2)}\n`) : Buffer.concat([encodeJson(object), newline]);

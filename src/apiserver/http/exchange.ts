@@ -1,6 +1,6 @@
 // One HTTP request and its answer, whatever the protocol version: what the handler needs of a listener.
 
-export interface ClientCertificate {
+interface ClientCertificate {
   readonly commonName: string;
   readonly organizations: readonly string[];
   readonly der: Buffer;

@@ -13,7 +13,7 @@ import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { BodyStream, Exchange } from "./exchange.ts";
 
-export interface ListenerOptions {
+interface ListenerOptions {
   readonly address: string;
   /** 0: any free port. */
   readonly port: number;

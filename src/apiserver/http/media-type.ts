@@ -2,7 +2,7 @@
 
 export type BodyFormat = "json" | "yaml" | "protobuf";
 
-export interface MediaType {
+interface MediaType {
   /** "application/json", lower case. */
   readonly type: string;
   readonly parameters: Readonly<Record<string, string>>;

@@ -17,7 +17,7 @@ export interface KubeletClient {
 
 export type HeaderList = Readonly<Record<string, string | readonly string[]>>;
 
-export interface ForwardedAnswer {
+interface ForwardedAnswer {
   readonly code: number;
   readonly headers: HeaderList;
   readonly body: AsyncIterable<Buffer>;

@@ -12,7 +12,7 @@ import { strategyOf } from "./strategy.ts";
 const keyOf = (group: string, version: string, plural: string): string => `${group}/${version}/${plural}`;
 
 /** A resource without storage: it is only posted to (reviews, bindings) or computed (componentstatuses). */
-export const isVirtual = (type: ResourceType): boolean => !type.verbs.includes("watch");
+const isVirtual = (type: ResourceType): boolean => !type.verbs.includes("watch");
 
 export class Catalogue {
   readonly #served = new Map<string, ServedResource>();
@@ -91,6 +91,11 @@ export class Catalogue {
 
   hasGroup(group: string): boolean {
     return this.#groups.has(group);
+  }
+
+  /** Whether only custom resources are in the group. */
+  isCustom(group: string): boolean {
+    return this.#groups.has(group) && !(builtInResources as readonly ResourceType[]).some((type) => type.group === group);
   }
 
   get groups(): ReadonlyMap<string, ReadonlySet<string>> {

@@ -1,7 +1,7 @@
 // The two built-in kinds that are served in two versions and stored in one: Events (stored as core v1) and HorizontalPodAutoscalers (stored as v2).
 import type { ApiObject, ResourceType } from "#api";
 
-export interface Conversion {
+interface Conversion {
   readonly toStored: (object: ApiObject) => ApiObject;
   readonly toServed: (object: ApiObject) => ApiObject;
 }

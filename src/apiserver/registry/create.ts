@@ -31,7 +31,10 @@ export async function create(writes: Writes, request: WriteRequest, object: ApiO
   const { resource, options } = request;
   const { type, strategy } = resource;
   const time = timeText(writes.clock.now());
-  const placed = dedupeOwners(placeInNamespace(object, type.namespaced, request.namespace), request.warn);
+  const placed = withMeta(dedupeOwners(placeInNamespace(object, type.namespaced, request.namespace), request.warn), {
+    deletionTimestamp: undefined,
+    deletionGracePeriodSeconds: undefined,
+  });
   const managed = withOwnership(placed, strategy.rules.status ? withoutStatus(placed) : placed, (next) =>
     updateManagedFields({
       live: undefined,

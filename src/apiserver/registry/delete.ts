@@ -1,6 +1,7 @@
 // delete and deletecollection: preconditions, grace, garbage-collection finalizers, then the removal itself.
 import { type ApiObject, conflict, type DeleteOptions, forbidden, notFound, type Status, type Stored } from "#api";
 import type { Entry } from "../cache/entry.ts";
+import { cleanupFinalizer } from "../crd/definition-rules.ts";
 import { finishDeletion, isNamespace } from "./finalize.ts";
 import { withGeneration, withMeta } from "./metadata.ts";
 import { unstoredEntry } from "./object-store.ts";
@@ -66,7 +67,7 @@ function checkPreconditions(resource: ServedResource, old: Stored<ApiObject>, op
   const { preconditions } = options;
   if (preconditions === undefined || preconditions === null) return;
   const { uid, resourceVersion } = preconditions;
-  const kindName = { group: resource.type.group, plural: resource.type.kind };
+  const kindName = { group: resource.type.group, plural: isNamespace(resource) ? resource.type.plural : resource.type.kind };
   if (uid !== undefined && uid !== old.metadata.uid) {
     throw conflict(
       kindName,
@@ -141,7 +142,7 @@ const deletedStatus = (resource: ServedResource, entry: Entry): Status => ({
   status: "Success",
   details: {
     name: entry.sidecar.name,
-    ...(resource.type.group === "" ? {} : { group: resource.type.group }),
+    ...(resource.storedType.group === "" ? {} : { group: resource.storedType.group }),
     kind: resource.type.plural,
     uid: entry.sidecar.uid,
   },
@@ -191,8 +192,13 @@ function gracefulDeletion(resource: ServedResource, old: Stored<ApiObject>, opti
 
 /** The finalizers that the propagation policy asks for. */
 function finalizersOf(resource: ServedResource, old: ApiObject, options: DeleteOptions): string[] {
-  const existing = old.metadata.finalizers ?? [];
   const key = kindKey(resource);
+  const own = old.metadata.finalizers ?? [];
+  const cleansUp =
+    key === "apiextensions.k8s.io/CustomResourceDefinition" &&
+    old.metadata.deletionTimestamp === undefined &&
+    !own.includes(cleanupFinalizer);
+  const existing = cleansUp ? [...own, cleanupFinalizer] : own;
   if (key === "/Event" || key === "events.k8s.io/Event") return [...existing];
   const { orphanDependents, propagationPolicy } = options;
   let wantsOrphan: boolean;

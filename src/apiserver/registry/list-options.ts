@@ -92,7 +92,7 @@ export function parseResourceVersion(text: string): number {
 export const resourceVersionProblem = (text: string): string =>
   `resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`;
 
-export interface ContinueToken {
+interface ContinueToken {
   /** -1: the latest, consistent no more. */
   readonly revision: number;
   /** The key to go on from, relative to the resource's prefix in the store. */

@@ -40,7 +40,7 @@ function fieldManagerErrors(manager: string): FieldError[] {
 
 const isPrint = (character: string): boolean => character === " " || /^[\p{L}\p{M}\p{N}\p{P}\p{S}]$/u.test(character);
 
-export function dryRunErrors(values: readonly string[]): FieldError[] {
+function dryRunErrors(values: readonly string[]): FieldError[] {
   return values.some((value) => value !== "All") ? [notSupported("dryRun", values, ["All"])] : [];
 }
 

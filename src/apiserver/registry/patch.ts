@@ -29,7 +29,7 @@ import type { WriteOptions } from "./options.ts";
 import type { WriteRequest, Writes } from "./request.ts";
 import { type Change, guaranteedUpdate, owned, type Written } from "./update.ts";
 
-export type PatchType = "json" | "merge" | "strategic" | "apply";
+type PatchType = "json" | "merge" | "strategic" | "apply";
 
 const conflictTries = 5;
 
@@ -120,7 +120,10 @@ function reader(type: Exclude<PatchType, "apply">, body: RequestBody, schema: Ob
     const { operations, unknownFields } = readJsonPatch(value as never);
     return {
       value,
-      problems: [...problems.map((problem) => `json patch ${problem}`), ...unknownFields.map((field) => `json patch unknown field ${JSON.stringify(field)}`)],
+      problems: [
+        ...problems.map((problem) => `json patch ${problem}`),
+        ...unknownFields.map((field) => `json patch unknown field ${JSON.stringify(field)}`),
+      ],
       to: (live) => applyJsonPatch(live as never, operations),
     };
   }
@@ -245,8 +248,7 @@ function appliedObject(request: WriteRequest, body: RequestBody): ApiObject {
     throw error;
   }
   const object = value as Partial<ApiObject> | null;
-  if (typeof object !== "object" || object === null || Array.isArray(object))
-    throw badRequest(notAnObject(value));
+  if (typeof object !== "object" || object === null || Array.isArray(object)) throw badRequest(notAnObject(value));
   const expected = apiVersionOf(type);
   if ((object.apiVersion ?? "") === "") throw apiError("", `Object 'apiVersion' is missing in '${JSON.stringify(object)}'`);
   if ((object.kind ?? "") === "") throw apiError("", `Object 'Kind' is missing in '${JSON.stringify(object)}'`);

@@ -189,7 +189,8 @@ export async function watch(reads: Reads, place: Place, minTimeoutSeconds: numbe
   const options = listOptions(place.query, true);
   const filter = filterOf(resource, place.namespace, place.name, options.labelSelector, options.fieldSelector);
   const matches = (entry: Entry): boolean => entry.key.startsWith(filter.prefix) && (filter.matches?.(entry) ?? true);
-  if (options.resourceVersion !== "" && !/^[0-9]+$/.test(options.resourceVersion)) throw apiError("", resourceVersionProblem(options.resourceVersion));
+  if (options.resourceVersion !== "" && !/^[0-9]+$/.test(options.resourceVersion))
+    throw apiError("", resourceVersionProblem(options.resourceVersion));
   const since = parseResourceVersion(options.resourceVersion);
   const initialEvents = options.sendInitialEvents ?? since === 0;
   if (options.sendInitialEvents === true)

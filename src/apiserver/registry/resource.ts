@@ -1,5 +1,5 @@
 // A served resource: a built-in kind or a custom one, its place in the store and its cache.
-import { type ApiObject, qualified, type ResourceType } from "#api";
+import type { ApiObject, ResourceType } from "#api";
 import type { ResourceCache } from "../cache/resource-cache.ts";
 import type { TableKind } from "../tables/table.ts";
 import type { SelectableFields } from "./selectable-fields.ts";
@@ -28,8 +28,6 @@ export interface ServedResource {
   /** True for resources that a CustomResourceDefinition serves. */
   readonly custom: boolean;
 }
-
-export const resourceText = (resource: ServedResource): string => qualified(resource.type);
 
 export const toStored = (resource: ServedResource, object: ApiObject): ApiObject => resource.convert?.toStored(object) ?? object;
 export const toServed = <T extends ApiObject>(resource: ServedResource, object: T): T =>

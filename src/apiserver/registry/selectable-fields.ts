@@ -102,7 +102,7 @@ export const eventsV1Fields: SelectableFields = {
   },
 };
 
-export const noFields: SelectableFields = {
+const noFields: SelectableFields = {
   names: {},
   of: () => none,
   unknown: (field) => `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`,

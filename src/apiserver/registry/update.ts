@@ -81,7 +81,7 @@ export function owned(request: WriteRequest, next: ApiObject, live: Stored<ApiOb
 
 const maxUint64 = 18_446_744_073_709_551_615n;
 
-export interface UpdateMode {
+interface UpdateMode {
   /** PUT of some kinds, and server-side apply. */
   readonly createsWhenAbsent: boolean;
   /** A uid in the object is a precondition (PUT, apply); otherwise changing it is a validation error. */
@@ -161,7 +161,7 @@ async function tryUpdate(
   }
   if (resourceVersion === "" || resourceVersion === "0") {
     if (!rules.unconditionalUpdate)
-      throw invalid(resource.custom ? { group: type.group, kind: type.plural } : type, name, [
+      throw invalid({ group: type.group, kind: type.plural }, name, [
         invalidValue("metadata.resourceVersion", 0, "must be specified for an update"),
       ]);
   } else if (!/^[0-9]+$/.test(resourceVersion)) {
@@ -206,11 +206,14 @@ function prepared(request: WriteRequest, admitted: ApiObject, old: Stored<ApiObj
   return next;
 }
 
-/** The spec; of kinds that have none, everything but metadata and status. */
+/** Kinds without a spec whose every change counts. */
+const countsWhole = new Set(["PodTemplate", "EndpointSlice", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]);
+
+/** What a new generation is about. */
 function specOf(object: ApiObject): unknown {
   const {
-    metadata: _metadata,
-    kind: _kind,
+    metadata,
+    kind,
     apiVersion: _apiVersion,
     status: _status,
     ...rest
@@ -218,7 +221,7 @@ function specOf(object: ApiObject): unknown {
   const { spec } = rest as { readonly spec?: unknown };
   // A Deployment's annotations count too: its controller copies them to replica sets.
   if (kind === "Deployment") return { spec, annotations: metadata.annotations ?? {} };
-  return spec ?? rest;
+  return kind !== undefined && countsWhole.has(kind) ? rest : spec;
 }
 
 async function store(
@@ -232,9 +235,7 @@ async function store(
   if (isReadyToGo(resource, next)) {
     if (options.dryRun) return unstoredEntry(toStored(resource, next));
     const gone = await finishDeletion(writes, resource, existing);
-    return gone === undefined
-      ? undefined
-      : unstoredEntry(toStored(resource, withMeta(next, { resourceVersion: String(gone.revision) })));
+    return gone === undefined ? undefined : unstoredEntry(toStored(resource, next));
   }
   if (sameState(next, old)) return existing;
   const stored = toStored(resource, next);

@@ -2,7 +2,7 @@
 import { type ApiObject, apiError, badRequest, DecodeError, type DeleteOptions, decodeTyped, objectSchema } from "#api";
 import type { UserInfo } from "#client";
 import type { Answer } from "../answer.ts";
-import { bodyFormat, decodeObject, type ExpectedKind, isRegistered, type RawBody, type RequestBody, rawBody } from "../body.ts";
+import { bodyFormat, decodeObject, type ExpectedKind, type RawBody, type RequestBody, rawBody } from "../body.ts";
 import type { Query } from "../query.ts";
 import { create } from "./create.ts";
 import { remove } from "./delete.ts";
@@ -32,7 +32,7 @@ export interface VerbRequest {
   authorize(verb: string): Promise<void>;
 }
 
-export const expectedKind = (resource: ServedResource): ExpectedKind => ({
+const expectedKind = (resource: ServedResource): ExpectedKind => ({
   group: resource.type.group,
   version: resource.type.version,
   kind: resource.type.kind,
@@ -80,6 +80,17 @@ export async function patchVerb(writes: Writes, request: VerbRequest): Promise<A
   return { kind: "entry", code: created ? 201 : 200, resource: request.resource, entry };
 }
 
+/** What upstream can decode as options at all. */
+const metaKinds = new Set([
+  "CreateOptions",
+  "GetOptions",
+  "ListOptions",
+  "PatchOptions",
+  "Status",
+  "UpdateOptions",
+  "WatchEvent",
+]);
+
 const deleteOptionsSchema = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
 
 /** A DELETE's options: its body, or the query when there is none. */
@@ -95,7 +106,7 @@ function bodyOptions(body: RequestBody): DeleteOptions {
   const { value } = optionsBody(body);
   const { kind } = (value ?? {}) as { kind?: unknown };
   if (kind !== undefined && kind !== "" && kind !== "DeleteOptions") {
-    if (!isRegistered("", "v1", String(kind)))
+    if (!metaKinds.has(String(kind)))
       throw badRequest(
         `no kind ${JSON.stringify(kind)} is registered for version "v1" in scheme "pkg/apis/meta/internalversion/scheme/register.go:27"`,
       );

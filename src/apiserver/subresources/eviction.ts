@@ -54,7 +54,7 @@ const expected = (): ExpectedKind => ({
   strictKind: false,
 });
 
-export interface EvictionDeps {
+interface EvictionDeps {
   readonly writes: Writes;
   readonly reader: ObjectReader;
   readonly writer: ObjectWriter;

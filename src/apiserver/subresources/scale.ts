@@ -106,7 +106,7 @@ export async function scale(writes: Writes, request: VerbRequest, method: string
       const options = writeOptions("UpdateOptions", request.query);
       const given = decodeObject(request.body, expected(), options.fieldValidation, request.warn) as Scale;
       checkName(given, name, namespace);
-      return await write(writes, request, options, () => given);
+      return await write(writes, request, options, () => given, true);
     }
     case "PATCH": {
       const type = patchType(request.body.contentType, false);
@@ -124,6 +124,7 @@ async function write(
   request: VerbRequest,
   options: ReturnType<typeof writeOptions>,
   wanted: (current: object) => Scale,
+  uidIsPrecondition = false,
 ): Promise<Answer> {
   const { resource } = request;
   const inner = { ...writeRequest(request, options), special: { prepare: (next: ApiObject) => next } };
@@ -154,7 +155,7 @@ async function write(
         time,
       );
     },
-    { createsWhenAbsent: false },
+    { createsWhenAbsent: false, uidIsPrecondition },
   );
   return { kind: "object", code: 200, object: scaleOf(resource, toServed(resource, entry.parse())) };
 }

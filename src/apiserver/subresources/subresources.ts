@@ -2,6 +2,8 @@
 import {
   type ApiObject,
   apiVersionOf,
+  forbidden,
+  isForbidden,
   methodNotAllowed,
   notFound,
   type ObjectSchema,
@@ -29,7 +31,7 @@ import { approvalRules, ephemeralContainersRules, finalizeRules, resizeRules } f
 import { type ConnectDeps, podExec, podLog, podPortForward, proxy } from "./pod-connect.ts";
 import { scale } from "./scale.ts";
 
-export interface VirtualTarget {
+interface VirtualTarget {
   readonly namespace: string | undefined;
   readonly name: string | undefined;
 }
@@ -39,7 +41,7 @@ export interface Subresources {
   virtual(type: ResourceType, request: ServerRequest, target: VirtualTarget): Promise<Answer>;
 }
 
-export interface SubresourceDeps extends ConnectDeps {
+interface SubresourceDeps extends ConnectDeps {
   readonly catalogue: Catalogue;
   readonly reads: Reads;
   readonly writes: Writes;
@@ -90,9 +92,11 @@ async function answerSubresource(
       return podLog(deps, request, method);
     case "exec":
     case "attach":
+      await mayUpgrade(request, method);
       await admitConnect(deps, request);
       return podExec(deps, request, method, name);
     case "portforward":
+      await mayUpgrade(request, method);
       await admitConnect(deps, request);
       return podPortForward(deps, request, method);
     case "proxy":
@@ -100,6 +104,16 @@ async function answerSubresource(
       return proxy(deps, request, method, path.slice(1));
     default:
       throw noSuchResource();
+  }
+}
+
+/** A WebSocket begins with GET, yet runs a command: it needs the right to create (KEP-4006). */
+async function mayUpgrade(request: VerbRequest, method: string): Promise<void> {
+  if (method !== "GET") return;
+  try {
+    await request.authorize("create");
+  } catch (error) {
+    throw isForbidden(error) ? forbidden(request.resource.type, request.name, "") : error;
   }
 }
 
@@ -170,7 +184,6 @@ async function answerVirtual(
 ): Promise<Answer> {
   if (type.kind === "ComponentStatus") return componentStatuses(type, request, target);
   if (target.name !== undefined || type.namespaced !== (target.namespace !== undefined)) {
-    if (target.name === undefined && type.namespaced) throw notAllowed();
     throw noSuchResource();
   }
   if (request.method !== "POST") throw notAllowed();
@@ -211,12 +224,19 @@ async function answerVirtual(
 
 const components = ["controller-manager", "scheduler", "etcd-0"];
 
-/** Deprecated upstream: kept for old scripts; every component in this process is as healthy as this answer. */
+/** Deprecated upstream, kept for old scripts. This server sees its store only: of the others it says that it does not know. */
 function componentStatuses(type: ResourceType, request: ServerRequest, target: VirtualTarget): Answer {
   if (target.namespace !== undefined) throw noSuchResource();
   if (request.method !== "GET") throw notAllowed();
   request.warn("v1 ComponentStatus is deprecated in v1.19+");
-  const of = (name: string): object => ({ metadata: { name }, conditions: [{ type: "Healthy", status: "True", message: "ok" }] });
+  const of = (name: string): object => ({
+    metadata: { name },
+    conditions: [
+      name === "etcd-0"
+        ? { type: "Healthy", status: "True", message: "ok" }
+        : { type: "Healthy", status: "Unknown", message: "not observed by the API server; ask its own health port" },
+    ],
+  });
   if (target.name === undefined) {
     if (isTrue(request.query, "watch")) throw methodNotAllowed(type, "watch");
     return {

@@ -1,13 +1,13 @@
 // The columns of each kind, as upstream's printers have them.
 import type { ServedResource } from "../registry/resource.ts";
 import { builtInColumns } from "./built-in.ts";
-import { column, nameColumn } from "./column.ts";
+import { ageColumn, column, nameColumn } from "./column.ts";
 import { columnDescriptions } from "./descriptions.ts";
 import type { TableKind } from "./table.ts";
 
 /** Kinds without columns of their own: name and creation time. */
 const plain: TableKind = {
-  columns: [nameColumn, column("Created At", "date")],
+  columns: [nameColumn, column("Created At", "date", { description: ageColumn.description })],
   cells: (object) => [object.metadata.name ?? "", object.metadata.creationTimestamp ?? null],
 };
 

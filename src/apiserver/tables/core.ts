@@ -53,24 +53,16 @@ function serviceExternal(service: Any): string {
 
 function endpointText(endpoints: Any): string {
   const found: string[] = [];
-  let count = 0;
   for (const subset of endpoints.subsets ?? []) {
     const ports: Any[] = subset.ports ?? [];
-    for (const address of subset.addresses ?? []) {
-      for (const port of ports.length === 0 ? [undefined] : ports) {
-        count++;
-        if (found.length < 3)
-          found.push(
-            port === undefined
-              ? address.ip
-              : address.ip.includes(":")
-                ? `[${address.ip}]:${port.port}`
-                : `${address.ip}:${port.port}`,
-          );
+    for (const port of ports.length === 0 ? [undefined] : ports) {
+      for (const { ip } of subset.addresses ?? []) {
+        found.push(port === undefined ? ip : ip.includes(":") ? `[${ip}]:${port.port}` : `${ip}:${port.port}`);
       }
     }
   }
-  return count === 0 ? "<none>" : `${found.join(",")}${count > 3 ? ` + ${count - 3} more...` : ""}`;
+  if (found.length === 0) return "<none>";
+  return `${found.slice(0, 3).join(",")}${found.length > 3 ? ` + ${found.length - 3} more...` : ""}`;
 }
 
 function quotaTexts(quota: Any): readonly [request: string, limit: string] {
@@ -217,6 +209,11 @@ export const coreTables: Readonly<Record<string, TableKind>> = {
   },
   "/ComponentStatus": {
     columns: [nameColumn, column("Status"), column("Message"), column("Error")],
-    cells: (object: Any) => [nameOf(object), "Healthy", object.conditions?.[0]?.message ?? "", ""],
+    cells: (object: Any) => [
+      nameOf(object),
+      object.conditions?.[0]?.status === "True" ? "Healthy" : "Unhealthy",
+      object.conditions?.[0]?.message ?? "",
+      "",
+    ],
   },
 };

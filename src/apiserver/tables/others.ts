@@ -103,7 +103,7 @@ function claimState(claim: Any): string {
 
 const kindText = (kind: Any): string => (kind === undefined ? "<unset>" : `${kind.apiVersion}/${kind.kind}`);
 const createdAt: TableKind = {
-  columns: [nameColumn, column("Created At", "date")],
+  columns: [nameColumn, column("Created At", "date", { description: ageColumn.description })],
   cells: (object) => [nameOf(object), object.metadata.creationTimestamp ?? null],
 };
 const orNA = (value: unknown): string => (value === undefined ? "N/A" : String(value));

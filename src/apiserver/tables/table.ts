@@ -22,7 +22,7 @@ export interface TableKind {
   readonly rowConditions?: (object: ApiObject) => readonly object[] | undefined;
 }
 
-export type TableWanted = Pick<Wanted, "metaVersion" | "include" | "nowMs">;
+type TableWanted = Pick<Wanted, "metaVersion" | "include" | "nowMs">;
 
 export function tableOf(
   resource: ServedResource,
@@ -48,7 +48,7 @@ function rowOf(resource: ServedResource, kind: TableKind, entry: Entry, wanted: 
   const cells = kind.cells(object, wanted.nowMs);
   switch (wanted.include) {
     case "None":
-      return { cells, ...shown };
+      return { cells, ...shown, object: null };
     case "Object":
       return { cells, ...shown, object };
     default:

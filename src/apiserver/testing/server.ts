@@ -10,7 +10,7 @@ let key: ReturnType<typeof newServiceAccountKey> | undefined;
 export const admin: UserInfo = { name: "admin", groups: ["system:masters", "system:authenticated"] };
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into objects of every kind
-export type Answered = { readonly code: number; readonly object: any; readonly warnings?: readonly string[] };
+type Answered = { readonly code: number; readonly object: any; readonly warnings?: readonly string[] };
 
 export interface TestServer extends AsyncDisposable {
   readonly server: RunningApiServer;

@@ -1,10 +1,11 @@
 // `tiphys kube-controller-manager`: the controllers over HTTPS, one active copy at a time.
 import { defineOptions } from "#base";
-import { runControllers } from "../control-plane.ts";
+import { type ClientFor, runControllers } from "../control-plane.ts";
 import { controllerManager } from "../identities.ts";
 import { leading } from "./leading.ts";
 import { Parts } from "../parts.ts";
 import { clientsFromKubeconfig, defineProgram } from "./program.ts";
+import { serviceAccountClients } from "./service-accounts.ts";
 
 export const controllerManagerProgram = defineProgram({
   name: "kube-controller-manager",
@@ -21,9 +22,10 @@ export const controllerManagerProgram = defineProgram({
   }),
   start: async (options, deps) => {
     const started = new Parts(deps);
-    const clients = started.add("clients", await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: options.useServiceAccountCredentials }));
     const own = started.add("clients", await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: false }));
-    const clientFor: typeof clients.clientFor = (user, userAgent) => (user === controllerManager ? own : clients).clientFor(user, userAgent);
+    const manager = own.clientFor(controllerManager, "kube-controller-manager");
+    const accounts = options.useServiceAccountCredentials && options.kubeconfig !== undefined ? started.add("accounts", await serviceAccountClients(options.kubeconfig, manager, deps)) : undefined;
+    const clientFor: ClientFor = (user, userAgent) => (user === controllerManager || accounts === undefined ? own.clientFor(user, userAgent) : accounts.clientFor(userAgent));
     const rootCertificate = options.rootCaFile === undefined ? undefined : (await deps.files.read(options.rootCaFile)).toString();
     const run = () =>
       runControllers(

@@ -43,8 +43,24 @@ export function indexesOf(pool: Pool, cidr: string): readonly [number, number] |
   return [Number(from < 0n ? 0n : from), Math.min(Number(to), pool.count - 1)];
 }
 
+/** How many nodes hold each range: two may, where somebody assigned them by hand. */
+export type Taken = ReadonlyMap<number, number>;
+
+export const occupy = (pool: Pool, taken: Map<number, number>, cidr: string): void => count(pool, taken, cidr, 1);
+export const release = (pool: Pool, taken: Map<number, number>, cidr: string): void => count(pool, taken, cidr, -1);
+
+function count(pool: Pool, taken: Map<number, number>, cidr: string, by: 1 | -1): void {
+  const range = indexesOf(pool, cidr);
+  if (range === undefined) return;
+  for (let index = range[0]; index <= range[1]; index++) {
+    const holders = (taken.get(index) ?? 0) + by;
+    if (holders > 0) taken.set(index, holders);
+    else taken.delete(index);
+  }
+}
+
 /** The first free range after `from`, going round: a range that was just given up is used again last. */
-export function nextFree(pool: Pool, taken: ReadonlySet<number>, from: number): number | undefined {
+export function nextFree(pool: Pool, taken: Taken, from: number): number | undefined {
   for (let step = 0; step < pool.count; step++) {
     const index = (from + step) % pool.count;
     if (!taken.has(index)) return index;

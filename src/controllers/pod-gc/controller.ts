@@ -63,8 +63,10 @@ export function podGarbageCollector({ client, clock, informers, log, options }: 
     log.info("removing a pod that nobody else removes", { pod: objectKey(pod), reason: why ?? pod.status?.phase });
     try {
       if (!isFinished(pod)) {
-        const status = why === undefined ? pod.status : withDisruption(pod, "DeletionByPodGC", why, rfc3339(clock.now()));
-        await client.update(podType, { ...pod, status: { ...status, phase: "Failed" } }, { subresource: "status", signal });
+        const conditions = why === undefined ? [] : (withDisruption(pod, "DeletionByPodGC", why, rfc3339(clock.now())).conditions ?? []);
+        // A patch: upstream's role for this controller does not include updates.
+        const status = { phase: "Failed", ...(conditions.length === 0 ? {} : { conditions: conditions.map((condition) => ({ ...condition })) }) };
+        await client.patch(podType, pod.metadata, { type: "strategic", body: { status } }, { subresource: "status", signal });
       }
       await client.delete(podType, pod.metadata, { gracePeriodSeconds: 0, preconditions: { uid }, signal });
     } catch (error) {

@@ -22,7 +22,7 @@ import { newNode, nodeStatus, nodeStatusChanged } from "./node-object.ts";
 
 export const kubeletVersion = "v1.36.2";
 export const leaseNamespace = "kube-node-lease";
-export const leaseSeconds = 40;
+const leaseSeconds = 40;
 const lookMs = 10_000;
 const reportMs = 300_000;
 const renewMs = 10_000;

@@ -147,8 +147,8 @@ function stateOf(state: PodState, container: ContainerStatus): ContainerState {
               : "Error"
             : container.reason,
       ...(message === "" ? {} : { message }),
-      startedAt: container.startedAtMs === 0 ? null! : timestamp(container.startedAtMs), // null is how upstream writes an unset time
-      finishedAt: container.finishedAtMs === 0 ? null! : timestamp(container.finishedAtMs), // as above
+      startedAt: timestamp(container.startedAtMs),
+      finishedAt: timestamp(container.finishedAtMs), // 1970 for what never started, as upstream
       containerID: idOf(state, container),
     },
   };

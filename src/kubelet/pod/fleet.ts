@@ -19,6 +19,8 @@ export interface FleetDeps extends ActionDeps {
   readonly node: NodeFacts;
   /** The Node as it is now, for admission; undefined while it is not known. */
   readonly nodeObject: () => Node | undefined;
+  /** The runtime's events have ended: it may be gone. */
+  readonly runtimeLost?: () => void;
   /** 0: never. */
   readonly relistMs: number;
 }
@@ -214,6 +216,7 @@ export class PodFleet implements AsyncDisposable {
         if (!signal.aborted) this.#deps.log.warn("lost the runtime's events", { error: (error as Error).message });
       }
       if (signal.aborted) return;
+      this.#deps.runtimeLost?.();
       await sleep(this.#deps.clock, 1000, signal).catch(() => {});
       // What happened in between is not told: look at everything.
       for (const worker of this.#workers.values()) worker.runtimeChanged();

@@ -383,7 +383,7 @@ function planRemoval(draft: Draft): void {
 
 // ---------------------------------------------------------------- questions
 
-export const isRunning = (container: ContainerStatus): boolean => container.state === "running" || container.state === "unknown";
+const isRunning = (container: ContainerStatus): boolean => container.state === "running" || container.state === "unknown";
 
 export const readySandbox = (state: PodState): SandboxStatus | undefined =>
   state.sandboxes

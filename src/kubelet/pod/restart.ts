@@ -9,7 +9,7 @@ export interface Backoff {
   readonly updatedMs: number;
 }
 
-export const crashBackoffLimits = { initialMs: 10_000, maxMs: 300_000 } as const;
+const crashBackoffLimits = { initialMs: 10_000, maxMs: 300_000 } as const;
 
 /** The next entry after an attempt at `nowMs`: doubles, and begins anew after twice the maximum without trouble. */
 export function raiseBackoff(

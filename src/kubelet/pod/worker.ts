@@ -60,6 +60,8 @@ export class PodWorker {
   #containers: readonly ContainerStatus[];
   /** The runtime may have sandboxes of this pod that we do not know. */
   #sandboxesUnsure = false;
+  /** How often in a row the runtime could not be asked. */
+  #blindLooks = 0;
   #dirty: boolean;
 
   readonly #startedAtMs: number;
@@ -193,8 +195,9 @@ export class PodWorker {
         await this.#observe();
       } catch (error) {
         this.#dirty = true;
+        this.#blindLooks++;
         this.#deps.log.warn("cannot ask the runtime about a pod", { pod: formatPod(this.#pod), error: (error as Error).message });
-        this.#wakeAt(this.#deps.clock.now() + 1000);
+        this.#wakeAt(this.#deps.clock.now() + Math.min(500 * 2 ** this.#blindLooks, 10_000));
         return;
       }
     }
@@ -252,6 +255,7 @@ export class PodWorker {
     this.#sandboxes = sandboxes;
     if (unsure) this.#sandboxesUnsure = false;
     this.#containers = await runtime.listContainers(this.uid);
+    this.#blindLooks = 0;
     this.#forgetContainers();
     for (const container of this.#containers) if (container.state === "exited") await this.#readTerminationMessage(container);
   }

@@ -16,6 +16,7 @@ import { mountsBelow, mountTmpfs, unmountBelow } from "./mounts.ts";
 import { type Payload, type PayloadDeps, payloadOf } from "./payload.ts";
 import { claimPath } from "./persistent.ts";
 import { pathInside } from "./safe-path.ts";
+import { bindSubPath } from "./sub-path.ts";
 import { TokenKeeper } from "./tokens.ts";
 import { CannotMount, type PodVolumes } from "./volumes.ts";
 
@@ -98,12 +99,20 @@ export class DiskVolumes implements PodVolumes, AsyncDisposable {
     const uid = pod.metadata.uid ?? "";
     const paths = this.#mounted.get(uid)?.paths;
     const mounts: Mount[] = [];
-    for (const mount of container.volumeMounts ?? []) {
+    for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
       const path = paths?.get(mount.name);
       if (path === undefined) throw new Error(`cannot find volume "${mount.name}" to mount into container "${container.name}"`);
       const subPath =
         mount.subPathExpr === undefined ? mount.subPath : expand(mount.subPathExpr, (name) => environment.get(name));
-      const hostPath = subPath === undefined || subPath === "" ? path : await this.#subPath(path, subPath, mount.name);
+      const hostPath =
+        subPath === undefined || subPath === ""
+          ? path
+          : await this.#subPath(
+              path,
+              subPath,
+              `${this.#podDirectory(uid)}/volume-subpaths/${mount.name}/${container.name}/${index}`,
+              mount.name,
+            );
       const propagation =
         mount.mountPropagation === "HostToContainer"
           ? "hostToContainer"
@@ -208,9 +217,12 @@ export class DiskVolumes implements PodVolumes, AsyncDisposable {
     return path;
   }
 
-  async #subPath(path: string, subPath: string, volume: string): Promise<string> {
+  async #subPath(path: string, subPath: string, target: string, volume: string): Promise<string> {
+    const { files, processes } = this.#deps;
     try {
-      return await pathInside(path, subPath, this.#deps.files);
+      return processes === undefined
+        ? await pathInside(path, subPath, files)
+        : await bindSubPath(path, subPath, target, { files, processes });
     } catch (error) {
       throw new Error(`failed to prepare subPath for volumeMount "${volume}" of container: ${(error as Error).message}`, {
         cause: error,

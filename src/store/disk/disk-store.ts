@@ -514,13 +514,24 @@ export class DiskStore implements Store {
       // Under load there is always a rest, and the log would grow on behind it.
       if (log * walFrameBytes > walRestartBytes) await this.#thread.request({ kind: "checkpoint", mode: "RESTART" });
       if (this.#alarm === undefined && (await this.#overQuota())) this.#raise("NOSPACE", "the store is larger than its quota");
-      if (this.#alarm === undefined) await this.#thread.request({ kind: "renewReserve" });
+      if (this.#alarm === undefined) await this.#renewReserve();
     } catch (error) {
       this.#backgroundFailed(error);
     } finally {
       this.#uncheckpointedBytes -= copied;
       this.#checkpointing = false;
       this.#flush();
+    }
+  }
+
+  async #renewReserve(): Promise<void> {
+    try {
+      await this.#thread.request({ kind: "renewReserve" });
+    } catch (error) {
+      if (failureFrom(error).code !== "noSpace") throw error;
+      this.#options.log.warn("the disk is nearly full: the store has no reserve for deletions", {
+        directory: this.#options.directory,
+      });
     }
   }
 

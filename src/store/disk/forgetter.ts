@@ -3,8 +3,9 @@ import type { LogEntry, State } from "../engine/state.ts";
 import type { Revision } from "../store.ts";
 import type { Thread } from "./thread.ts";
 
-const entriesAStep = 500;
-const vacuumPagesAStep = 64;
+/** Small, because each step is a commit that others wait behind. */
+const entriesAStep = 128;
+const vacuumPagesAStep = 16;
 
 interface ForgetterOptions {
   readonly thread: Thread;

@@ -1,15 +1,21 @@
 // A watcher for tests: keeps what it was given and lets a test wait for it without sleeping.
-import type { Revision, Store, StoreEvent, StoreWatch, WatchBatch, WatchRequest } from "../store.ts";
+import type { Revision, Store, StoreEvent, StoreWatch, WatchBatch, WatchCancelled, WatchRequest } from "../store.ts";
 
 export class Recorder implements AsyncDisposable {
   readonly batches: WatchBatch[] = [];
   readonly events: StoreEvent[] = [];
+  /** Set when the store has ended the watch: nothing more comes, and nobody waits any longer. */
+  ended: WatchCancelled | undefined;
   #watch: StoreWatch | undefined;
   #waiting: { readonly done: () => boolean; readonly resolve: () => void }[] = [];
 
   static async open(store: Store, request: WatchRequest): Promise<Recorder> {
     const recorder = new Recorder();
     recorder.#watch = await store.watch(request, (batch) => recorder.#take(batch));
+    void recorder.#watch.closed.then((reason) => {
+      recorder.ended = reason;
+      recorder.#wake();
+    });
     return recorder;
   }
 
@@ -37,15 +43,19 @@ export class Recorder implements AsyncDisposable {
   #take(batch: WatchBatch): void {
     this.batches.push(batch);
     this.events.push(...batch.events);
+    this.#wake();
+  }
+
+  #wake(): void {
     this.#waiting = this.#waiting.filter(({ done, resolve }) => {
-      if (!done()) return true;
+      if (this.ended === undefined && !done()) return true;
       resolve();
       return false;
     });
   }
 
   #wait(done: () => boolean): Promise<void> {
-    if (done()) return Promise.resolve();
+    if (this.ended !== undefined || done()) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push({ done, resolve }));
   }
 }

@@ -273,7 +273,7 @@ function validateEnvSource(entry: AnyObject, context: ContainerContext, path: st
 }
 
 /** "metadata.labels['key']" is split into its path and subscript. */
-export function splitSubscript(fieldPath: string): { path: string; subscript: string | undefined } {
+function splitSubscript(fieldPath: string): { path: string; subscript: string | undefined } {
   const match = /^(.*)\['(.*)'\]$/.exec(fieldPath);
   return match === null ? { path: fieldPath, subscript: undefined } : { path: match[1] ?? "", subscript: match[2] ?? "" };
 }

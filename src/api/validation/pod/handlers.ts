@@ -16,7 +16,7 @@ function validateHttpGet(action: AnyObject, path: string): FieldError[] {
 }
 
 /** Exactly one kind of handler, and that one right. `grace` bounds a sleep. */
-export function validateHandler(handler: AnyObject, grace: number | undefined, path: string): FieldError[] {
+function validateHandler(handler: AnyObject, grace: number | undefined, path: string): FieldError[] {
   const errors: FieldError[] = [];
   let count = 0;
   const each = (name: string, check: (action: AnyObject, at: string) => FieldError[]): void => {

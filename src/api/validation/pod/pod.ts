@@ -2,7 +2,7 @@
 import { type FieldError, forbiddenField, invalidValue } from "../../errors.ts";
 import { milliValue } from "../../quantity.ts";
 import type { AnyObject } from "../../rules.ts";
-import { withField } from "../helpers.ts";
+import { mapList, withField, without } from "../helpers.ts";
 import { subdomainName, validateObjectMeta } from "../meta.ts";
 import { validateTolerations } from "./scheduling.ts";
 import { validatePodSpec } from "./spec.ts";
@@ -35,7 +35,7 @@ export function podQosClass(pod: AnyObject): "Guaranteed" | "Burstable" | "BestE
 export function preparePodForCreate(pod: AnyObject): AnyObject {
   let { spec } = pod;
   if (spec.terminationGracePeriodSeconds < 0) spec = withField(spec, "terminationGracePeriodSeconds", 1);
-  const status: Record<string, unknown> = { phase: "Pending", qosClass: podQosClass(pod) };
+  const status: Record<string, unknown> = { phase: "Pending", qosClass: pod.status?.qosClass ?? podQosClass(pod) };
   if ((spec.schedulingGates?.length ?? 0) > 0)
     status.conditions = [
       {
@@ -47,7 +47,40 @@ export function preparePodForCreate(pod: AnyObject): AnyObject {
         message: "Scheduling is blocked due to non-empty scheduling gates",
       },
     ];
-  return { ...pod, spec, status };
+  return { ...pod, spec: withAppArmorFields(dropGated(spec), pod.metadata?.annotations ?? {}), status };
+}
+
+/** Fields behind gates that are off are dropped without a word (ContainerStopSignals). */
+function dropGated(spec: AnyObject): AnyObject {
+  const drop = (container: AnyObject): AnyObject => {
+    if (container.lifecycle?.stopSignal === undefined) return container;
+    const lifecycle = without(container.lifecycle, "stopSignal");
+    return Object.keys(lifecycle).length === 0 ? without(container, "lifecycle") : { ...container, lifecycle };
+  };
+  return mapList(mapList(spec, "containers", drop), "initContainers", drop);
+}
+
+/** The annotation that named a container's AppArmor profile before 1.30 sets the field, where that is empty. */
+function withAppArmorFields(spec: AnyObject, annotations: Readonly<Record<string, string>>): AnyObject {
+  const fill = (container: AnyObject): AnyObject => {
+    const value = annotations[`${appArmorPrefix}${container.name}`];
+    const profile =
+      value === "runtime/default"
+        ? { type: "RuntimeDefault" }
+        : value === "unconfined"
+          ? { type: "Unconfined" }
+          : value?.startsWith("localhost/")
+            ? { type: "Localhost", localhostProfile: value.slice(10) }
+            : undefined;
+    if (
+      profile === undefined ||
+      container.securityContext?.appArmorProfile !== undefined ||
+      spec.securityContext?.appArmorProfile !== undefined
+    )
+      return container;
+    return { ...container, securityContext: { ...container.securityContext, appArmorProfile: profile } };
+  };
+  return mapList(mapList(spec, "containers", fill), "initContainers", fill);
 }
 
 const appArmorPrefix = "container.apparmor.security.beta.kubernetes.io/";

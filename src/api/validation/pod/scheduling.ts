@@ -5,7 +5,7 @@ import type { AnyObject } from "../../rules.ts";
 import { validateLabelSelector } from "../basics.ts";
 import { invalids } from "../meta.ts";
 
-export function validateNodeSelectorTerm(term: AnyObject, path: string): FieldError[] {
+function validateNodeSelectorTerm(term: AnyObject, path: string): FieldError[] {
   return [
     ...(term.matchExpressions ?? []).flatMap((requirement: AnyObject, i: number) =>
       nodeRequirement(requirement, `${path}.matchExpressions[${i}]`),

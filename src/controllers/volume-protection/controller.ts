@@ -1,0 +1,55 @@
+// PersistentVolumeClaims and PersistentVolumes in use are protected from removal.
+import { type ApiObject, isNotFound, persistentVolumeClaims, persistentVolumes, pods as podType, type ResourceType, type Stored } from "#api";
+import { type Client, type Controller, watchFor, watchMapped } from "#client";
+import type { ControllerContext } from "../context.ts";
+import { claimFinalizer, claimsOf, isBound, planFinalizers, volumeFinalizer } from "./plan.ts";
+
+export function claimProtectionController({ client, informers }: ControllerContext): Controller {
+  const claims = informers.informer(persistentVolumeClaims);
+  const pods = informers.informer(podType);
+  pods.addIndex("claim", (pod) => claimsOf(pod).map((name) => `${pod.metadata.namespace}/${name}`));
+  return {
+    name: "persistentvolumeclaim-protection-controller",
+    sources: [
+      watchFor(claims),
+      // A pod that ends, or goes, lets its claims go.
+      watchMapped(pods, (pod, before) => {
+        const all = [...claimsOf(pod), ...(before === undefined ? [] : claimsOf(before))];
+        return [...new Set(all)].map((name) => `${pod.metadata.namespace}/${name}`).filter((key) => claims.get(key)?.metadata.deletionTimestamp !== undefined);
+      }),
+    ],
+    reconcile: async (key, signal) => {
+      const claim = claims.get(key);
+      if (claim === undefined) return;
+      const finalizers = planFinalizers(claim, claimFinalizer, () => pods.byIndex("claim", key).length > 0);
+      if (finalizers === undefined) return;
+      if (claim.metadata.deletionTimestamp !== undefined) {
+        // The cache may be late with a pod that was just bound: the server is asked before the protection goes.
+        const { items } = await client.list(podType, { namespace: claim.metadata.namespace, signal });
+        if (items.some((pod) => claimsOf(pod).includes(claim.metadata.name))) return;
+      }
+      await writeFinalizers(client, persistentVolumeClaims, claim, finalizers, signal);
+    },
+  };
+}
+
+export function volumeProtectionController({ client, informers }: ControllerContext): Controller {
+  const volumes = informers.informer(persistentVolumes);
+  return {
+    name: "persistentvolume-protection-controller",
+    sources: [watchFor(volumes)],
+    reconcile: async (key, signal) => {
+      const volume = volumes.get(key);
+      const finalizers = volume === undefined ? undefined : planFinalizers(volume, volumeFinalizer, () => isBound(volume));
+      if (volume !== undefined && finalizers !== undefined) await writeFinalizers(client, persistentVolumes, volume, finalizers, signal);
+    },
+  };
+}
+
+async function writeFinalizers<T extends ApiObject>(client: Client, type: ResourceType<T>, object: Stored<T>, finalizers: readonly string[], signal: AbortSignal): Promise<void> {
+  try {
+    await client.update(type, { ...object, metadata: { ...object.metadata, finalizers } }, { signal });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+}
