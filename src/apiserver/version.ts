@@ -1,6 +1,6 @@
 // What /version says.
 import type { PathHandler } from "./paths.ts";
-import { json, methodRefused } from "./paths.ts";
+import { methodRefused } from "./paths.ts";
 
 interface VersionInfo {
   readonly major: string;
@@ -37,5 +37,6 @@ export const versionPath =
   (request) => {
     if (request.info.path !== "/version" && request.info.path !== "/version/") return undefined;
     if (request.method !== "GET") throw methodRefused();
-    return json(info);
+    // always JSON, whatever is accepted: clients of protobuf ask with their usual header
+    return { kind: "raw", code: 200, contentType: "application/json", body: JSON.stringify(info, undefined, 2) };
   };

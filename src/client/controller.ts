@@ -109,7 +109,8 @@ async function work(controller: Controller, queue: WorkQueue, log: Log, signal: 
       if (!signal.aborted) {
         queue.retry(key);
         // A conflict, or an object that is gone, says that our copy was old; the event that corrects it is on its way.
-        if (isConflict(error) || isNotFound(error)) log.debug("reconcile acted on an old copy, trying again", { key, error: String(error) });
+        if (isConflict(error) || isNotFound(error))
+          log.debug("reconcile acted on an old copy, trying again", { key, error: String(error) });
         else log.warn("reconcile failed, trying again", { key, error: String(error), retries: queue.retries(key) });
       }
     } finally {

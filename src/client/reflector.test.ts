@@ -6,7 +6,10 @@ import { createInformerFactory } from "./informer-factory.ts";
 import { createClient } from "./rest-client.ts";
 import type { ApiReply, ApiRequest, WatchFrame } from "./transport.ts";
 
-type Answer = { readonly list: string; readonly items?: readonly object[] } | { readonly frames: readonly WatchFrame[]; readonly stays?: true } | { readonly fails: string };
+type Answer =
+  | { readonly list: string; readonly items?: readonly object[] }
+  | { readonly frames: readonly WatchFrame[]; readonly stays?: true }
+  | { readonly fails: string };
 
 /** A server that gives these answers one after the other, and then is silent. */
 function scripted(answers: readonly Answer[]) {
@@ -17,12 +20,17 @@ function scripted(answers: readonly Answer[]) {
     if (stays) await new Promise((resolve) => signal?.addEventListener("abort", resolve, { once: true }));
   };
   const send = async ({ query, signal }: ApiRequest): Promise<ApiReply> => {
-    asked.push(`${query["watch"] === "true" ? "watch" : "list"} ${query["resourceVersion"] ?? "-"}${query["continue"] === undefined ? "" : ` ${query["continue"]}`}`);
+    asked.push(
+      `${query["watch"] === "true" ? "watch" : "list"} ${query["resourceVersion"] ?? "-"}${query["continue"] === undefined ? "" : ` ${query["continue"]}`}`,
+    );
     const answer = answers[next++] ?? { frames: [], stays: true };
     if ("fails" in answer) throw new Error(answer.fails);
     if ("frames" in answer) return { code: 200, frames: frames(answer.frames, answer.stays === true, signal) };
     const [resourceVersion, token] = answer.list.split(" ");
-    return { code: 200, object: { metadata: { resourceVersion, ...(token === undefined ? {} : { continue: token }) }, items: answer.items ?? [] } };
+    return {
+      code: 200,
+      object: { metadata: { resourceVersion, ...(token === undefined ? {} : { continue: token }) }, items: answer.items ?? [] },
+    };
   };
   const clock = new VirtualClock();
   const client = createClient({ send, [Symbol.asyncDispose]: async () => {} });
@@ -32,7 +40,9 @@ function scripted(answers: readonly Answer[]) {
   return { asked, clock, factory, informer };
 }
 
-const map = (name: string, resourceVersion: string) => ({ metadata: { namespace: "a", name, uid: name, resourceVersion, creationTimestamp: "" } });
+const map = (name: string, resourceVersion: string) => ({
+  metadata: { namespace: "a", name, uid: name, resourceVersion, creationTimestamp: "" },
+});
 const added = (name: string, resourceVersion: string): WatchFrame => ({ type: "ADDED", object: map(name, resourceVersion) });
 const bookmark = (resourceVersion: string): WatchFrame => ({ type: "BOOKMARK", object: { metadata: { resourceVersion } } });
 const gone: WatchFrame = { type: "ERROR", object: apiError("Expired", "too old").status };
@@ -46,7 +56,10 @@ test("a bookmark moves the point from which the watch is resumed", async () => {
 });
 
 test("resource versions beyond 2^53 are told apart", async () => {
-  const { asked, clock, factory, informer } = scripted([{ list: "9007199254740993" }, { frames: [added("x", "9007199254740994"), bookmark("9007199254740992")] }]);
+  const { asked, clock, factory, informer } = scripted([
+    { list: "9007199254740993" },
+    { frames: [added("x", "9007199254740994"), bookmark("9007199254740992")] },
+  ]);
   await clock.advance(10);
   assert.equal(asked.at(-1), "watch 9007199254740994");
   await informer.reached("9007199254740994");
@@ -75,7 +88,10 @@ test("a list in pages is put together before anybody sees it", async () => {
   ]);
   await clock.advance(10);
   assert.deepEqual(asked, ["list 0", "watch 5", "list -", "list - next", "watch 9"]);
-  assert.deepEqual(informer.list().map(({ metadata }) => metadata.name), ["a", "b", "c"]);
+  assert.deepEqual(
+    informer.list().map(({ metadata }) => metadata.name),
+    ["a", "b", "c"],
+  );
   await factory[Symbol.asyncDispose]();
 });
 
@@ -88,7 +104,12 @@ test("a watch that breaks is resumed, not listed again", async () => {
 
 test("a server that ends every watch at once, or expires everything, is not asked in a busy loop", async () => {
   for (const frames of [[], [gone]]) {
-    const { asked, clock, factory } = scripted(Array.from({ length: 200 }, (_, i): Answer => (i % 2 === 0 && frames.length > 0 ? { list: "5" } : { frames: i === 0 ? [] : frames })));
+    const { asked, clock, factory } = scripted(
+      Array.from(
+        { length: 200 },
+        (_, i): Answer => (i % 2 === 0 && frames.length > 0 ? { list: "5" } : { frames: i === 0 ? [] : frames }),
+      ),
+    );
     await clock.advance(60_000);
     assert.ok(asked.length < 30, `${asked.length} requests in a minute`);
     await factory[Symbol.asyncDispose]();

@@ -10,7 +10,11 @@ export function controllerMetrics(registry: Registry): (controller: string) => W
   const common = { labelNames: ["name"], registers: [registry] };
   const depth = new Gauge({ ...common, name: "workqueue_depth", help: "Current depth of workqueue" });
   const adds = new Counter({ ...common, name: "workqueue_adds_total", help: "Total number of adds handled by workqueue" });
-  const retries = new Counter({ ...common, name: "workqueue_retries_total", help: "Total number of retries handled by workqueue" });
+  const retries = new Counter({
+    ...common,
+    name: "workqueue_retries_total",
+    help: "Total number of retries handled by workqueue",
+  });
   const waited = new Histogram({
     ...common,
     name: "workqueue_queue_duration_seconds",
@@ -26,7 +30,13 @@ export function controllerMetrics(registry: Registry): (controller: string) => W
   return (controller) => {
     // Upstream names the queue by what it holds: "replicaset", "deployment".
     const name = controller.replace(/-controller$/, "");
-    const own = { depth: depth.labels(name), adds: adds.labels(name), retries: retries.labels(name), waited: waited.labels(name), worked: worked.labels(name) };
+    const own = {
+      depth: depth.labels(name),
+      adds: adds.labels(name),
+      retries: retries.labels(name),
+      waited: waited.labels(name),
+      worked: worked.labels(name),
+    };
     own.depth.set(0);
     return {
       depth: (keys) => own.depth.set(keys),

@@ -8,6 +8,7 @@ import { deploymentController } from "./deployment/controller.ts";
 import { disruptionController } from "./disruption/controller.ts";
 import { endpointsController } from "./endpoints/controller.ts";
 import { endpointSliceController } from "./endpointslice/controller.ts";
+import { endpointSliceMirroringController } from "./endpointslice-mirroring/controller.ts";
 import { startGarbageCollector } from "./garbage-collector/controller.ts";
 import { jobController } from "./job/controller.ts";
 import { namespaceController } from "./namespace/controller.ts";
@@ -70,6 +71,12 @@ export const controllers: readonly ControllerEntry[] = [
     account: "endpointslice-controller",
     duty: "lists the addresses behind every Service in EndpointSlices",
     start: (context) => runController(endpointSliceController(context), context),
+  },
+  {
+    name: "endpointslice-mirroring-controller",
+    account: "endpointslicemirroring-controller",
+    duty: "shows Endpoints that users wrote as EndpointSlices",
+    start: (context) => runController(endpointSliceMirroringController(context), context),
   },
   {
     name: "endpoints-controller",

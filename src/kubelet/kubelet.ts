@@ -75,7 +75,7 @@ export async function startKubelet(options: KubeletOptions, deps: KubeletDeps): 
     },
     nodeObject: () => keeper.node,
     runtimeLost: () => void keeper.refresh(),
-    relistMs: options.relistMs ?? 300_000,
+    relistMs: options.relistMs ?? 60_000,
   });
 
   let staticPods: AsyncDisposable | undefined;

@@ -40,7 +40,7 @@ export interface KubeletOptions {
   readonly keepTerminalSandbox?: boolean;
   /** "cgroupfs" parent of all pods: "/kubepods". Empty: the runtime decides. */
   readonly cgroupRoot?: string;
-  /** A slow look at all containers, in case an event was lost. Default 300 s, 0 for never. */
+  /** A slow look at all containers, in case an event was lost. Default 60 s, 0 for never. */
   readonly relistMs?: number;
   /** Register the Node object; default true. */
   readonly registerNode?: boolean;

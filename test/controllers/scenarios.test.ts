@@ -171,8 +171,13 @@ test("deleting a Deployment in the background takes everything, orphaning leaves
 test("a namespace with a StatefulSet and its claims goes entirely", async () => {
   await using cluster = await start();
   const { client } = cluster;
-  const volumeClaimTemplates = [{ metadata: { name: "data" }, spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } } }];
-  await client.create(statefulSets, { metadata: { namespace, name: "db" }, spec: { replicas: 1, serviceName: "db", selector: selector("db"), template: template("db"), volumeClaimTemplates } });
+  const volumeClaimTemplates = [
+    { metadata: { name: "data" }, spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } } },
+  ];
+  await client.create(statefulSets, {
+    metadata: { namespace, name: "db" },
+    spec: { replicas: 1, serviceName: "db", selector: selector("db"), template: template("db"), volumeClaimTemplates },
+  });
   await cluster.until(async () => (await names(cluster, pods)).includes("db-0"), 60_000);
   assert.deepEqual(await names(cluster, persistentVolumeClaims), ["data-db-0"]);
   await client.delete(namespaces, { name: namespace });
@@ -202,7 +207,10 @@ test("a deleted namespace is emptied, of pods first, and is gone", async () => {
 
 test("a pod on a node that is not there is removed after 40 s, and leaves no trace", async () => {
   await using cluster = await start(0);
-  await cluster.client.create(pods, { metadata: { namespace, name: "ghost" }, spec: { nodeName: "nowhere", containers: [{ name: "c", image: "i" }] } });
+  await cluster.client.create(pods, {
+    metadata: { namespace, name: "ghost" },
+    spec: { nodeName: "nowhere", containers: [{ name: "c", image: "i" }] },
+  });
   const since = cluster.clock.monotonic();
   await cluster.until(async () => !(await present(cluster, pods, "ghost")), 300_000);
   assert.ok(cluster.clock.monotonic() - since >= 40_000);
@@ -211,17 +219,31 @@ test("a pod on a node that is not there is removed after 40 s, and leaves no tra
 test("the pods of a node that falls silent are rebuilt elsewhere after 50 s and their tolerated 300 s", async () => {
   await using cluster = await start(2);
   const { client } = cluster;
-  await client.create(deployments, { metadata: { namespace, name: "web" }, spec: { replicas: 4, selector: selector("web"), template: template("web") } });
+  await client.create(deployments, {
+    metadata: { namespace, name: "web" },
+    spec: { replicas: 4, selector: selector("web"), template: template("web") },
+  });
   await cluster.until(async () => (await find(cluster, deployments, "web"))?.status?.availableReplicas === 4, 120_000);
   const [victim = ""] = (await all(cluster, pods)).map(({ spec }) => spec.nodeName);
   const about = (text: string): boolean => text.includes(victim);
-  using _silent = cluster.faults.add({ component: "kubelet", effect: "unavailable", matches: ({ path, body }) => about(path) || about(JSON.stringify(body ?? "")) });
+  using _silent = cluster.faults.add({
+    component: "kubelet",
+    effect: "unavailable",
+    matches: ({ path, body }) => about(path) || about(JSON.stringify(body ?? "")),
+  });
   const since = cluster.clock.monotonic();
-  await cluster.until(async () => (await client.get(nodes, { name: victim })).status?.conditions?.find(({ type }) => type === "Ready")?.status === "Unknown", 120_000);
+  await cluster.until(
+    async () =>
+      (await client.get(nodes, { name: victim })).status?.conditions?.find(({ type }) => type === "Ready")?.status === "Unknown",
+    120_000,
+  );
   const silentMs = cluster.clock.monotonic() - since;
   assert.ok(silentMs >= 38_000 && silentMs <= 52_000, `Unknown after ${silentMs} ms`);
   await cluster.until(async () => {
-    const elsewhere = (await all(cluster, pods)).filter(({ spec, metadata, status }) => spec.nodeName !== victim && metadata.deletionTimestamp === undefined && status?.phase === "Running");
+    const elsewhere = (await all(cluster, pods)).filter(
+      ({ spec, metadata, status }) =>
+        spec.nodeName !== victim && metadata.deletionTimestamp === undefined && status?.phase === "Running",
+    );
     return elsewhere.length === 4;
   }, 600_000);
   const rebuiltMs = cluster.clock.monotonic() - since;
@@ -232,13 +254,35 @@ test("with a tenth of all answers lost a rollout still ends with exactly the pod
   await using cluster = await start(2);
   const { client } = cluster;
   {
-    using _lost = cluster.faults.add({ effect: "unknown-outcome", probability: 0.1, matches: ({ method, query }) => method !== "GET" && query["watch"] === undefined });
+    using _lost = cluster.faults.add({
+      effect: "unknown-outcome",
+      probability: 0.1,
+      matches: ({ method, query }) => method !== "GET" && query["watch"] === undefined,
+    });
     const retry = async (work: () => Promise<unknown>): Promise<void> => {
-      for (let i = 0; i < 20; i++) if (await work().then(() => true, () => false)) return;
+      for (let i = 0; i < 20; i++)
+        if (
+          await work().then(
+            () => true,
+            () => false,
+          )
+        )
+          return;
     };
-    await retry(() => client.create(deployments, { metadata: { namespace, name: "web" }, spec: { replicas: 5, selector: selector("web"), template: template("web") } }));
+    await retry(() =>
+      client.create(deployments, {
+        metadata: { namespace, name: "web" },
+        spec: { replicas: 5, selector: selector("web"), template: template("web") },
+      }),
+    );
     await cluster.until(async () => (await find(cluster, deployments, "web"))?.status?.availableReplicas === 5, 600_000);
-    await retry(() => client.patch(deployments, { namespace, name: "web" }, { type: "strategic", body: { spec: { template: { spec: { containers: [{ name: "c", image: "v2" }] } } } } }));
+    await retry(() =>
+      client.patch(
+        deployments,
+        { namespace, name: "web" },
+        { type: "strategic", body: { spec: { template: { spec: { containers: [{ name: "c", image: "v2" }] } } } } },
+      ),
+    );
     await cluster.until(async () => {
       const living = (await all(cluster, pods)).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
       assert.ok(living.length <= 7, `${living.length} pods`);

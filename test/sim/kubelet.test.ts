@@ -211,9 +211,9 @@ test("volumes of config maps, secrets and the downward API are on disk, follow c
 
   await it.client.update(configMaps, { metadata: { name: "conf", namespace: "default" }, data: { a: "changed" } });
   await it.clock.advance(21_000);
-  for (let i = 0; i < 100 && readFileSync(join(at("/c"), "deep/a.txt"), "utf8") !== "changed"; i++) await turns();
+  for (let i = 0; i < 3000 && readFileSync(join(at("/c"), "deep/a.txt"), "utf8") !== "changed"; i++) await turns();
   assert.equal(readFileSync(join(at("/c"), "deep/a.txt"), "utf8"), "changed");
-  for (let i = 0; i < 100 && existsSync(join(at("/s"), "b")); i++) await turns();
+  for (let i = 0; i < 3000 && existsSync(join(at("/s"), "b")); i++) await turns();
   assert.ok(!existsSync(join(at("/s"), "b")), "a key that is gone is no file any more");
 
   await it.client.delete(pods, { namespace: "default", name: "web" });
@@ -346,7 +346,7 @@ test("what runs for a pod that was deleted while the kubelet was away is stopped
   await it.kubelet[Symbol.asyncDispose]();
   await it.client.delete(pods, { namespace: "default", name: "web" }, { gracePeriodSeconds: 0 });
   await it.start();
-  for (let i = 0; i < 100 && (await it.runtime.listSandboxes()).length > 0; i++) {
+  for (let i = 0; i < 3000 && (await it.runtime.listSandboxes()).length > 0; i++) {
     await turns();
     await it.clock.advance(100);
   }

@@ -35,6 +35,9 @@ export function defaultDaemonSet(set: AnyObject): AnyObject {
       "rollingUpdate",
       withDefaults(strategy.rollingUpdate ?? {}, { maxUnavailable: 1, maxSurge: 0 }),
     );
+  // Numbers that are no pointers inside upstream: they come back as 0.
+  else if (strategy.rollingUpdate !== undefined)
+    strategy = withField(strategy, "rollingUpdate", withDefaults(strategy.rollingUpdate, { maxUnavailable: 0, maxSurge: 0 }));
   const filled = withField(set, "spec", withField(spec, "updateStrategy", strategy));
   // An object without the annotation has version 0 of its template: what a client leaves out is not kept.
   const annotations = set.metadata?.annotations;

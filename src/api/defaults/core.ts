@@ -37,8 +37,14 @@ export function defaultService(service: AnyObject): AnyObject {
   if (spec.type === "NodePort" || spec.type === "LoadBalancer" || spec.type === "ClusterIP")
     spec = withDefaults(spec, { internalTrafficPolicy: "Cluster" });
   if (spec.type === "LoadBalancer") spec = withDefaults(spec, { allocateLoadBalancerNodePorts: true });
-  return withField(service, "spec", spec);
+  const filled = withField(service, "spec", spec);
+  if (spec.type !== "LoadBalancer" || !filled.status?.loadBalancer?.ingress) return filled;
+  return inField(filled, "status", (status) =>
+    inField(status, "loadBalancer", (balancer) => mapList(balancer, "ingress", ipMode)),
+  );
 }
+
+const ipMode = (ingress: AnyObject): AnyObject => (ingress.ip ? withDefaults(ingress, { ipMode: "VIP" }) : ingress);
 
 export function defaultReplicationController(controller: AnyObject): AnyObject {
   let spec = withDefaults(controller.spec ?? {}, { replicas: 1 });

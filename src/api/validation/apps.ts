@@ -245,6 +245,18 @@ export const prepareDaemonSetForUpdate = (next: AnyObject, old: AnyObject): AnyO
 
 // StatefulSet
 
+/** The feature gate of maxUnavailable is off: it is dropped without a word. */
+function dropMaxUnavailable(set: AnyObject): AnyObject {
+  const rolling = set.spec?.updateStrategy?.rollingUpdate;
+  if (rolling?.maxUnavailable === undefined) return set;
+  const updateStrategy = { ...set.spec.updateStrategy, rollingUpdate: without(rolling, "maxUnavailable") };
+  return { ...set, spec: { ...set.spec, updateStrategy } };
+}
+
+export const prepareStatefulSetForCreate = (set: AnyObject): AnyObject => dropMaxUnavailable(without(set, "status"));
+export const prepareStatefulSetForUpdate = (next: AnyObject, old: AnyObject): AnyObject =>
+  dropMaxUnavailable(keepStatus(next, old));
+
 function statefulSetSpec(spec: AnyObject): FieldError[] {
   const errors: FieldError[] = [];
   if (!spec.podManagementPolicy) errors.push(required("spec.podManagementPolicy"));

@@ -5,7 +5,15 @@ import { byteLength, isDns1123Label, isLabelKey, isPathSegment } from "../names.
 import { parseQuantity, signOf } from "../quantity.ts";
 import type { AnyObject } from "../rules.ts";
 import { nonNegative, validateLabelSelector } from "./basics.ts";
-import { immutableText, invalids, subdomainName, validateLabels, validateObjectMeta, validateObjectMetaUpdate } from "./meta.ts";
+import {
+  immutableText,
+  invalids,
+  pathSegmentName,
+  subdomainName,
+  validateLabels,
+  validateObjectMeta,
+  validateObjectMetaUpdate,
+} from "./meta.ts";
 import { validateResourceRequirements } from "./pod/resources.ts";
 import { validateTolerations } from "./pod/scheduling.ts";
 import { atMost100Percent, nonNegativeFields, positiveOrPercent, shownSelector } from "./workloads.ts";
@@ -229,7 +237,11 @@ function budgetSpec(spec: AnyObject): FieldError[] {
     );
   return errors;
 }
-export const validateBudget = (object: AnyObject): FieldError[] => [...meta(object, true), ...budgetSpec(object.spec ?? {})];
+/** The name is checked no further than every object's is. */
+export const validateBudget = (object: AnyObject): FieldError[] => [
+  ...validateObjectMeta(object.metadata, true, pathSegmentName),
+  ...budgetSpec(object.spec ?? {}),
+];
 export const validateBudgetUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [
   ...metaUpdate(next, old),
   ...budgetSpec(next.spec ?? {}),

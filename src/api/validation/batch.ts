@@ -7,7 +7,7 @@ import { labelSelector, selectorMatches } from "../selectors.ts";
 import { nonNegative, validateLabelSelector } from "./basics.ts";
 import { cronProblem } from "./cron.ts";
 import { mapList, without } from "./helpers.ts";
-import { immutableText, invalids, maxNameCheck, subdomainName, validateObjectMeta, validateObjectMetaUpdate } from "./meta.ts";
+import { immutableText, invalids, subdomainName, validateObjectMeta, validateObjectMetaUpdate } from "./meta.ts";
 import { nonNegativeFields, shownSelector, sortedMap, usableSelector, validatePodTemplate } from "./workloads.ts";
 
 const maxIndexed = 100_000;
@@ -71,9 +71,10 @@ function validateJobTemplateSpec(spec: AnyObject, path: string): FieldError[] {
       errors.push(notSupported(`${path}.completionMode`, spec.completionMode, ["NonIndexed", "Indexed"]));
     if (indexed) errors.push(...validateIndexed(spec, path));
   }
-  if (!indexed && maxFailedIndexes !== undefined)
+  const nonIndexed = spec.completionMode === undefined || spec.completionMode === "NonIndexed";
+  if (nonIndexed && maxFailedIndexes !== undefined)
     errors.push(invalidValue(`${path}.maxFailedIndexes`, maxFailedIndexes, "requires indexed completion mode"));
-  if (!indexed && spec.backoffLimitPerIndex !== undefined)
+  if (nonIndexed && spec.backoffLimitPerIndex !== undefined)
     errors.push(invalidValue(`${path}.backoffLimitPerIndex`, spec.backoffLimitPerIndex, "requires indexed completion mode"));
   if (spec.podFailurePolicy !== undefined) errors.push(...validateFailurePolicy(spec, `${path}.podFailurePolicy`));
   if (spec.successPolicy !== undefined) {
@@ -112,10 +113,10 @@ function validateIndexed(spec: AnyObject, path: string): FieldError[] {
     errors.push(invalidValue(`${path}.maxFailedIndexes`, maxFailedIndexes, `must be less than or equal to ${maxIndexed}`));
   if (completions > maxIndexed && spec.backoffLimitPerIndex !== undefined) {
     const limit = "must be less than or equal to 10000 when completions are above 100000 and used with backoff limit per index";
+    if (parallelism > 10_000) errors.push(invalidValue(`${path}.parallelism`, parallelism, limit));
     if (maxFailedIndexes === undefined)
       errors.push(required(`${path}.maxFailedIndexes`, "must be specified when completions is above 100000"));
     else if (maxFailedIndexes > 10_000) errors.push(invalidValue(`${path}.maxFailedIndexes`, maxFailedIndexes, limit));
-    if (parallelism > 10_000) errors.push(invalidValue(`${path}.parallelism`, parallelism, limit));
   }
   return errors;
 }
@@ -168,7 +169,7 @@ function validateExitCodes(requirement: AnyObject, names: ReadonlySet<string>, p
     );
   const values: readonly number[] = requirement.values ?? [];
   const at = `${path}.values`;
-  if (values.length === 0) errors.push(invalidValue(at, requirement.values ?? null, "at least one value is required"));
+  if (values.length === 0) errors.push(invalidValue(at, values, "at least one value is required"));
   else if (values.length > 255) errors.push(tooMany(at, values.length, 255));
   const seen = new Set<number>();
   let ordered = true;
@@ -261,13 +262,20 @@ export function prepareJobForCreate(job: AnyObject): AnyObject {
   const bareJob = without(job, "status");
   const { spec, metadata } = bareJob;
   if (spec.manualSelector === true) return bareJob;
-  const labels = { ...spec.template?.metadata?.labels };
+  const given = spec.template?.metadata?.labels;
+  const labels = { ...given };
   for (const label of generatedLabels) labels[label] ??= label.includes("uid") ? (metadata.uid ?? "") : (metadata.name ?? "");
   const template = { ...spec.template, metadata: { ...spec.template?.metadata, labels } };
   const selector = spec.selector ?? {};
   const matchLabels = { ...selector.matchLabels };
   matchLabels["batch.kubernetes.io/controller-uid"] ??= metadata.uid ?? "";
-  return { ...bareJob, spec: { ...spec, template, selector: { ...selector, matchLabels } } };
+  // Labels that the job took from its template as a default are, upstream, the same map: they change with it.
+  const shared = given !== undefined && Object.keys(given).length > 0 && semanticEqual(metadata.labels, given);
+  return {
+    ...bareJob,
+    metadata: shared ? { ...metadata, labels } : metadata,
+    spec: { ...spec, template, selector: { ...selector, matchLabels } },
+  };
 }
 
 function validateGeneratedSelector(job: AnyObject): FieldError[] {
@@ -432,10 +440,12 @@ function cronJobSpec(spec: AnyObject): FieldError[] {
   return [...errors, ...nonNegativeFields(spec, "spec", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")];
 }
 
-const cronJobName = maxNameCheck(subdomainName, 52);
+/** A CronJob's Jobs are named after it. */
+const longName = (name: string): readonly string[] => (name.length > 52 ? ["must be no more than 52 characters"] : []);
 export const validateCronJob = (job: AnyObject): FieldError[] => [
-  ...validateObjectMeta(job.metadata, true, cronJobName),
+  ...validateObjectMeta(job.metadata, true, subdomainName),
   ...cronJobSpec(job.spec ?? {}),
+  ...invalids("metadata.name", job.metadata?.name, longName(job.metadata?.name ?? "")),
 ];
 export const validateCronJobUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [
   ...validateObjectMetaUpdate(next.metadata, old.metadata),

@@ -52,10 +52,6 @@ function jobStatus(job: AnyObject): FieldError[] {
     errors.push(bare("status.conditions", "cannot set SuccessCriteriaMet=True and Failed=true conditions"));
   if (isTrue(status, "SuccessCriteriaMet") && isTrue(status, "FailureTarget"))
     errors.push(bare("status.conditions", "cannot set SuccessCriteriaMet=True and FailureTarget=true conditions"));
-  if (isTrue(status, "Complete") && !isTrue(status, "SuccessCriteriaMet"))
-    errors.push(bare("status.conditions", "cannot set Complete=True condition without the SuccessCriteriaMet=true condition"));
-  if (isTrue(status, "Failed") && !isTrue(status, "FailureTarget"))
-    errors.push(bare("status.conditions", "cannot set Failed=True condition without the FailureTarget=true condition"));
   if (status.completionTime !== undefined && !isTrue(status, "Complete"))
     errors.push(
       invalidValue(
@@ -66,6 +62,10 @@ function jobStatus(job: AnyObject): FieldError[] {
     );
   if (isTrue(status, "Complete") && status.completionTime === undefined)
     errors.push(required("status.completionTime", "completionTime is required for Complete jobs"));
+  if (isTrue(status, "Failed") && !isTrue(status, "FailureTarget"))
+    errors.push(bare("status.conditions", "cannot set Failed=True condition without the FailureTarget=true condition"));
+  if (isTrue(status, "Complete") && !isTrue(status, "SuccessCriteriaMet"))
+    errors.push(bare("status.conditions", "cannot set Complete=True condition without the SuccessCriteriaMet=true condition"));
   if (finished && status.startTime === undefined)
     errors.push(required("status.startTime", "startTime is required for finished job"));
   if (
@@ -91,7 +91,14 @@ function jobStatus(job: AnyObject): FieldError[] {
 function indexStatus(status: AnyObject, spec: AnyObject): FieldError[] {
   const errors: FieldError[] = [];
   const indexed = spec.completionMode === "Indexed";
+  const bad = (field: "completedIndexes" | "failedIndexes"): void => {
+    if (spec.completions === undefined) return;
+    const parsed = parseIndexes(status[field], spec.completions);
+    if ("problem" in parsed)
+      errors.push(invalidValue(`status.${field}`, status[field], `error parsing ${field}: ${parsed.problem}`));
+  };
   if (status.completedIndexes) {
+    bad("completedIndexes");
     if (!indexed)
       errors.push(
         invalidValue(
@@ -100,13 +107,6 @@ function indexStatus(status: AnyObject, spec: AnyObject): FieldError[] {
           "cannot set non-empty completedIndexes when non-indexed completion mode",
         ),
       );
-    else {
-      const parsed = parseIndexes(status.completedIndexes, spec.completions ?? 0);
-      if ("problem" in parsed)
-        errors.push(
-          invalidValue("status.completedIndexes", status.completedIndexes, `error parsing completedIndexes: ${parsed.problem}`),
-        );
-    }
   }
   if (status.failedIndexes !== undefined) {
     if (spec.backoffLimitPerIndex === undefined)
@@ -117,11 +117,7 @@ function indexStatus(status: AnyObject, spec: AnyObject): FieldError[] {
           "cannot set non-null failedIndexes when backoffLimitPerIndex is null",
         ),
       );
-    else if (indexed) {
-      const parsed = parseIndexes(status.failedIndexes, spec.completions ?? 0);
-      if ("problem" in parsed)
-        errors.push(invalidValue("status.failedIndexes", status.failedIndexes, `error parsing failedIndexes: ${parsed.problem}`));
-    }
+    else bad("failedIndexes");
   }
   return errors;
 }

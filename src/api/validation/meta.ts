@@ -26,11 +26,6 @@ export const label1035Name: NameCheck = orPrefix(isDns1035Label);
 export const pathSegmentName: NameCheck = (name, prefix) =>
   prefix ? isPathSegment(name).filter((message) => message.startsWith("may not contain")) : isPathSegment(name);
 
-/** Names of things that others are named after may be shorter still. */
-export const maxNameCheck =
-  (check: NameCheck, max: number): NameCheck =>
-  (name, prefix) => [...check(name, prefix), ...(!prefix && name.length > max ? [`must be no more than ${max} characters`] : [])];
-
 const totalAnnotationBytes = 256 * 1024;
 const standardFinalizers = new Set(["kubernetes", "orphan", "foregroundDeletion"]);
 

@@ -263,7 +263,7 @@ export function validateEndpointSlice(slice: AnyObject): FieldError[] {
   const type = slice.addressType ?? "";
   if (type === "") errors.push(required("addressType"));
   else errors.push(...oneOf(type, addressTypes, "addressType"));
-  errors.push(...endpoints(slice.endpoints ?? [], type), ...slicePorts(slice.ports ?? []));
+  errors.push(...slicePorts(slice.ports ?? []), ...endpoints(slice.endpoints ?? [], type));
   return errors;
 }
 

@@ -389,6 +389,9 @@ export function serviceWarnings(service: AnyObject): readonly string[] {
     warnings.push("spec.externalIPs is deprecated and may no longer be implemented in some clusters");
   if (service.spec?.externalName && service.spec.type !== "ExternalName")
     warnings.push('spec.externalName is ignored when spec.type is not "ExternalName"');
+  const hints = "service.kubernetes.io/topology-aware-hints";
+  if (service.metadata?.annotations?.[hints] !== undefined)
+    warnings.push(`annotation ${hints} is deprecated, please use service.kubernetes.io/topology-mode instead`);
   if (service.spec?.trafficDistribution === "PreferClose")
     warnings.push('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"');
   return warnings;

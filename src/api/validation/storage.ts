@@ -427,10 +427,10 @@ export function validateCsiNodeUpdate(next: AnyObject, old: AnyObject): FieldErr
 
 export function validateCsiStorageCapacity(capacity: AnyObject): FieldError[] {
   const errors = meta(capacity, true);
+  errors.push(...validateLabelSelector(capacity.nodeTopology, "nodeTopology"));
   errors.push(
     ...invalids("storageClassName", capacity.storageClassName ?? "", isDns1123Subdomain(capacity.storageClassName ?? "")),
   );
-  errors.push(...validateLabelSelector(capacity.nodeTopology, "nodeTopology"));
   for (const field of ["capacity", "maximumVolumeSize"])
     if (capacity[field] !== undefined && signOf(parseQuantity(capacity[field])) < 0)
       errors.push(invalidValue(field, capacity[field], nonNegativeText));

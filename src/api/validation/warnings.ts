@@ -39,8 +39,8 @@ const volumeWarnings: Readonly<Record<string, readonly [field: string, text: str
   rbd: ["rbd", "deprecated in v1.28, non-functional in v1.31+"],
 };
 
-const fractional = (list: AnyObject, path: string): string[] =>
-  ["memory", "ephemeral-storage", "storage"].flatMap((name) => {
+const fractional = (list: AnyObject, path: string, ...names: readonly string[]): string[] =>
+  names.flatMap((name) => {
     const value = list?.[name];
     return value !== undefined && scaledQuantity(parseQuantity(value), -3) % 1000n !== 0n
       ? [`${path}[${name}]: fractional byte value "${value}" is invalid, must be an integer`]
@@ -74,6 +74,7 @@ function podSpecWarnings(spec: AnyObject, metadata: AnyObject, path: string, met
   }
   warnings.push(...annotationWarnings(metadata?.annotations ?? {}, metaPath));
   for (const [i, volume] of (spec.volumes ?? []).entries()) warnings.push(...ofVolume(volume, `${path}.volumes[${i}]`));
+  for (const volume of spec.volumes ?? []) warnings.push(...overlappingPaths(volume));
   const ips = new Set<string>();
   for (const [i, alias] of (spec.hostAliases ?? []).entries()) {
     if (ips.has(alias.ip)) warnings.push(`${path}.hostAliases[${i}].ip: duplicate ip "${alias.ip}"`);
@@ -132,8 +133,53 @@ function ofVolume(volume: AnyObject, path: string): string[] {
     if (volume[kind] !== undefined) warnings.push(`${path}.${volumeWarnings[kind]?.[0]}: ${volumeWarnings[kind]?.[1]}`);
   const claim = volume.ephemeral?.volumeClaimTemplate?.spec;
   if (claim !== undefined)
-    warnings.push(...fractional(claim.resources?.requests, `${path}.ephemeral.volumeClaimTemplate.spec.resources.requests`));
+    warnings.push(
+      ...fractional(claim.resources?.requests, `${path}.ephemeral.volumeClaimTemplate.spec.resources.requests`, "storage"),
+    );
   return warnings;
+}
+
+/** A file of a volume that another one hides. */
+function overlappingPaths(volume: AnyObject): string[] {
+  const one = (kind: string, items: readonly AnyObject[] | undefined): string[] =>
+    overlaps((items ?? []).map(({ path }) => ({ path, source: "" }))).map((text) => `volume "${volume.name}" (${kind}): ${text}`);
+  const { configMap, secret, downwardAPI, projected } = volume;
+  if (configMap) return one(`ConfigMap "${configMap.name ?? ""}"`, configMap.items);
+  if (secret) return one(`Secret "${secret.secretName ?? ""}"`, secret.items);
+  if (downwardAPI) return one("DownwardAPI", downwardAPI.items);
+  if (!projected) return [];
+  return overlaps((projected.sources ?? []).flatMap(projectedPaths)).map(
+    (text) => `volume "${volume.name}" (Projected): ${text}`,
+  );
+}
+
+interface ProjectedPath {
+  readonly path: string;
+  /** "" in a volume of one source. */
+  readonly source: string;
+}
+
+function projectedPaths({ configMap, secret, downwardAPI, serviceAccountToken, clusterTrustBundle }: AnyObject): ProjectedPath[] {
+  const of = (source: string, items: readonly AnyObject[] | undefined): ProjectedPath[] =>
+    (items ?? []).map(({ path }) => ({ path, source }));
+  if (configMap) return of(`ConfigMap "${configMap.name ?? ""}"`, configMap.items);
+  if (secret) return of(`Secret "${secret.name ?? ""}"`, secret.items);
+  if (downwardAPI) return of("DownwardAPI", downwardAPI.items);
+  if (serviceAccountToken) return of("ServiceAccountToken", [serviceAccountToken]);
+  if (clusterTrustBundle)
+    return of(`ClusterTrustBundle "${clusterTrustBundle.signerName ?? clusterTrustBundle.name ?? ""}"`, [clusterTrustBundle]);
+  return [];
+}
+
+function overlaps(paths: readonly ProjectedPath[]): string[] {
+  const shown = ({ path, source }: ProjectedPath): string => `"${path}"${source === "" ? "" : ` (${source})`}`;
+  const trimmed = paths.map(({ path, source }) => ({ path: (path ?? "").replace(/\/+$/, ""), source }));
+  return trimmed.flatMap((next, i) =>
+    trimmed
+      .slice(0, i)
+      .filter(({ path }) => path === next.path || next.path.startsWith(`${path}/`) || path.startsWith(`${next.path}/`))
+      .map((earlier) => `overlapping paths: ${shown(next)} with ${shown(earlier)}`),
+  );
 }
 
 function containerWarnings(spec: AnyObject, path: string): string[] {
@@ -141,10 +187,9 @@ function containerWarnings(spec: AnyObject, path: string): string[] {
   for (const list of ["initContainers", "containers"])
     for (const [i, container] of (spec[list] ?? []).entries()) {
       const at = `${path}.${list}[${i}]`;
-      warnings.push(
-        ...fractional(container.resources?.limits, `${at}.resources.limits`),
-        ...fractional(container.resources?.requests, `${at}.resources.requests`),
-      );
+      for (const name of ["memory", "ephemeral-storage"])
+        for (const list of ["limits", "requests"])
+          warnings.push(...fractional(container.resources?.[list], `${at}.resources.${list}`, name));
       const names = new Set<string>();
       for (const [e, entry] of (container.env ?? []).entries()) {
         // A variable that builds on the one before is meant so.
@@ -227,7 +272,7 @@ export const claimWarnings = (claim: AnyObject): readonly string[] => [
     : [
         'metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated since v1.8; use "storageClassName" attribute instead',
       ]),
-  ...fractional(claim.spec?.resources?.requests, "spec.resources.requests"),
+  ...fractional(claim.spec?.resources?.requests, "spec.resources.requests", "storage"),
 ];
 
 export const serviceAccountWarnings = (account: AnyObject, old: AnyObject | undefined): readonly string[] => {
@@ -242,3 +287,6 @@ export const ingressWarnings = (ingress: AnyObject, old: AnyObject | undefined):
   old === undefined && ingress.metadata?.annotations?.["kubernetes.io/ingress.class"] !== undefined
     ? [`annotation "kubernetes.io/ingress.class" is deprecated, please use 'spec.ingressClassName' instead`]
     : [];
+
+export const endpointSliceWarnings = (slice: AnyObject): readonly string[] =>
+  slice.addressType === "FQDN" ? ["spec.addressType: FQDN endpoints are deprecated"] : [];

@@ -8,11 +8,15 @@ import { ParsedCache } from "./entry.ts";
 import { ResourceCache, type ResourceCacheOptions } from "./resource-cache.ts";
 
 const bookmarkPeriodMs = 60_000;
+const retryMs = 1_000;
 
 export class CacheHub implements AsyncDisposable {
   readonly written = new WeakMap<Buffer, ApiObject>();
   readonly #store: Store;
   readonly #log: Log;
+  readonly #clock: Clock;
+  #closed = false;
+  #retry: Timer | undefined;
   readonly #parsed: ParsedCache;
   readonly #caches = new Map<string, ResourceCache>();
   readonly #dirty = new Set<ResourceCache>();
@@ -25,6 +29,7 @@ export class CacheHub implements AsyncDisposable {
   constructor(options: { store: Store; clock: Clock; log: Log; freeze?: boolean; parsedCapacity?: number }) {
     this.#store = options.store;
     this.#log = options.log;
+    this.#clock = options.clock;
     this.#parsed = new ParsedCache({
       ...(options.parsedCapacity === undefined ? {} : { capacity: options.parsedCapacity }),
       freeze: options.freeze ?? false,
@@ -70,6 +75,7 @@ export class CacheHub implements AsyncDisposable {
 
   /** Loads everything and follows the store from there. */
   async start(): Promise<void> {
+    await this.#watch?.[Symbol.asyncDispose]();
     const end = prefixEnd(registryPrefix);
     const found = await this.#store.range(registryPrefix, { end });
     this.#revision = found.revision;
@@ -79,7 +85,18 @@ export class CacheHub implements AsyncDisposable {
       this.#deliver(batch),
     );
     void this.#watch.closed.then((why) => {
-      if (why !== undefined) this.#log.error("the store ended the watch", { error: why.message });
+      if (why === undefined || this.#closed) return;
+      this.#log.warn("the store ended the watch; loading everything again", { error: why.message });
+      this.#again();
+    });
+  }
+
+  /** Watchers must list again: what happened in between is not known. */
+  #again(): void {
+    for (const cache of this.#caches.values()) cache.expireWatches();
+    this.start().catch((error: unknown) => {
+      this.#log.error("cannot read the store", { error: String(error) });
+      this.#retry = this.#clock.after(retryMs, () => this.#again());
     });
   }
 
@@ -103,6 +120,8 @@ export class CacheHub implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#retry?.cancel();
     this.#bookmarks.cancel();
     for (const cache of this.#caches.values()) cache.endWatches();
     await this.#watch?.[Symbol.asyncDispose]();

@@ -44,8 +44,11 @@ export class ResourceCache {
     this.#lastChange = revision;
   }
 
-  /** Everything up to this revision comes by `load`. */
+  /** Starts afresh: everything up to this revision comes by `load`. */
   begin(revision: number): void {
+    this.#entries.clear();
+    this.#ring = [];
+    this.#unflushed = 0;
     this.#ringStart = revision;
     this.#lastChange = revision;
   }
@@ -92,8 +95,8 @@ export class ResourceCache {
   entryOf(kv: KeyValue): Entry {
     const bytes = servedBytes(this.form, kv);
     const written = this.#options.written.get(kv.value);
-    const object = written === undefined ? undefined : withResourceVersion(written, kv.modRevision);
-    return new Entry(kv.key, bytes, kv.modRevision, this.#sidecarOf(object ?? parseStored(bytes)), this.#options.parsed, object);
+    const object = written === undefined ? parseStored(bytes) : withResourceVersion(written, kv.modRevision);
+    return new Entry(kv.key, bytes, kv.modRevision, this.#sidecarOf(object), this.#options.parsed, object);
   }
 
   /** The last state of an object with the revision of its deletion: what a DELETED event and the answer to a DELETE show. */

@@ -162,6 +162,7 @@ export class CustomResources implements Disposable {
       const servedVersion = `${spec.group}/${version.name}`;
       // Schemas may have changed since an object was stored: defaults are filled in when it is read, as upstream does.
       const props = version.schema?.openAPIV3Schema;
+      const storedProps = storage.schema?.openAPIV3Schema;
       const plain =
         version.name === storage.name &&
         before === undefined &&
@@ -170,10 +171,7 @@ export class CustomResources implements Disposable {
       const convert = {
         toStored: (object: ApiObject) => ({ ...object, apiVersion: storedVersion }),
         toServed: (object: ApiObject) =>
-          withDefaults(
-            props,
-            prune(props, { ...object, apiVersion: servedVersion }, () => {}),
-          ) as ApiObject,
+          prune(props, { ...(withDefaults(storedProps, object) as ApiObject), apiVersion: servedVersion }, () => {}) as ApiObject,
       };
       const deprecation =
         version.deprecated === true

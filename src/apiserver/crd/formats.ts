@@ -1,5 +1,8 @@
 // String formats that upstream checks in custom resources; formats that it does not know are not checked.
-import { isIPv4, isIPv6 } from "node:net";
+const octet = "(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)";
+const ipv4Pattern = new RegExp(`^${octet}(?:\\.${octet}){3}$`);
+const isIPv4 = (text: string): boolean => ipv4Pattern.test(text);
+const isIPv6 = (text: string): boolean => /^[0-9a-fA-F:.]+$/.test(text) && text.includes(":") && URL.canParse(`http://[${text}]`);
 
 const tests: Readonly<Record<string, (text: string) => boolean>> = {
   "date-time": (text) =>

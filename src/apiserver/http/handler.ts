@@ -2,7 +2,7 @@
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { ApiError, apiError, badRequest, encodeJson, unauthorized } from "#api";
-import { type Random, uuid } from "#base";
+import { type Random, type Timer, uuid } from "#base";
 import type { UserInfo } from "#client";
 import type { Answer } from "../answer.ts";
 import type { RequestBody } from "../body.ts";
@@ -38,7 +38,7 @@ export async function handleExchange(deps: HttpDeps, exchange: Exchange): Promis
     const query = parseQuery(mark < 0 ? "" : exchange.url.slice(mark + 1));
     const user = await authenticate(deps, exchange, head);
     if (user === undefined) return;
-    checkTimeout(query);
+    const timeoutMs = requestTimeoutMs(query);
     const impersonate = impersonation(exchange);
     const body = await readBody(exchange);
     const incoming: IncomingRequest = {
@@ -54,7 +54,7 @@ export async function handleExchange(deps: HttpDeps, exchange: Exchange): Promis
       header: (name) => exchange.header(name),
       ...(impersonate === undefined ? {} : { impersonate }),
     };
-    const outcome = await serve(deps.chain, { ...incoming, ...refusedAccept(exchange, path) });
+    const outcome = await inTime(deps.chain, timeoutMs, serve(deps.chain, { ...incoming, ...refusedAccept(exchange, path) }));
     await answer(deps, exchange, query, body, outcome, head);
   } catch (error) {
     fail(deps, exchange, error, head);
@@ -139,12 +139,50 @@ function unescaped(text: string): string {
   }
 }
 
-const goDuration = /^[+-]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/;
+const longestMs = 60_000;
+const unitMs: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+};
 
-function checkTimeout(query: Query): void {
-  const timeout = query.first("timeout");
-  if (timeout === undefined || timeout === "" || goDuration.test(timeout)) return;
-  throw badRequest(`invalid timeout specified in the request URL - time: invalid duration ${JSON.stringify(timeout)}`);
+/** How long the client gives us, at most a minute. Throws BadRequest for what is no duration. */
+function requestTimeoutMs(query: Query): number {
+  const text = query.first("timeout") ?? "";
+  if (text === "") return longestMs;
+  if (!/^[+-]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/.test(text)) {
+    throw badRequest(`invalid timeout specified in the request URL - time: invalid duration ${JSON.stringify(text)}`);
+  }
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g))
+    total += Number(amount) * (unitMs[unit as string] ?? 0);
+  return total <= 0 || text.startsWith("-") ? longestMs : Math.min(total, longestMs);
+}
+
+/** The work goes on when the time is over (a write may still happen); only the client is told. */
+async function inTime(chain: Chain, timeoutMs: number, work: Promise<Outcome>): Promise<Outcome> {
+  let timer: Timer | undefined;
+  const over = new Promise<never>((_resolve, reject) => {
+    timer = chain.clock.after(timeoutMs, () =>
+      reject(apiError("Timeout", "Timeout: request did not complete within the allotted timeout")),
+    );
+  });
+  try {
+    return await Promise.race([work, over]);
+  } catch (error) {
+    void work.then((late) => {
+      if (late.answer.kind === "watch") late.answer.watcher.end("closed");
+      late.finished();
+    });
+    throw error;
+  } finally {
+    timer?.cancel();
+  }
 }
 
 async function readBody(exchange: Exchange): Promise<RequestBody> {

@@ -38,14 +38,20 @@ const plainRules: KindRules = {
 /** Kinds whose rules need more than `api` knows. */
 const ownRules: Readonly<Record<string, KindRules>> = { "apiextensions.k8s.io/CustomResourceDefinition": definitionRules };
 
-const emptyStatusOf = (schema: ObjectSchema): unknown => (decodeTyped(schema, {}).object as { status?: unknown }).status;
-
+/** Schemas are resolved on first use: a server starts with sixty kinds and uses a few. */
 export function strategyOf(type: ResourceType): Strategy {
-  const schema = schemaOfKind(type);
-  if (schema === undefined) throw new Error(`No schema is known for kind "${type.kind}" of group "${type.group}"`);
+  let schema: ObjectSchema | undefined;
+  let empty: { readonly status: unknown } | undefined;
   return {
-    schema,
-    emptyStatus: emptyStatusOf(schema),
+    get schema() {
+      schema ??= schemaOfKind(type);
+      if (schema === undefined) throw new Error(`No schema is known for kind "${type.kind}" of group "${type.group}"`);
+      return schema;
+    },
+    get emptyStatus() {
+      empty ??= { status: (decodeTyped(this.schema, {}).object as { status?: unknown }).status };
+      return empty.status;
+    },
     rules: ownRules[`${type.group}/${type.kind}`] ?? kindRules[`${type.group}/${type.kind}`] ?? plainRules,
   };
 }

@@ -91,8 +91,10 @@ export function serviceBackend(
       `no service port ${port === "" ? '""' : port} found for service ${JSON.stringify(name)}`,
     );
   const candidates: { host: string; port: number }[] = [];
+  let known = false;
   for (const slice of reader.list(endpointSlices, namespace)) {
     if (slice.metadata.labels?.["kubernetes.io/service-name"] !== name) continue;
+    known = true;
     const found = (slice.ports ?? []).find((other) => (other.name ?? "") === (servicePort.name ?? ""));
     if (found?.port === undefined) continue;
     for (const endpoint of slice.endpoints ?? []) {
@@ -100,6 +102,7 @@ export function serviceBackend(
       for (const host of endpoint.addresses) candidates.push({ host, port: found.port });
     }
   }
+  if (!known) throw notFound(services, name);
   const chosen = candidates[pick(Math.max(1, candidates.length))];
   if (chosen === undefined) throw apiError("ServiceUnavailable", `no endpoints available for service ${JSON.stringify(target)}`);
   return { scheme, ...chosen, kubelet: false };

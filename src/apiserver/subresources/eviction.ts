@@ -64,7 +64,7 @@ export async function evict(deps: EvictionDeps, request: VerbRequest): Promise<A
   const options = writeOptions("CreateOptions", request.query);
   const eviction = decodeObject(request.body, expected(), options.fieldValidation, request.warn) as Eviction;
   const { namespace, name } = request;
-  if ((eviction.metadata.name ?? name) !== name) throw badRequest("name in URL does not match name in Eviction object");
+  if (eviction.metadata.name !== name) throw badRequest("name in URL does not match name in Eviction object");
   const deletion: DeleteOptions = eviction.deleteOptions ?? {};
   checkDeleteOptions(deletion);
   const pod = deps.writes.objects.current(request.resource, namespace, name)?.parse() as (Pod & Stored<ApiObject>) | undefined;

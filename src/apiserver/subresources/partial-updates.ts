@@ -31,7 +31,7 @@ export const approvalRules = (nowMs: () => number): SubresourceRules => ({
         (known !== undefined && known.status === condition.status ? known.lastTransitionTime : time);
       return { ...condition, lastUpdateTime: condition.lastUpdateTime ?? known?.lastUpdateTime ?? time, lastTransitionTime };
     });
-    const { status } = old as Loose;
+    const { conditions: _before, ...status } = (old as Loose).status ?? {};
     return {
       ...old,
       metadata: { ...old.metadata, managedFields: next.metadata.managedFields, resourceVersion: next.metadata.resourceVersion },

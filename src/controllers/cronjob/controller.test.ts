@@ -92,7 +92,7 @@ test("after a long pause only the latest missed time is made up for, unless its 
     const world = createWorld();
     const jobTemplate = { spec: { template: { spec: { containers: [] } } } };
     world.api.put(cronJobs, { metadata: at, spec: { schedule: "0 * * * *", startingDeadlineSeconds: deadline, jobTemplate } });
-    await world.pass(200 * 3_600_000 + 60_000);
+    await world.clock.advance(200 * 3_600_000 + 60_000);
     world.run(cronJobController(world.context));
     await world.settle();
     assert.equal(world.api.all(jobs).length, want);

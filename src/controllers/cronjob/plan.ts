@@ -33,7 +33,7 @@ export interface CronPlan {
   readonly requeueAfterMs: number | undefined;
 }
 
-export const finishedType = (job: Job): "Complete" | "Failed" | undefined =>
+const finishedType = (job: Job): "Complete" | "Failed" | undefined =>
   job.status?.conditions?.find(({ type, status }) => (type === "Complete" || type === "Failed") && status === "True")?.type as
     | "Complete"
     | "Failed"

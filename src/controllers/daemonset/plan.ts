@@ -64,7 +64,7 @@ function tolerationsOf(spec: PodSpec): readonly Toleration[] {
 }
 
 /** `run`: a pod belongs here. `stay`: one that is here may remain. */
-export function eligibility(daemonSet: DaemonSet, node: Node): { readonly run: boolean; readonly stay: boolean } {
+function eligibility(daemonSet: DaemonSet, node: Node): { readonly run: boolean; readonly stay: boolean } {
   const spec = daemonSet.spec.template.spec;
   if (spec === undefined || !allowsNode(spec, node) || ((spec.nodeName ?? "") !== "" && spec.nodeName !== node.metadata.name))
     return { run: false, stay: false };

@@ -15,12 +15,6 @@ const notCopied = new Set([
   "deprecated.deployment.rollback.to",
 ]);
 
-/** A ReplicaSet on its way: `replicas` may already differ from the stored one, and a new one has no stored state at all. */
-export interface Planned {
-  readonly stored: Stored<ReplicaSet> | undefined;
-  readonly object: ReplicaSet;
-}
-
 export const replicasOf = (set: ReplicaSet): number => set.spec.replicas ?? 1;
 export const sum = (sets: readonly ReplicaSet[], of: (set: ReplicaSet) => number): number =>
   sets.reduce((total, set) => total + of(set), 0);

@@ -74,5 +74,5 @@ test("after any history the slices hold exactly the pods, each once, at most 100
         });
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   ));

@@ -25,7 +25,7 @@ import {
   zoneOf,
 } from "../shared/endpoints.ts";
 
-export const maxEndpoints = 100;
+const maxEndpoints = 100;
 export const managedBy = "endpointslice-controller.k8s.io";
 const serviceNameLabel = "kubernetes.io/service-name";
 const managedByLabel = "endpointslice.kubernetes.io/managed-by";

@@ -87,5 +87,5 @@ test("nothing with a living owner is ever collected, and in the end nothing is l
       await running[Symbol.asyncDispose]();
       await world[Symbol.asyncDispose]();
     }),
-    { numRuns: 40 },
+    { numRuns: 20 },
   ));

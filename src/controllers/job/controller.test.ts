@@ -231,5 +231,5 @@ test("whatever answers are lost, every pod is counted once, active pods never ex
         assert.deepEqual([status(world)?.succeeded, status(world)?.failed ?? 0], [completions, failures]);
       },
     ),
-    { numRuns: 15 },
+    { numRuns: 6 },
   ));

@@ -8,7 +8,7 @@ import { failureRule } from "./failure-policy.ts";
 import { formatIndexes, parseIndexes } from "./indexes.ts";
 
 export const trackingFinalizer = "batch.kubernetes.io/job-tracking";
-export const indexAnnotation = "batch.kubernetes.io/job-completion-index";
+const indexAnnotation = "batch.kubernetes.io/job-completion-index";
 const indexFailuresAnnotation = "batch.kubernetes.io/job-index-failure-count";
 const burst = 500;
 
@@ -44,7 +44,7 @@ export function indexOf(pod: Pod): number | undefined {
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
 }
 
-export const finishedCondition = (job: Job): JobCondition | undefined =>
+const finishedCondition = (job: Job): JobCondition | undefined =>
   job.status?.conditions?.find(({ type, status }) => (type === "Complete" || type === "Failed") && status === "True");
 
 const hasFinalizer = (pod: Pod): boolean => pod.metadata.finalizers?.includes(trackingFinalizer) === true;

@@ -27,8 +27,28 @@ test("ranges that are taken, larger or smaller than ours, are not handed out", (
   assert.deepEqual(indexesOf(pool, "10.244.4.0/22"), [4, 7]);
   assert.deepEqual(indexesOf(pool, "10.0.0.0/8"), [0, 255]);
   assert.equal(indexesOf(pool, "10.245.0.0/24"), undefined);
-  assert.equal(nextFree(pool, new Map([[5, 1], [6, 2]]), 5), 7);
-  assert.equal(nextFree(poolOf("10.0.0.0/23", 24), new Map([[0, 1], [1, 1]]), 0), undefined);
+  assert.equal(
+    nextFree(
+      pool,
+      new Map([
+        [5, 1],
+        [6, 2],
+      ]),
+      5,
+    ),
+    7,
+  );
+  assert.equal(
+    nextFree(
+      poolOf("10.0.0.0/23", 24),
+      new Map([
+        [0, 1],
+        [1, 1],
+      ]),
+      0,
+    ),
+    undefined,
+  );
 });
 
 test("every node gets a range of its own, existing ones are respected, and exhaustion is an event", async () => {

@@ -15,7 +15,7 @@ import { OwnWrites } from "../shared/own-writes.ts";
 import { conditionOf } from "../shared/pods.ts";
 import { evictionRate, noExecuteOf, planHealth, planTaints, readyStatus } from "./plan.ts";
 
-export const heartbeatNamespace = "kube-node-lease";
+const heartbeatNamespace = "kube-node-lease";
 
 export function nodeLifecycleController(context: ControllerContext): Controller {
   const { client, clock, events, informers, options } = context;

@@ -63,9 +63,13 @@ export function podGarbageCollector({ client, clock, informers, log, options }: 
     log.info("removing a pod that nobody else removes", { pod: objectKey(pod), reason: why ?? pod.status?.phase });
     try {
       if (!isFinished(pod)) {
-        const conditions = why === undefined ? [] : (withDisruption(pod, "DeletionByPodGC", why, rfc3339(clock.now())).conditions ?? []);
+        const conditions =
+          why === undefined ? [] : (withDisruption(pod, "DeletionByPodGC", why, rfc3339(clock.now())).conditions ?? []);
         // A patch: upstream's role for this controller does not include updates.
-        const status = { phase: "Failed", ...(conditions.length === 0 ? {} : { conditions: conditions.map((condition) => ({ ...condition })) }) };
+        const status = {
+          phase: "Failed",
+          ...(conditions.length === 0 ? {} : { conditions: conditions.map((condition) => ({ ...condition })) }),
+        };
         await client.patch(podType, pod.metadata, { type: "strategic", body: { status } }, { subresource: "status", signal });
       }
       await client.delete(podType, pod.metadata, { gracePeriodSeconds: 0, preconditions: { uid }, signal });

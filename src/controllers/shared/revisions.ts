@@ -32,7 +32,7 @@ export interface RevisionOwner<T extends ApiObject> {
 }
 
 /** What a revision stores: a patch that brings the template back. */
-export const revisionData = (template: PodTemplateSpec): JsonObject =>
+const revisionData = (template: PodTemplateSpec): JsonObject =>
   JSON.parse(JSON.stringify({ spec: { template: { ...template, $patch: "replace" } } })) as JsonObject;
 
 export function templateOf(revision: ControllerRevision): PodTemplateSpec {

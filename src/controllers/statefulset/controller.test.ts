@@ -245,5 +245,5 @@ test("never two pods of an ordinal, and never one before its predecessor is read
         );
       },
     ),
-    { numRuns: 15 },
+    { numRuns: 6 },
   ));

@@ -32,7 +32,7 @@ export interface StatefulPlan {
   readonly requeueAfterMs: number | undefined;
 }
 
-export const startOrdinal = (set: StatefulSet): number => set.spec.ordinals?.start ?? 0;
+const startOrdinal = (set: StatefulSet): number => set.spec.ordinals?.start ?? 0;
 const replicasOf = (set: StatefulSet): number => set.spec.replicas ?? 1;
 
 export function ordinalOf(set: StatefulSet, pod: Pod): number | undefined {

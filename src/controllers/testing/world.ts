@@ -48,7 +48,7 @@ export function createWorld(
   };
   const running: Running[] = [];
   const settle = async (): Promise<void> => {
-    for (let turn = 0; turn < 40; turn++) await clock.advance(0);
+    for (let turn = 0; turn < 25; turn++) await clock.advance(0);
   };
   const world: World = {
     clock,

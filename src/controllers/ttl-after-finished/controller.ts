@@ -4,7 +4,7 @@ import { type Controller, watchFor } from "#client";
 import type { ControllerContext } from "../context.ts";
 
 /** Milliseconds since 1970 at which the Job is to go; undefined: never, or not finished. */
-export function expiryMs(job: Job): number | undefined {
+function expiryMs(job: Job): number | undefined {
   const ttl = job.spec.ttlSecondsAfterFinished;
   const finished = job.status?.conditions?.find(
     ({ type, status }) => (type === "Complete" || type === "Failed") && status === "True",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { persistentVolumeClaims, persistentVolumes, type Pod, pods } from "#api";
+import { type Pod, persistentVolumeClaims, persistentVolumes, pods } from "#api";
 import { createWorld, namesOf } from "../testing/world.ts";
 import { claimProtectionController, volumeProtectionController } from "./controller.ts";
 
@@ -19,7 +19,8 @@ test("a deleted claim stays while a pod uses it, and goes when the pod ends or i
   world.api.put(pods, pod("three", "waiting", "Pending", ""));
   world.run(claimProtectionController(world.context));
   await world.settle();
-  for (const name of ["used", "ended", "free", "waiting"]) await world.client.delete(persistentVolumeClaims, { namespace: "a", name });
+  for (const name of ["used", "ended", "free", "waiting"])
+    await world.client.delete(persistentVolumeClaims, { namespace: "a", name });
   await world.settle();
   assert.deepEqual(namesOf(world.api.all(persistentVolumeClaims)), ["used", "ended"]);
   world.api.put(pods, pod("two", "ended", "Succeeded"));
@@ -37,7 +38,9 @@ test("a claim or volume without the finalizer gets it", async () => {
   world.run(claimProtectionController(world.context));
   world.run(volumeProtectionController(world.context));
   await world.settle();
-  assert.deepEqual(world.api.peek(persistentVolumeClaims, { namespace: "a", name: "c" })?.metadata.finalizers, ["kubernetes.io/pvc-protection"]);
+  assert.deepEqual(world.api.peek(persistentVolumeClaims, { namespace: "a", name: "c" })?.metadata.finalizers, [
+    "kubernetes.io/pvc-protection",
+  ]);
   assert.deepEqual(world.api.peek(persistentVolumes, { name: "v" })?.metadata.finalizers, ["kubernetes.io/pv-protection"]);
 });
 

@@ -1,5 +1,13 @@
 // PersistentVolumeClaims and PersistentVolumes in use are protected from removal.
-import { type ApiObject, isNotFound, persistentVolumeClaims, persistentVolumes, pods as podType, type ResourceType, type Stored } from "#api";
+import {
+  type ApiObject,
+  isNotFound,
+  persistentVolumeClaims,
+  persistentVolumes,
+  pods as podType,
+  type ResourceType,
+  type Stored,
+} from "#api";
 import { type Client, type Controller, watchFor, watchMapped } from "#client";
 import type { ControllerContext } from "../context.ts";
 import { claimFinalizer, claimsOf, isBound, planFinalizers, volumeFinalizer } from "./plan.ts";
@@ -15,7 +23,9 @@ export function claimProtectionController({ client, informers }: ControllerConte
       // A pod that ends, or goes, lets its claims go.
       watchMapped(pods, (pod, before) => {
         const all = [...claimsOf(pod), ...(before === undefined ? [] : claimsOf(before))];
-        return [...new Set(all)].map((name) => `${pod.metadata.namespace}/${name}`).filter((key) => claims.get(key)?.metadata.deletionTimestamp !== undefined);
+        return [...new Set(all)]
+          .map((name) => `${pod.metadata.namespace}/${name}`)
+          .filter((key) => claims.get(key)?.metadata.deletionTimestamp !== undefined);
       }),
     ],
     reconcile: async (key, signal) => {
@@ -41,12 +51,19 @@ export function volumeProtectionController({ client, informers }: ControllerCont
     reconcile: async (key, signal) => {
       const volume = volumes.get(key);
       const finalizers = volume === undefined ? undefined : planFinalizers(volume, volumeFinalizer, () => isBound(volume));
-      if (volume !== undefined && finalizers !== undefined) await writeFinalizers(client, persistentVolumes, volume, finalizers, signal);
+      if (volume !== undefined && finalizers !== undefined)
+        await writeFinalizers(client, persistentVolumes, volume, finalizers, signal);
     },
   };
 }
 
-async function writeFinalizers<T extends ApiObject>(client: Client, type: ResourceType<T>, object: Stored<T>, finalizers: readonly string[], signal: AbortSignal): Promise<void> {
+async function writeFinalizers<T extends ApiObject>(
+  client: Client,
+  type: ResourceType<T>,
+  object: Stored<T>,
+  finalizers: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
   try {
     await client.update(type, { ...object, metadata: { ...object.metadata, finalizers } }, { signal });
   } catch (error) {

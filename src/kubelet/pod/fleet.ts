@@ -25,6 +25,8 @@ export interface FleetDeps extends ActionDeps {
   readonly relistMs: number;
 }
 
+const relistsAfterLossMs = [0, 2_000, 5_000, 15_000];
+
 export class PodFleet implements AsyncDisposable {
   readonly #deps: FleetDeps;
   readonly #workers = new Map<string, PodWorker>();
@@ -65,9 +67,7 @@ export class PodFleet implements AsyncDisposable {
   start(): void {
     this.#events = this.#follow();
     if (this.#deps.relistMs > 0) {
-      this.#relist = every(this.#deps.clock, this.#deps.relistMs, () => {
-        for (const worker of this.#workers.values()) worker.runtimeChanged();
-      });
+      this.#relist = every(this.#deps.clock, this.#deps.relistMs, () => this.#lookAtAll());
     }
   }
 
@@ -209,17 +209,22 @@ export class PodFleet implements AsyncDisposable {
 
   async #follow(): Promise<void> {
     const { signal } = this.#stop;
+    const { runtime, clock, log } = this.#deps;
     while (!signal.aborted) {
       try {
-        for await (const event of this.#deps.runtime.events(signal)) this.#workers.get(event.podUid)?.runtimeChanged();
+        for await (const event of runtime.events(signal)) this.#workers.get(event.podUid)?.runtimeChanged();
       } catch (error) {
-        if (!signal.aborted) this.#deps.log.warn("lost the runtime's events", { error: (error as Error).message });
+        if (!signal.aborted) log.warn("lost the runtime's events", { error: (error as Error).message });
       }
       if (signal.aborted) return;
       this.#deps.runtimeLost?.();
-      await sleep(this.#deps.clock, 1000, signal).catch(() => {});
-      // What happened in between is not told: look at everything.
-      for (const worker of this.#workers.values()) worker.runtimeChanged();
+      await sleep(clock, 1000, signal).catch(() => {});
+      // What happened in between is not told, and a runtime that restarts finds out late what has ended: look more than once.
+      for (const delayMs of relistsAfterLossMs) clock.after(delayMs, () => !signal.aborted && this.#lookAtAll());
     }
+  }
+
+  #lookAtAll(): void {
+    for (const worker of this.#workers.values()) worker.runtimeChanged();
   }
 }

@@ -61,10 +61,11 @@ export class DiskVolumes implements PodVolumes, AsyncDisposable {
       this.#deps.log.warn("cannot remove directories of pods that are gone", { error: (error as Error).message });
     });
     this.#refresh = every(this.#deps.clock, refreshMs, async () => {
+      const objects = readOnce(this.#deps.objects);
       for (const [uid, mounted] of this.#mounted) {
         const pod = current().get(uid)?.pod;
         if (pod !== undefined) mounted.pod = pod;
-        await this.#update(mounted).catch((error: unknown) => {
+        await this.#update(mounted, objects).catch((error: unknown) => {
           this.#deps.log.debug("cannot refresh a volume", { pod: formatPod(mounted.pod), error: (error as Error).message });
         });
       }
@@ -194,10 +195,10 @@ export class DiskVolumes implements PodVolumes, AsyncDisposable {
     return path;
   }
 
-  async #update(mounted: MountedPod): Promise<void> {
+  async #update(mounted: MountedPod, objects: ReferencedObjects): Promise<void> {
     for (const volume of mounted.pod.spec.volumes ?? []) {
       if (!mounted.written.has(volume.name)) continue;
-      const payload = await payloadOf(mounted.pod, volume, this.#payloadDeps());
+      const payload = await payloadOf(mounted.pod, volume, { ...this.#payloadDeps(), objects });
       // The pod may have gone while we were asking: then nothing may be written any more.
       if (payload !== undefined && this.#mounted.get(mounted.pod.metadata.uid ?? "") === mounted)
         await this.#writeVolume(mounted, volume, payload);
@@ -305,6 +306,20 @@ export class DiskVolumes implements PodVolumes, AsyncDisposable {
       for (const uid of await files.list(`${root}/pods`)) if (!live.has(uid)) await this.#removePod(uid);
     }
   }
+}
+
+/** Each object is asked for once, however many pods refer to it. */
+function readOnce(objects: ReferencedObjects): ReferencedObjects {
+  const once = <T>(read: (namespace: string, name: string) => Promise<T>) => {
+    const known = new Map<string, Promise<T>>();
+    return (namespace: string, name: string): Promise<T> => {
+      const key = `${namespace}/${name}`;
+      const found = known.get(key) ?? read(namespace, name);
+      known.set(key, found);
+      return found;
+    };
+  };
+  return { configMap: once(objects.configMap), secret: once(objects.secret) };
 }
 
 /** The text of a log in CRI's format ("time stream F text"): its last lines. */

@@ -199,21 +199,7 @@ export function validatePodSecurityContext(context: AnyObject, spec: AnyObject, 
   return errors;
 }
 
-/** Fields that a Windows pod cannot have, of the pod's and of a container's context. */
-const windowsPodFields = [
-  "appArmorProfile",
-  "seLinuxOptions",
-  "seccompProfile",
-  "fsGroup",
-  "fsGroupChangePolicy",
-  "sysctls",
-  "shareProcessNamespace",
-  "runAsUser",
-  "runAsGroup",
-  "supplementalGroups",
-  "supplementalGroupsPolicy",
-  "seLinuxChangePolicy",
-];
+/** Fields that a Windows container's context cannot have. */
 const windowsContainerFields = [
   "appArmorProfile",
   "seLinuxOptions",
@@ -251,11 +237,12 @@ export function validateWindows(spec: AnyObject, path: string): FieldError[] {
   const context = spec.securityContext;
   if (present(context)) {
     if (context.hostUsers !== undefined) forbidden(`${path}.hostUsers`);
-    for (const field of windowsPodFields.slice(0, 3)) if (present(context[field])) forbidden(`${path}.securityContext.${field}`);
+    for (const field of ["appArmorProfile", "seLinuxOptions"])
+      if (present(context[field])) forbidden(`${path}.securityContext.${field}`);
     if (spec.hostUsers !== undefined) forbidden(`${path}.hostUsers`);
     if (spec.hostPID) forbidden(`${path}.hostPID`);
     if (spec.hostIPC) forbidden(`${path}.hostIPC`);
-    for (const field of ["fsGroup", "fsGroupChangePolicy"])
+    for (const field of ["seccompProfile", "fsGroup", "fsGroupChangePolicy"])
       if (present(context[field])) forbidden(`${path}.securityContext.${field}`);
     if ((context.sysctls?.length ?? 0) > 0) forbidden(`${path}.securityContext.sysctls`);
     if (spec.shareProcessNamespace !== undefined) forbidden(`${path}.shareProcessNamespace`);
