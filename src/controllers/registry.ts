@@ -24,7 +24,7 @@ import { discovery } from "./shared/discovery.ts";
 import { statefulSetController } from "./statefulset/controller.ts";
 import { taintEvictionController } from "./taint-eviction/controller.ts";
 import { ttlAfterFinishedController } from "./ttl-after-finished/controller.ts";
-import { claimProtectionController, volumeProtectionController } from "./volume-protection/controller.ts";
+import { attributesClassProtectionController, claimProtectionController, volumeProtectionController } from "./volume-protection/controller.ts";
 
 export const controllers: readonly ControllerEntry[] = [
   {
@@ -168,6 +168,12 @@ export const controllers: readonly ControllerEntry[] = [
     account: "pv-protection-controller",
     duty: "keeps bound volumes from being removed",
     start: (context) => runController(volumeProtectionController(context), context),
+  },
+  {
+    name: "volumeattributesclass-protection-controller",
+    account: "volumeattributesclass-protection-controller",
+    duty: "keeps volume attributes classes in use from being removed",
+    start: (context) => runController(attributesClassProtectionController(context), context),
   },
   {
     name: "clusterrole-aggregation-controller",

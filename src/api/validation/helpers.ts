@@ -125,3 +125,12 @@ export const keepSpecAndLabels = (next: AnyObject, old: AnyObject): AnyObject =>
   ...keepSpec(next, old),
   metadata: withField(next.metadata, "labels", old.metadata.labels),
 });
+
+/** Only the status changes: what metadata says stays as well. */
+export const keepSpecAndMeta = (next: AnyObject, old: AnyObject): AnyObject => ({
+  ...keepSpec(next, old),
+  metadata: ["labels", "annotations", "finalizers", "ownerReferences"].reduce(
+    (metadata, key) => withField(metadata, key, old.metadata?.[key]),
+    next.metadata,
+  ),
+});

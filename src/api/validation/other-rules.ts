@@ -7,7 +7,7 @@ import * as app from "./apps.ts";
 import * as scale from "./autoscaling.ts";
 import * as batch from "./batch.ts";
 import * as events from "./events.ts";
-import { keepSpecAndLabels, plainKind } from "./helpers.ts";
+import { keepSpecAndLabels, keepSpecAndMeta, plainKind } from "./helpers.ts";
 import * as network from "./network.ts";
 import * as storage from "./storage.ts";
 import * as warn from "./warnings.ts";
@@ -198,6 +198,7 @@ export const otherRules: Readonly<Record<string, KindRules>> = {
     unconditionalUpdate: false,
     validate: storage.validateVolumeAttachment,
     validateUpdate: storage.validateVolumeAttachmentUpdate,
+    prepareForStatusUpdate: keepSpecAndMeta,
   }),
   "storage.k8s.io/VolumeAttributesClass": plainKind({
     namespaced: false,

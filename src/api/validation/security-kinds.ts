@@ -5,7 +5,7 @@ import { type FieldError, forbiddenField, invalidValue, required } from "../erro
 import { isDns1123Subdomain, isPathSegment } from "../names.ts";
 import type { AnyObject, KindRules } from "../rules.ts";
 import { validateLabelSelector } from "./basics.ts";
-import { plainKind } from "./helpers.ts";
+import { keepSpecAndMeta, plainKind } from "./helpers.ts";
 import { invalids, pathSegmentName } from "./meta.ts";
 
 const rbacGroup = "rbac.authorization.k8s.io";
@@ -356,6 +356,7 @@ export const securityRules: Readonly<Record<string, KindRules>> = {
     updateChecksObject: "first",
   }),
   "flowcontrol.apiserver.k8s.io/FlowSchema": plainKind({
+    prepareForStatusUpdate: keepSpecAndMeta,
     namespaced: false,
     status: true,
     generation: true,
@@ -364,6 +365,7 @@ export const securityRules: Readonly<Record<string, KindRules>> = {
     updateChecksObject: "first",
   }),
   "flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration": plainKind({
+    prepareForStatusUpdate: keepSpecAndMeta,
     namespaced: false,
     status: true,
     generation: true,

@@ -79,11 +79,13 @@ export function servedBytes(form: StoredForm, kv: Pick<KeyValue, "value" | "modR
   return bytes;
 }
 
+/** Quick to say no, which is the rule; the exact pattern decides. */
+const manyDigits = /\d{16}/;
 const longInteger = /[:,[]\s*-?\d{16,}\s*[,}\]]/;
 
 export function parseStored(bytes: Buffer): Stored<ApiObject> {
   const text = bytes.toString("utf8");
-  return (longInteger.test(text) ? decodeJson(text).value : JSON.parse(text)) as Stored<ApiObject>;
+  return (manyDigits.test(text) && longInteger.test(text) ? decodeJson(text).value : JSON.parse(text)) as Stored<ApiObject>;
 }
 
 export const withResourceVersion = (object: ApiObject, revision: number): Stored<ApiObject> =>

@@ -23,6 +23,7 @@ import {
   historyAnnotation,
   oldestFirst,
   replicasOf,
+  byRevision,
   revisionAnnotation,
   revisionOf,
   scaleAnnotations,
@@ -239,7 +240,7 @@ class Draft {
     const candidates = this.old.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
     const surplus = candidates.length - limit;
     if (surplus <= 0) return;
-    for (const set of [...candidates].sort((a, b) => revisionOf(a) - revisionOf(b)).slice(0, surplus)) {
+    for (const set of [...candidates].sort(byRevision).slice(0, surplus)) {
       const stored = this.#stored.get(set.metadata.name ?? "");
       const busy =
         actualOf(set) !== 0 || replicasOf(set) !== 0 || (set.metadata.generation ?? 0) > (set.status?.observedGeneration ?? 0);
@@ -288,12 +289,12 @@ class Draft {
   /** The new ReplicaSet always carries the highest revision; one that is used again remembers those it had. */
   #annotationsFor(set: ReplicaSet | undefined): { annotations: Record<string, string>; revision: string } {
     const { deployment } = this.#facts;
-    const highest = Math.max(0, ...this.old.map(revisionOf)) + 1;
+    const highest = this.old.map(revisionOf).reduce((most, revision) => (revision > most ? revision : most), 0n) + 1n;
     const annotations: Record<string, string> = { ...set?.metadata.annotations, ...copiedAnnotations(deployment) };
-    const current = set === undefined ? 0 : revisionOf(set);
+    const current = set === undefined ? 0n : revisionOf(set);
     if (current >= highest) return { annotations, revision: String(current) };
     annotations[revisionAnnotation] = String(highest);
-    if (set !== undefined && current > 0) {
+    if (set !== undefined && current > 0n) {
       const history = annotations[historyAnnotation];
       annotations[historyAnnotation] = history === undefined || history === "" ? String(current) : `${history},${current}`;
     }

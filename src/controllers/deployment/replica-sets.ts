@@ -21,10 +21,13 @@ export const sum = (sets: readonly ReplicaSet[], of: (set: ReplicaSet) => number
 export const availableOf = (set: ReplicaSet): number => set.status?.availableReplicas ?? 0;
 export const actualOf = (set: ReplicaSet): number => set.status?.replicas ?? 0;
 
-export function revisionOf(object: Deployment | ReplicaSet): number {
+/** An int64 in text: users may set one beyond 2^53. */
+export function revisionOf(object: Deployment | ReplicaSet): bigint {
   const text = object.metadata.annotations?.[revisionAnnotation] ?? "";
-  return /^\d+$/.test(text) ? Number(text) : 0;
+  return /^\d{1,19}$/.test(text) ? BigInt(text) : 0n;
 }
+
+export const byRevision = (a: ReplicaSet, b: ReplicaSet): number => (revisionOf(a) < revisionOf(b) ? -1 : revisionOf(a) > revisionOf(b) ? 1 : 0);
 
 export const oldestFirst = <T extends ReplicaSet>(sets: readonly T[]): readonly T[] =>
   [...sets].sort(
