@@ -8,7 +8,12 @@ const pod = (index: number): string =>
   JSON.stringify({
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { name: `bench-${index}`, namespace: "default", labels: { app: "bench", shard: `s${index % 10}` }, annotations: { note: "x".repeat(600) } },
+    metadata: {
+      name: `bench-${index}`,
+      namespace: "default",
+      labels: { app: "bench", shard: `s${index % 10}` },
+      annotations: { note: "x".repeat(600) },
+    },
     spec: {
       schedulerName: "nobody",
       containers: [

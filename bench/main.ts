@@ -5,12 +5,19 @@ import { benchPodStart } from "./pod-start.ts";
 import { benchSimulation } from "./simulation.ts";
 import { benchStart } from "./start.ts";
 
-const benches: Readonly<Record<string, () => Promise<unknown>>> = { start: benchStart, api: benchApi, simulation: benchSimulation, "pod-start": benchPodStart };
+const benches: Readonly<Record<string, () => Promise<unknown>>> = {
+  start: benchStart,
+  api: benchApi,
+  simulation: benchSimulation,
+  "pod-start": benchPodStart,
+};
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in benches));
 if (unknown.length > 0) {
-  console.error(`Unknown benchmark ${unknown.join(", ")}: choose from ${Object.keys(benches).join(", ")} (store and proxy: node bench/store.ts, node bench/proxy.ts)`);
+  console.error(
+    `Unknown benchmark ${unknown.join(", ")}: choose from ${Object.keys(benches).join(", ")} (store and proxy: node bench/store.ts, node bench/proxy.ts)`,
+  );
   process.exit(2);
 }
 const alive = setInterval(() => {}, 1 << 30);

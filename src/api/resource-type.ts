@@ -34,7 +34,12 @@ export interface ApiObject {
 
 /** An object as the server returned it. */
 export type Stored<T extends ApiObject> = T & {
-  readonly metadata: ObjectMeta & { readonly name: string; readonly uid: string; readonly resourceVersion: string; readonly creationTimestamp: string };
+  readonly metadata: ObjectMeta & {
+    readonly name: string;
+    readonly uid: string;
+    readonly resourceVersion: string;
+    readonly creationTimestamp: string;
+  };
 };
 
 /** "apps/v1", or "v1" for the core group. */
@@ -43,4 +48,6 @@ export const apiVersionOf = (type: { readonly group: string; readonly version: s
 
 /** "default/web", or "web" for an object without a namespace: the key of queues and caches. */
 export const objectKey = (object: ApiObject): string =>
-  object.metadata.namespace === undefined ? (object.metadata.name ?? "") : `${object.metadata.namespace}/${object.metadata.name ?? ""}`;
+  object.metadata.namespace === undefined
+    ? (object.metadata.name ?? "")
+    : `${object.metadata.namespace}/${object.metadata.name ?? ""}`;

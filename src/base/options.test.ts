@@ -23,7 +23,11 @@ for (const [name, given, message] of [
   ["a duration that is none", { grace: "soon" }, /for --grace: a duration such as/],
   ["a boolean that is none", { keepPods: "maybe" }, /for --keep-pods: true or false/],
 ] as const) {
-  test(`readOptions() refuses ${name}`, () => assert.throws(() => readOptions(specs, given), (error) => error instanceof OptionError && message.test(error.message)));
+  test(`readOptions() refuses ${name}`, () =>
+    assert.throws(
+      () => readOptions(specs, given),
+      (error) => error instanceof OptionError && message.test(error.message),
+    ));
 }
 
 test("parseDuration() reads Go's notation", () => {

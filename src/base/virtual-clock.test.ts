@@ -32,7 +32,10 @@ test("sleep() rejects at once when its signal aborts, and leaves no timer behind
   const sleeping = sleep(clock, 1000, abort.signal);
   abort.abort(new Error("enough"));
   await assert.rejects(sleeping, /enough/);
-  await assert.rejects(clock.runUntil(() => false), /nothing is left to fire/);
+  await assert.rejects(
+    clock.runUntil(() => false),
+    /nothing is left to fire/,
+  );
 });
 
 test("a cancelled timer does not fire", async () => {

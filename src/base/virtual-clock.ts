@@ -54,7 +54,8 @@ export class VirtualClock implements Clock {
     while (!done()) {
       const next = this.#peek();
       if (next === undefined) throw new Error("VirtualClock.runUntil: nothing is left to fire and the condition does not hold");
-      if (next.at > until) throw new Error(`VirtualClock.runUntil: the condition does not hold after ${limitMs} ms of virtual time`);
+      if (next.at > until)
+        throw new Error(`VirtualClock.runUntil: the condition does not hold after ${limitMs} ms of virtual time`);
       await this.#step(next);
     }
   }

@@ -10,9 +10,20 @@ export function addFlags(command: Command, specs: OptionSpecs, short: Readonly<R
 
 function toOption(key: string, spec: OptionSpec, short: string | undefined): Option {
   const name = `${short === undefined ? "" : `-${short}, `}--${flagName(key)}`;
-  const help = spec.default === undefined || spec.kind === "list" || spec.default === false ? spec.help : `${spec.help} (default ${spec.kind === "duration" ? `${Number(spec.default) / 1000}s` : String(spec.default)})`;
+  const help =
+    spec.default === undefined || spec.kind === "list" || spec.default === false
+      ? spec.help
+      : `${spec.help} (default ${spec.kind === "duration" ? `${Number(spec.default) / 1000}s` : String(spec.default)})`;
   if (spec.kind === "boolean") return new Option(`${name} [value]`, help).preset("true");
-  const placeholder = "placeholder" in spec && spec.placeholder !== undefined ? spec.placeholder : { string: spec.kind === "string" && spec.choices !== undefined ? spec.choices.join("|") : "TEXT", integer: "N", list: "LIST", duration: "DURATION" }[spec.kind];
+  const placeholder =
+    "placeholder" in spec && spec.placeholder !== undefined
+      ? spec.placeholder
+      : {
+          string: spec.kind === "string" && spec.choices !== undefined ? spec.choices.join("|") : "TEXT",
+          integer: "N",
+          list: "LIST",
+          duration: "DURATION",
+        }[spec.kind];
   const option = new Option(`${name} <${placeholder}>`, help);
   if (spec.kind === "list") option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
   return option;

@@ -8,7 +8,11 @@ import { addStatus } from "./status.ts";
 import { addUp } from "./up.ts";
 import { packageVersion } from "./version.ts";
 
-const program = new Command("tiphys").description("Kubernetes in one program").version(packageVersion(), "-v, --version", "Print the version").exitOverride().showSuggestionAfterError();
+const program = new Command("tiphys")
+  .description("Kubernetes in one program")
+  .version(packageVersion(), "-v, --version", "Print the version")
+  .exitOverride()
+  .showSuggestionAfterError();
 addUp(program);
 addStatus(program);
 addImage(program);

@@ -8,7 +8,12 @@ import { signalled } from "./signals.ts";
 import { packageVersion } from "./version.ts";
 
 const common = defineOptions({
-  logLevel: { kind: "string", default: "info", choices: ["debug", "info", "warn", "error"], help: "Least severe log lines to show" },
+  logLevel: {
+    kind: "string",
+    default: "info",
+    choices: ["debug", "info", "warn", "error"],
+    help: "Least severe log lines to show",
+  },
   logFormat: { kind: "string", default: "text", choices: ["text", "json"], help: "Form of the logs" },
 });
 
@@ -23,7 +28,15 @@ async function run(program: Program, command: Command): Promise<void> {
   const { logLevel, logFormat } = readFlags(common, command);
   const log = createLog({ level: logLevel as "info", format: logFormat as "text" }).child({ component: program.name });
   const stop = signalled();
-  const deps = { clock: systemClock, random: systemRandom, files: systemFiles, processes: systemProcesses, log, packageVersion: packageVersion(), hostname: hostname() };
+  const deps = {
+    clock: systemClock,
+    random: systemRandom,
+    files: systemFiles,
+    processes: systemProcesses,
+    log,
+    packageVersion: packageVersion(),
+    hostname: hostname(),
+  };
   const running = await program.start(readFlags(program.options, command), deps);
   log.info("started");
   await stop;

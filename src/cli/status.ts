@@ -36,7 +36,13 @@ async function inspect(dataDir: string): Promise<Report> {
   const path = `${dataDir}/admin.kubeconfig`;
   if ((await systemFiles.stat(path)) === undefined) return { running: false, why: `no cluster was ever started in "${dataDir}"` };
   const config = await loadKubeconfig((await systemFiles.read(path)).toString(), { files: systemFiles });
-  await using transport = httpsTransport({ ...config, userAgent: "tiphys", clock: systemClock, log: createLog({ level: "error", format: "text" }), timeoutMs: 3000 });
+  await using transport = httpsTransport({
+    ...config,
+    userAgent: "tiphys",
+    clock: systemClock,
+    log: createLog({ level: "error", format: "text" }),
+    timeoutMs: 3000,
+  });
   const client = createClient(transport);
   try {
     return { running: true, server: config.server, ...(await survey(client)) };
@@ -48,7 +54,8 @@ async function inspect(dataDir: string): Promise<Report> {
 async function survey(client: Client): Promise<Pick<Report, "version" | "nodes" | "pods">> {
   const version = await client.send({ method: "GET", path: "/version", query: {} });
   const [nodeList, podList] = await Promise.all([client.list(nodes), client.list(pods)]);
-  const ready = (node: (typeof nodeList.items)[number]): boolean => node.status?.conditions?.some((c) => c.type === "Ready" && c.status === "True") ?? false;
+  const ready = (node: (typeof nodeList.items)[number]): boolean =>
+    node.status?.conditions?.some((c) => c.type === "Ready" && c.status === "True") ?? false;
   return {
     version: "object" in version ? (version.object as { gitVersion: string }).gitVersion : "",
     nodes: nodeList.items.map((node) => ({ name: node.metadata.name, ready: ready(node) })),
@@ -59,5 +66,10 @@ async function survey(client: Client): Promise<Pick<Report, "version" | "nodes" 
 function text(report: Report): string {
   if (!report.running) return `not running: ${report.why ?? "unknown"}`;
   const nodeLines = (report.nodes ?? []).map((node) => `  ${node.name}  ${node.ready ? "Ready" : "NotReady"}`);
-  return [`running at ${report.server} (${report.version})`, `nodes: ${report.nodes?.length ?? 0}`, ...nodeLines, `pods: ${report.pods ?? 0}`].join("\n");
+  return [
+    `running at ${report.server} (${report.version})`,
+    `nodes: ${report.nodes?.length ?? 0}`,
+    ...nodeLines,
+    `pods: ${report.pods ?? 0}`,
+  ].join("\n");
 }

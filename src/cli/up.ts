@@ -15,13 +15,29 @@ export function addUp(program: Command): void {
 
 async function run(options: UpOptions): Promise<void> {
   const log = createLog({ level: options.logLevel as "warn", format: options.output === "json" ? "json" : "text" });
-  const machine = { platform: process.platform, isRoot: process.getuid?.() === 0, hostname: hostname(), homeDirectory: homedir() };
+  const machine = {
+    platform: process.platform,
+    isRoot: process.getuid?.() === 0,
+    hostname: hostname(),
+    homeDirectory: homedir(),
+  };
   const shape = await decideShape(options, machine, { files: systemFiles, processes: systemProcesses });
-  if (options.output === "text" && shape.whySimulated !== undefined) console.log(`Containers will be simulated: ${shape.whySimulated}.`);
+  if (options.output === "text" && shape.whySimulated !== undefined)
+    console.log(`Containers will be simulated: ${shape.whySimulated}.`);
   const stop = signalled();
   const abort = new AbortController();
   void stop.then(() => abort.abort(new Error("stopped before it was ready")));
-  const deps = { clock: systemClock, random: systemRandom, files: systemFiles, processes: systemProcesses, log, packageVersion: packageVersion(), uptimeMs: () => process.uptime() * 1000, signal: abort.signal, program: [process.execPath, ...process.execArgv, join(import.meta.dirname, "main.ts")] };
+  const deps = {
+    clock: systemClock,
+    random: systemRandom,
+    files: systemFiles,
+    processes: systemProcesses,
+    log,
+    packageVersion: packageVersion(),
+    uptimeMs: () => process.uptime() * 1000,
+    signal: abort.signal,
+    program: [process.execPath, ...process.execArgv, join(import.meta.dirname, "main.ts")],
+  };
   try {
     const running = await up(options, shape, deps);
     console.log(options.output === "json" ? JSON.stringify(summary(running, shape)) : banner(running, shape));
@@ -36,10 +52,19 @@ async function run(options: UpOptions): Promise<void> {
   process.exit(0);
 }
 
-const summary = (running: RunningUp, shape: Shape) => ({ server: running.url, kubeconfig: running.kubeconfig, dataDir: shape.dataDir, readyMs: running.readyMs, nodes: running.nodeNames });
+const summary = (running: RunningUp, shape: Shape) => ({
+  server: running.url,
+  kubeconfig: running.kubeconfig,
+  dataDir: shape.dataDir,
+  readyMs: running.readyMs,
+  nodes: running.nodeNames,
+});
 
 function banner(running: RunningUp, shape: Shape): string {
-  const kinds = [shape.realNodes > 0 ? `${shape.realNodes} real` : "", shape.simNodes > 0 ? `${shape.simNodes} simulated (their containers only pretend)` : ""].filter((part) => part !== "");
+  const kinds = [
+    shape.realNodes > 0 ? `${shape.realNodes} real` : "",
+    shape.simNodes > 0 ? `${shape.simNodes} simulated (their containers only pretend)` : "",
+  ].filter((part) => part !== "");
   return `Tiphys ${packageVersion()} is ready after ${running.readyMs} ms.
   API server   ${running.url}
   nodes        ${kinds.join(", ") || "none"}

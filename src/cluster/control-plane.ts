@@ -20,7 +20,10 @@ export function runControllers(options: Partial<ControllerOptions>, deps: Compon
   const { clock, random } = deps;
   const log = deps.log.child({ component: "controllers" });
   const client = deps.clientFor(controllerManager, "kube-controller-manager");
-  return startControllers({ client, clientFor: (account) => deps.clientFor(systemAccount(account), account), clock, random, log }, options);
+  return startControllers(
+    { client, clientFor: (account) => deps.clientFor(systemAccount(account), account), clock, random, log },
+    options,
+  );
 }
 
 export async function runScheduler(options: SchedulerOptions, deps: ComponentDeps): Promise<RunningScheduler> {

@@ -1,7 +1,7 @@
 // A whole cluster as a library: API server, store, scheduler, controllers and simulated nodes in this process, without sockets, on virtual time.
 import { createHash, generateKeyPairSync } from "node:crypto";
-import { type Clock, type Log, type Random, seededRandom, silentLog, systemClock, systemFiles, VirtualClock } from "#base";
 import { type RunningApiServer, startApiServer } from "#apiserver";
+import { type Clock, type Log, type Random, seededRandom, silentLog, systemClock, systemFiles, VirtualClock } from "#base";
 import { type Client, createClient, forceWire, freezeShared, inProcessTransport, type UserInfo } from "#client";
 import type { RunningScheduler } from "#scheduler";
 import { type MemoryStore, openMemoryStore } from "#store";
@@ -58,13 +58,23 @@ async function build(options: ClusterOptions, clock: Clock, store: MemoryStore, 
     for (const { type, kv } of events) trace.update(`${type} ${kv.key} ${kv.modRevision} `).update(kv.value);
   });
   parts.add("trace", watch);
-  const server = await startApiServer({ listen: false, serviceAccountKey: quickKey(), skipBootstrap: forked }, { store, clock, random: branch(random), files: systemFiles, log: log.child({ component: "apiserver" }) });
+  const server = await startApiServer(
+    { listen: false, serviceAccountKey: quickKey(), skipBootstrap: forked },
+    { store, clock, random: branch(random), files: systemFiles, log: log.child({ component: "apiserver" }) },
+  );
   parts.add("apiserver", server);
   const faults = createFaults({ clock, random: branch(random) });
-  const clientFor: ClientFor = (user, userAgent) => createClient(faults.wrap(transportOf(server, user, userAgent, options.wire ?? false), userAgent), {});
+  const clientFor: ClientFor = (user, userAgent) =>
+    createClient(faults.wrap(transportOf(server, user, userAgent, options.wire ?? false), userAgent), {});
   const deps = (): ComponentDeps => ({ clientFor, clock, random: branch(random), log });
 
-  parts.add("controllers", await runControllers({ controllers: options.controllers ?? ["*"], clusterCidrs: ["10.244.0.0/16"], rootCertificate: noCertificate }, deps()));
+  parts.add(
+    "controllers",
+    await runControllers(
+      { controllers: options.controllers ?? ["*"], clusterCidrs: ["10.244.0.0/16"], rootCertificate: noCertificate },
+      deps(),
+    ),
+  );
   const scheduler = options.scheduler === false ? undefined : await runScheduler({}, deps());
   if (scheduler !== undefined) parts.add("scheduler", scheduler);
   const count = options.simNodes ?? 0;
@@ -102,13 +112,16 @@ const noCertificate = "# this cluster is reached in process: it has no certifica
 
 /** An elliptic-curve key: made in under a millisecond, where RSA takes eighty. */
 const quickKey = () =>
-  generateKeyPairSync("ec", { namedCurve: "prime256v1", publicKeyEncoding: { type: "spki", format: "pem" }, privateKeyEncoding: { type: "pkcs8", format: "pem" } });
+  generateKeyPairSync("ec", {
+    namedCurve: "prime256v1",
+    publicKeyEncoding: { type: "spki", format: "pem" },
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+  });
 
 const transportOf = (server: RunningApiServer, user: UserInfo, userAgent: string, wire: boolean) => {
   const transport = inProcessTransport(server.handle, { user, userAgent });
   return wire ? forceWire(transport) : freezeShared(transport);
 };
-
 
 async function until(clock: Clock, condition: () => boolean | Promise<boolean>, limitMs: number): Promise<void> {
   const limit = clock.monotonic() + limitMs;

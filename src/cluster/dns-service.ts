@@ -1,12 +1,16 @@
 // The Service through which pods find the cluster's DNS, and the one endpoint behind it: the server in this process.
-import { type ApiObject, endpointSlices, type EndpointSlice, type ResourceType, services, type Service } from "#api";
+import { type ApiObject, type EndpointSlice, endpointSlices, type ResourceType, type Service, services } from "#api";
 import type { Client } from "#client";
 
 const labels = { "k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS" };
 
 /** Idempotent: server-side apply, so that restarts and a changed address are nothing special. */
-export async function publishDns(client: Client, options: { readonly clusterIp: string; readonly address: string; readonly port: number }): Promise<void> {
-  const apply = <T extends ApiObject>(type: ResourceType<T>, object: T) => client.apply(type, object, { fieldManager: "tiphys", force: true });
+export async function publishDns(
+  client: Client,
+  options: { readonly clusterIp: string; readonly address: string; readonly port: number },
+): Promise<void> {
+  const apply = <T extends ApiObject>(type: ResourceType<T>, object: T) =>
+    client.apply(type, object, { fieldManager: "tiphys", force: true });
   const metadata = { name: "kube-dns", namespace: "kube-system" };
   const service: Service = {
     metadata: { ...metadata, labels },
@@ -20,7 +24,10 @@ export async function publishDns(client: Client, options: { readonly clusterIp: 
   };
   await apply(services, { apiVersion: "v1", kind: "Service", ...service });
   const slice: EndpointSlice = {
-    metadata: { ...metadata, labels: { ...labels, "kubernetes.io/service-name": "kube-dns", "endpointslice.kubernetes.io/managed-by": "tiphys" } },
+    metadata: {
+      ...metadata,
+      labels: { ...labels, "kubernetes.io/service-name": "kube-dns", "endpointslice.kubernetes.io/managed-by": "tiphys" },
+    },
     addressType: "IPv4",
     ports: [
       { name: "dns", port: options.port, protocol: "UDP" },

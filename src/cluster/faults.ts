@@ -1,6 +1,7 @@
 // Faults as an API: what a test can do to the requests of a cluster's components.
-import { type Clock, type Random, sleep } from "#base";
+
 import { apiError } from "#api";
+import { type Clock, type Random, sleep } from "#base";
 import type { ApiRequest, Transport } from "#client";
 
 export interface FaultRule {
@@ -43,7 +44,8 @@ export function createFaults(deps: { clock: Clock; random: Random }): FaultInjec
       send: async (request) => {
         const rule = choose(component, request);
         if (rule === undefined) return transport.send(request);
-        if (rule.effect === "unavailable") throw apiError("ServiceUnavailable", "the server is currently unable to handle the request (injected fault)");
+        if (rule.effect === "unavailable")
+          throw apiError("ServiceUnavailable", "the server is currently unable to handle the request (injected fault)");
         if (rule.effect === "unknown-outcome") {
           await transport.send(request);
           throw apiError("Timeout", "the request may or may not have been carried out (injected fault)");

@@ -41,7 +41,12 @@ export const setUpLabOf = (options: LabNodesOptions, processes: Processes): Prom
   );
 
 /** Starts a process per node. One that ends is not started again: a dead node is what a lab is for. */
-export async function startLabNodes(options: LabNodesOptions, lab: Lab, context: { readonly pki: Pki; readonly server: string; readonly client: Client }, deps: LabDeps): Promise<AsyncDisposable> {
+export async function startLabNodes(
+  options: LabNodesOptions,
+  lab: Lab,
+  context: { readonly pki: Pki; readonly server: string; readonly client: Client },
+  deps: LabDeps,
+): Promise<AsyncDisposable> {
   const { clock, random, log } = deps;
   const parts = new Parts(deps);
   try {
@@ -50,14 +55,18 @@ export async function startLabNodes(options: LabNodesOptions, lab: Lab, context:
     const route = (node: { metadata: { name: string }; spec: { podCIDR?: string } }): void => {
       const { podCIDR } = node.spec;
       if (podCIDR === undefined) return;
-      lab.addPodRoute(node.metadata.name, podCIDR).catch((error: unknown) => log.error("cannot route to a node's pods", { node: node.metadata.name, error }));
+      lab
+        .addPodRoute(node.metadata.name, podCIDR)
+        .catch((error: unknown) => log.error("cannot route to a node's pods", { node: node.metadata.name, error }));
     };
     informer.addHandler({ added: route, updated: route });
     informers.start();
     parts.add("routes", informers);
     const running: AsyncDisposable[] = [];
     // stopping a node waits for its containers' grace: all at once
-    parts.add("node processes", { [Symbol.asyncDispose]: async () => void (await Promise.all(running.map((node) => node[Symbol.asyncDispose]()))) });
+    parts.add("node processes", {
+      [Symbol.asyncDispose]: async () => void (await Promise.all(running.map((node) => node[Symbol.asyncDispose]()))),
+    });
     for (const node of lab.nodes) running.push(await startNode(node, options, context, deps));
     return parts;
   } catch (error) {
@@ -66,7 +75,12 @@ export async function startLabNodes(options: LabNodesOptions, lab: Lab, context:
   }
 }
 
-async function startNode(node: LabNode, options: LabNodesOptions, { pki, server }: { pki: Pki; server: string }, deps: LabDeps): Promise<AsyncDisposable> {
+async function startNode(
+  node: LabNode,
+  options: LabNodesOptions,
+  { pki, server }: { pki: Pki; server: string },
+  deps: LabDeps,
+): Promise<AsyncDisposable> {
   const { files, processes, clock, log } = deps;
   const directory = `${options.dataDir}/nodes/${node.name}`;
   await files.makeDirectory(directory, 0o711);
@@ -93,7 +107,13 @@ async function startNode(node: LabNode, options: LabNodesOptions, { pki, server 
     "keep-pods": String(options.keepPods),
     "log-level": options.logLevel,
   };
-  const words = [`--net=/run/netns/${node.networkNamespace}`, "--", ...options.program, "kubelet", ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`)];
+  const words = [
+    `--net=/run/netns/${node.networkNamespace}`,
+    "--",
+    ...options.program,
+    "kubelet",
+    ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`),
+  ];
   const child = processes.start("nsenter", words, { outputFile: `${directory}/kubelet.log` });
   await files.writeAtomic(`${directory}/kubelet.pid`, `${child.pid}\n`);
   let stopping = false;

@@ -2,26 +2,46 @@
 import { defineOptions, type OptionValues } from "#base";
 
 export const upOptions = defineOptions({
-  dataDir: { kind: "string", help: "Directory that holds everything the cluster must remember (default /var/lib/tiphys for root, else ~/.tiphys)", placeholder: "DIR" },
+  dataDir: {
+    kind: "string",
+    help: "Directory that holds everything the cluster must remember (default /var/lib/tiphys for root, else ~/.tiphys)",
+    placeholder: "DIR",
+  },
   apiPort: { kind: "integer", default: 6443, help: "Port of the API server; 0 takes any free one" },
   bindAddress: { kind: "string", default: "127.0.0.1", help: "Address on which the API server listens", placeholder: "ADDRESS" },
   kubeletPort: { kind: "integer", default: 10250, help: "Port of the kubelet's server; 0 takes any free one" },
-  nodes: { kind: "integer", help: "Real nodes; more than one are network namespaces of this host (default 1 for root on Linux with containerd, else 0)" },
+  nodes: {
+    kind: "integer",
+    help: "Real nodes; more than one are network namespaces of this host (default 1 for root on Linux with containerd, else 0)",
+  },
   simNodes: { kind: "integer", help: "Simulated nodes (default 3 where there is no real one)" },
   nodeName: { kind: "string", help: "Name of the real node (default: the host's name)", placeholder: "NAME" },
   store: { kind: "string", default: "disk", choices: ["disk", "memory", "etcd"], help: "Where the cluster's state lives" },
   etcdServers: { kind: "list", default: [], help: "URLs of the etcd members, with --store etcd", placeholder: "URL" },
-  etcdListen: { kind: "string", help: "Serve etcd's v3 API from the store on this address:port (off by default)", placeholder: "ADDRESS:PORT" },
+  etcdListen: {
+    kind: "string",
+    help: "Serve etcd's v3 API from the store on this address:port (off by default)",
+    placeholder: "ADDRESS:PORT",
+  },
   serviceCidr: { kind: "string", default: "10.96.0.0/16", help: "Addresses of Services", placeholder: "CIDR" },
   clusterCidr: { kind: "string", default: "10.244.0.0/16", help: "Addresses of pods", placeholder: "CIDR" },
   clusterDomain: { kind: "string", default: "cluster.local", help: "DNS zone of the cluster", placeholder: "ZONE" },
   kubeconfig: { kind: "string", help: "Also write the administrator's kubeconfig to this file", placeholder: "FILE" },
-  nodeMonitorGracePeriod: { kind: "duration", default: 50_000, help: "How long a node may be silent before it counts as Unknown" },
+  nodeMonitorGracePeriod: {
+    kind: "duration",
+    default: 50_000,
+    help: "How long a node may be silent before it counts as Unknown",
+  },
   readyFile: { kind: "string", help: "Write a JSON file when the API server and the nodes are ready", placeholder: "FILE" },
   keepPods: { kind: "boolean", default: false, help: "Leave pods running when stopping" },
   output: { kind: "string", default: "text", choices: ["text", "json"], help: "Form of the banner and of the logs" },
-  logLevel: { kind: "string", default: "warn", choices: ["debug", "info", "warn", "error"], help: "Least severe log lines to show" },
-  tokenAuthFile: { kind: "string", help: "File of static tokens (token,user,uid,\"group,group\")", placeholder: "FILE" },
+  logLevel: {
+    kind: "string",
+    default: "warn",
+    choices: ["debug", "info", "warn", "error"],
+    help: "Least severe log lines to show",
+  },
+  tokenAuthFile: { kind: "string", help: 'File of static tokens (token,user,uid,"group,group")', placeholder: "FILE" },
   tlsSan: { kind: "list", default: [], help: "Further names of the API server's certificate", placeholder: "NAME" },
 });
 

@@ -5,7 +5,19 @@ import type { Files, Log, Processes } from "#base";
 import { createEvents, createInformerFactory, type Informer } from "#client";
 import { parseResolvConf } from "#dns";
 import {
-  busyboxArchive, type ContainerdInstance, containerdEvents, openCriRuntime, pauseArchive, recorderSink, type RunningKubelet, type Runtime, startContainerd, startKubelet, startKubeletServer, serverBackend, systemNetworkProbes,
+  busyboxArchive,
+  type ContainerdInstance,
+  containerdEvents,
+  openCriRuntime,
+  pauseArchive,
+  type RunningKubelet,
+  type Runtime,
+  recorderSink,
+  serverBackend,
+  startContainerd,
+  startKubelet,
+  startKubeletServer,
+  systemNetworkProbes,
 } from "#kubelet";
 import { cniConfig, type PodNetwork, setUpPodNetwork } from "#network";
 import { type ProxyOptions, startProxy } from "#proxy";
@@ -46,16 +58,23 @@ export interface RunningNode extends AsyncDisposable {
 }
 
 /** Where sockets of this node go: short, and on a file system that a reboot empties. */
-export const runDirectoryOf = (directory: string): string => `/run/tiphys/${createHash("sha256").update(directory).digest("hex").slice(0, 12)}`;
+export const runDirectoryOf = (directory: string): string =>
+  `/run/tiphys/${createHash("sha256").update(directory).digest("hex").slice(0, 12)}`;
 
 export async function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Promise<RunningNode> {
   const { clock, random, files, processes } = deps;
   const log = deps.log.child({ node: options.name });
   const parts = new Parts({ clock, log });
   try {
-    const containerd = await startContainerd({ directory: `${options.directory}/containerd`, runDirectory: runDirectoryOf(options.directory) }, { files, processes, clock, log: log.child({ component: "containerd" }) });
+    const containerd = await startContainerd(
+      { directory: `${options.directory}/containerd`, runDirectory: runDirectoryOf(options.directory) },
+      { files, processes, clock, log: log.child({ component: "containerd" }) },
+    );
     parts.add("containerd", containerd);
-    const runtime = await openCriRuntime({ address: containerd.address, events: containerdEvents({ address: containerd.address, clock }) });
+    const runtime = await openCriRuntime({
+      address: containerd.address,
+      events: containerdEvents({ address: containerd.address, clock }),
+    });
     parts.add("runtime", runtime);
     await loadBuiltInImages(options, containerd, runtime, deps);
 
@@ -74,10 +93,25 @@ export async function startRealNode(options: RealNodeOptions, deps: RealNodeDeps
     const watchers = new PodWatchers();
     // the server comes first: the Node object says on which port it listens
     let kubelet: RunningKubelet | undefined;
-    const known = { pods: () => kubelet?.pods() ?? [], findPod: (namespace: string, name: string) => kubelet?.findPod(namespace, name) };
+    const known = {
+      pods: () => kubelet?.pods() ?? [],
+      findPod: (namespace: string, name: string) => kubelet?.findPod(namespace, name),
+    };
     const server = await startKubeletServer(
-      { nodeName: options.name, address: "0.0.0.0", port: options.kubeletPort, certificate: options.serving.certificate, key: options.serving.key, clientCa: options.clientCa },
-      { client, backend: serverBackend(known, runtime, (uid, listener) => watchers.onChange(uid, listener)), clock, log: log.child({ component: "kubelet-server" }) },
+      {
+        nodeName: options.name,
+        address: "0.0.0.0",
+        port: options.kubeletPort,
+        certificate: options.serving.certificate,
+        key: options.serving.key,
+        clientCa: options.clientCa,
+      },
+      {
+        client,
+        backend: serverBackend(known, runtime, (uid, listener) => watchers.onChange(uid, listener)),
+        clock,
+        log: log.child({ component: "kubelet-server" }),
+      },
     );
     parts.add("kubelet server", server);
     kubelet = await startKubelet(
@@ -87,19 +121,40 @@ export async function startRealNode(options: RealNodeOptions, deps: RealNodeDeps
         hostname: options.name,
         rootDirectory: `${options.directory}/kubelet`,
         podLogsDirectory: `${options.directory}/logs`,
+        // secrets and tokens never reach a disk
+        memoryDirectory: `${runDirectoryOf(options.directory)}/volumes`,
         clusterDns: [options.clusterDns],
         clusterDomain: options.clusterDomain,
         hostDns: parseResolvConf((await files.read("/etc/resolv.conf").catch(() => Buffer.alloc(0))).toString()),
         serverPort: server.port,
       },
-      { client, runtime: watchers.observe(runtime), clock, random, log: log.child({ component: "kubelet" }), files, processes, capacity: facts.capacity, nodeInfo: facts.nodeInfo, probes: systemNetworkProbes, events: recorderSink(events.recorder({ component: "kubelet", host: options.name })) },
+      {
+        client,
+        runtime: watchers.observe(runtime),
+        clock,
+        random,
+        log: log.child({ component: "kubelet" }),
+        files,
+        processes,
+        capacity: facts.capacity,
+        nodeInfo: facts.nodeInfo,
+        probes: systemNetworkProbes,
+        events: recorderSink(events.recorder({ component: "kubelet", host: options.name })),
+      },
     );
     if (!options.keepPods) parts.add("pods", { [Symbol.asyncDispose]: () => stopPods(runtime, known.pods(), log) });
     parts.add("kubelet", kubelet);
     if (options.withProxy) {
       const proxyInformers = createInformerFactory({ client: deps.clientFor(proxyIdentity, "kube-proxy"), clock, random, log });
       const proxy = await startProxy(
-        { mode: "nftables", nodeName: options.name, ...options.proxyPorts, nodeIps: [options.address], clusterCidr: options.clusterCidr, keepRules: options.keepPods },
+        {
+          mode: "nftables",
+          nodeName: options.name,
+          ...options.proxyPorts,
+          nodeIps: [options.address],
+          clusterCidr: options.clusterCidr,
+          keepRules: options.keepPods,
+        },
         { informers: proxyInformers, clock, processes, log: log.child({ component: "proxy" }) },
       );
       proxyInformers.start();
@@ -121,11 +176,24 @@ export async function startRealNode(options: RealNodeOptions, deps: RealNodeDeps
 }
 
 /** Removes the pods of a node whose process died, as nobody else can: through a containerd that is taken over or started for it. */
-export async function removePods(node: { readonly directory: string; readonly networkNamespace: string }, deps: Pick<RealNodeDeps, "clock" | "files" | "processes" | "log">): Promise<void> {
+export async function removePods(
+  node: { readonly directory: string; readonly networkNamespace: string },
+  deps: Pick<RealNodeDeps, "clock" | "files" | "processes" | "log">,
+): Promise<void> {
   const { clock, log } = deps;
-  const containerd = await startContainerd({ directory: `${node.directory}/containerd`, runDirectory: runDirectoryOf(node.directory), networkNamespace: node.networkNamespace }, deps);
+  const containerd = await startContainerd(
+    {
+      directory: `${node.directory}/containerd`,
+      runDirectory: runDirectoryOf(node.directory),
+      networkNamespace: node.networkNamespace,
+    },
+    deps,
+  );
   try {
-    await using runtime = await openCriRuntime({ address: containerd.address, events: containerdEvents({ address: containerd.address, clock }) });
+    await using runtime = await openCriRuntime({
+      address: containerd.address,
+      events: containerdEvents({ address: containerd.address, clock }),
+    });
     await stopPods(runtime, [], log);
   } finally {
     await containerd.stop();
@@ -134,7 +202,12 @@ export async function removePods(node: { readonly directory: string; readonly ne
 }
 
 /** The pause image must be there before the first sandbox; busybox is a convenience of offline machines. */
-async function loadBuiltInImages(options: RealNodeOptions, containerd: ContainerdInstance, runtime: Runtime, { files, processes }: RealNodeDeps): Promise<void> {
+async function loadBuiltInImages(
+  options: RealNodeOptions,
+  containerd: ContainerdInstance,
+  runtime: Runtime,
+  { files, processes }: RealNodeDeps,
+): Promise<void> {
   const present = new Set((await runtime.listImages()).flatMap((image) => image.tags));
   const load = async (name: string, archive: () => Promise<Buffer | undefined>): Promise<void> => {
     if ([...present].some((tag) => tag.includes(`/${name}:`))) return;
@@ -150,7 +223,13 @@ async function loadBuiltInImages(options: RealNodeOptions, containerd: Container
 }
 
 /** Sets the pod network up as soon as the controllers have given this node its range, and again should it change. */
-function followPodCidr(me: Informer<import("#api").Node>, options: RealNodeOptions, containerd: ContainerdInstance, deps: RealNodeDeps, log: Log): AsyncDisposable {
+function followPodCidr(
+  me: Informer<import("#api").Node>,
+  options: RealNodeOptions,
+  containerd: ContainerdInstance,
+  deps: RealNodeDeps,
+  log: Log,
+): AsyncDisposable {
   let network: PodNetwork | undefined;
   let current = "";
   let working: Promise<void> = Promise.resolve();
@@ -164,7 +243,9 @@ function followPodCidr(me: Informer<import("#api").Node>, options: RealNodeOptio
     const podCidr = node.spec.podCIDR;
     if (podCidr === undefined || podCidr === current) return;
     current = podCidr;
-    working = working.then(() => apply(podCidr)).catch((error: unknown) => log.error("cannot set up the pod network", { podCidr, error }));
+    working = working
+      .then(() => apply(podCidr))
+      .catch((error: unknown) => log.error("cannot set up the pod network", { podCidr, error }));
   };
   const handler = me.addHandler({ added: look, updated: look });
   return {
@@ -185,7 +266,11 @@ async function stopPods(runtime: Runtime, pods: readonly Pod[], log: Log): Promi
       try {
         const grace = Math.min(5, graceOf.get(sandbox.podUid) ?? 5);
         const containers = await runtime.listContainers(sandbox.podUid);
-        await Promise.all(containers.filter((container) => container.state === "running").map((container) => runtime.stopContainer(container.id, grace)));
+        await Promise.all(
+          containers
+            .filter((container) => container.state === "running")
+            .map((container) => runtime.stopContainer(container.id, grace)),
+        );
         await runtime.stopSandbox(sandbox.id);
         await Promise.all(containers.map((container) => runtime.removeContainer(container.id)));
         await runtime.removeSandbox(sandbox.id);

@@ -10,12 +10,24 @@ export interface Machine {
   readonly homeDirectory: string;
 }
 
-const programs = ["/usr/bin/containerd", "/usr/bin/ctr", "/usr/sbin/runc", "/usr/sbin/nft", "/usr/sbin/ip", "/usr/lib/cni/bridge"];
+const programs = [
+  "/usr/bin/containerd",
+  "/usr/bin/ctr",
+  "/usr/sbin/runc",
+  "/usr/sbin/nft",
+  "/usr/sbin/ip",
+  "/usr/lib/cni/bridge",
+];
 
 /** Throws a sentence for the user where the options ask for what this machine cannot do. */
-export async function decideShape(options: UpOptions, machine: Machine, deps: { files: Files; processes: Processes }): Promise<Shape> {
+export async function decideShape(
+  options: UpOptions,
+  machine: Machine,
+  deps: { files: Files; processes: Processes },
+): Promise<Shape> {
   const obstacle = await whyNoRealNode(machine, deps.files);
-  if ((options.nodes ?? 0) > 0 && obstacle !== undefined) throw new Error(`Cannot run real nodes: ${obstacle}; use --sim-nodes for simulated ones`);
+  if ((options.nodes ?? 0) > 0 && obstacle !== undefined)
+    throw new Error(`Cannot run real nodes: ${obstacle}; use --sim-nodes for simulated ones`);
   const realNodes = options.nodes ?? (obstacle === undefined ? 1 : 0);
   const simNodes = options.simNodes ?? (realNodes === 0 ? 3 : 0);
   return {
@@ -32,7 +44,8 @@ async function whyNoRealNode(machine: Machine, files: Files): Promise<string | u
   if (machine.platform !== "linux") return `${machine.platform} has no containerd; containers need Linux`;
   if (!machine.isRoot) return "containers need root";
   const missing: string[] = [];
-  for (const program of programs) if ((await files.stat(program)) === undefined) missing.push(program.slice(program.lastIndexOf("/") + 1));
+  for (const program of programs)
+    if ((await files.stat(program)) === undefined) missing.push(program.slice(program.lastIndexOf("/") + 1));
   return missing.length > 0 ? `not installed: ${missing.join(", ")}` : undefined;
 }
 

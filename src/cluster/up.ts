@@ -9,8 +9,8 @@ import { claimDirectory, openDiskStore, openMemoryStore, type Store } from "#sto
 import { type ClientFor, type ComponentDeps, runControllers, runScheduler, runSimNodes } from "./control-plane.ts";
 import { publishDns } from "./dns-service.ts";
 import { administrator } from "./identities.ts";
-import type { UpOptions } from "./options.ts";
 import { type LabNodesOptions, setUpLabOf, startLabNodes } from "./lab-nodes.ts";
+import type { UpOptions } from "./options.ts";
 import { Parts } from "./parts.ts";
 import { startRealNode } from "./real-node.ts";
 
@@ -68,18 +68,35 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
   parts.add("data directory", { [Symbol.asyncDispose]: async () => claim[Symbol.dispose]() });
   const isLab = shape.realNodes > 1;
   const clusterDns = addressAt(parseRange(options.serviceCidr), 10);
-  const labOptions: LabNodesOptions = { ...options, dataDir, clusterDns, count: shape.realNodes, nodeCidr: labNodeCidr, program: deps.program };
+  const labOptions: LabNodesOptions = {
+    ...options,
+    dataDir,
+    clusterDns,
+    count: shape.realNodes,
+    nodeCidr: labNodeCidr,
+    program: deps.program,
+  };
   // where pods and nodes reach this process: the lab's bridge, or the pods' gateway on the one node
   const gateway = addressAt(parseRange(isLab ? labNodeCidr : options.clusterCidr), 1);
   const firstService = addressAt(parseRange(options.serviceCidr), 1);
   const serverNames = [options.bindAddress, shape.nodeName, shape.nodeAddress, gateway, firstService, ...options.tlsSan];
-  const [pki, store] = await Promise.all([ensurePki(`${dataDir}/pki`, { files, clock, random, log, serverNames }), openStore(options, dataDir, deps)]);
+  const [pki, store] = await Promise.all([
+    ensurePki(`${dataDir}/pki`, { files, clock, random, log, serverNames }),
+    openStore(options, dataDir, deps),
+  ]);
   parts.add("store", store);
 
   const withRealNodes = shape.realNodes > 0;
   // pods reach the API server on their gateway, so the bridge is there before the server listens on it
   const lab = isLab ? parts.add("lab network", await setUpLabOf(labOptions, processes)) : undefined;
-  if (withRealNodes && !isLab) parts.add("pod network", await setUpPodNetwork({ bridge: podBridge, podCidr: `${addressAt(parseRange(options.clusterCidr), 0)}/24`, clusterCidr: options.clusterCidr }, processes));
+  if (withRealNodes && !isLab)
+    parts.add(
+      "pod network",
+      await setUpPodNetwork(
+        { bridge: podBridge, podCidr: `${addressAt(parseRange(options.clusterCidr), 0)}/24`, clusterCidr: options.clusterCidr },
+        processes,
+      ),
+    );
   const audit = parts.add("audit log", createAuditLog({ path: `${dataDir}/audit.log`, files, clock, log }));
   const serving = { cert: pki.apiserver.certificate, key: pki.apiserver.key };
   const server = await startApiServer(
@@ -87,7 +104,11 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
       listen: { ...serving, address: options.bindAddress, port: options.apiPort },
       clientCa: pki.ca.certificate,
       advertiseAddress: withRealNodes ? gateway : options.bindAddress,
-      kubeletClient: { ca: pki.ca.certificate, cert: pki.apiserverKubeletClient.certificate, key: pki.apiserverKubeletClient.key },
+      kubeletClient: {
+        ca: pki.ca.certificate,
+        cert: pki.apiserverKubeletClient.certificate,
+        key: pki.apiserverKubeletClient.key,
+      },
       serviceClusterIpRanges: [options.serviceCidr],
       serviceAccountKey: pki.serviceAccount,
       staticTokens: options.tokenAuthFile === undefined ? undefined : (await files.read(options.tokenAuthFile)).toString(),
@@ -105,11 +126,23 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
   const clientFor: ClientFor = (user, userAgent) => createClient(inProcessTransport(server.handle, { user, userAgent }), {});
   const componentDeps: ComponentDeps = { clientFor, clock, random, log };
   const client = clientFor(administrator, "tiphys");
-  parts.add("controllers", await runControllers({ clusterCidrs: withRealNodes ? [options.clusterCidr] : [], rootCertificate: pki.ca.certificate, nodeMonitorGracePeriodMs: options.nodeMonitorGracePeriod }, componentDeps));
+  parts.add(
+    "controllers",
+    await runControllers(
+      {
+        clusterCidrs: withRealNodes ? [options.clusterCidr] : [],
+        rootCertificate: pki.ca.certificate,
+        nodeMonitorGracePeriodMs: options.nodeMonitorGracePeriod,
+      },
+      componentDeps,
+    ),
+  );
   parts.add("scheduler", await runScheduler({}, componentDeps));
-  if (shape.simNodes > 0) parts.add("simulated nodes", await runSimNodes({ count: shape.simNodes, namePrefix: "sim-" }, componentDeps));
+  if (shape.simNodes > 0)
+    parts.add("simulated nodes", await runSimNodes({ count: shape.simNodes, namePrefix: "sim-" }, componentDeps));
   if (withRealNodes) await serveDns(options, deps, { client, gateway, clusterDns, parts });
-  if (lab !== undefined) parts.add("nodes", await startLabNodes(labOptions, lab, { pki, server: `https://${gateway}:${server.port}`, client }, deps));
+  if (lab !== undefined)
+    parts.add("nodes", await startLabNodes(labOptions, lab, { pki, server: `https://${gateway}:${server.port}`, client }, deps));
   else if (withRealNodes) parts.add("node", await startOneNode(options, shape, deps, { pki, componentDeps, clusterDns }));
 
   const nodeNames = await allReady(client, shape.realNodes + shape.simNodes, deps);
@@ -118,7 +151,15 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
     const info = { pid: process.pid, server: server.url, kubeconfig, dataDir, readyMs, nodes: nodeNames };
     await files.writeAtomic(options.readyFile, `${JSON.stringify(info, undefined, 2)}\n`);
   }
-  return { server, client, kubeconfig, url: server.url, nodeNames, readyMs, [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose]() };
+  return {
+    server,
+    client,
+    kubeconfig,
+    url: server.url,
+    nodeNames,
+    readyMs,
+    [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose](),
+  };
 }
 
 const podBridge = "tiphys0";
@@ -135,18 +176,30 @@ async function openStore(options: UpOptions, dataDir: string, deps: UpDeps): Pro
   return openDiskStore({ directory: `${dataDir}/store`, clock, random, log: log.child({ component: "store" }) });
 }
 
-async function serveDns(options: UpOptions, deps: UpDeps, context: { client: Client; gateway: string; clusterDns: string; parts: Parts }): Promise<void> {
+async function serveDns(
+  options: UpOptions,
+  deps: UpDeps,
+  context: { client: Client; gateway: string; clusterDns: string; parts: Parts },
+): Promise<void> {
   const { clock, random, files, log } = deps;
   const { client, gateway, clusterDns, parts } = context;
   const informers = createInformerFactory({ client, clock, random, log });
   const resolvers = parseResolvConf((await files.read("/etc/resolv.conf").catch(() => Buffer.alloc(0))).toString()).servers;
-  const dns = await startDns({ addresses: [gateway], port: 53, zone: options.clusterDomain, forwardTo: resolvers }, { informers, clock, log: log.child({ component: "dns" }) });
+  const dns = await startDns(
+    { addresses: [gateway], port: 53, zone: options.clusterDomain, forwardTo: resolvers },
+    { informers, clock, log: log.child({ component: "dns" }) },
+  );
   parts.add("dns informers", informers);
   parts.add("dns", dns);
   await publishDns(client, { clusterIp: clusterDns, address: gateway, port: 53 });
 }
 
-async function startOneNode(options: UpOptions, shape: Shape, deps: UpDeps, context: { pki: Pki; componentDeps: ComponentDeps; clusterDns: string }): Promise<AsyncDisposable> {
+async function startOneNode(
+  options: UpOptions,
+  shape: Shape,
+  deps: UpDeps,
+  context: { pki: Pki; componentDeps: ComponentDeps; clusterDns: string },
+): Promise<AsyncDisposable> {
   const { files, processes } = deps;
   const { pki, componentDeps, clusterDns } = context;
   const { serving } = await pki.node(shape.nodeName, [shape.nodeAddress]);
@@ -165,7 +218,10 @@ async function startOneNode(options: UpOptions, shape: Shape, deps: UpDeps, cont
       keepPods: options.keepPods,
       withProxy: true,
       // with a port of its own choosing this cluster may be one of several on the host
-      proxyPorts: options.kubeletPort === 0 ? {} : { healthz: { address: "0.0.0.0", port: 10256 }, status: { address: "127.0.0.1", port: 10249 } },
+      proxyPorts:
+        options.kubeletPort === 0
+          ? {}
+          : { healthz: { address: "0.0.0.0", port: 10256 }, status: { address: "127.0.0.1", port: 10249 } },
     },
     { ...componentDeps, files, processes },
   );
@@ -175,7 +231,12 @@ async function startOneNode(options: UpOptions, shape: Shape, deps: UpDeps, cont
 async function allReady(client: Client, count: number, { clock, random, log, signal }: UpDeps): Promise<string[]> {
   await using informers = createInformerFactory({ client, clock, random, log });
   const informer = informers.informer(nodes);
-  const ready = (): string[] => informer.list().filter(isReady).map((node) => node.metadata.name).sort();
+  const ready = (): string[] =>
+    informer
+      .list()
+      .filter(isReady)
+      .map((node) => node.metadata.name)
+      .sort();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   if (signal?.aborted) reject(signal.reason);
   signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
@@ -189,4 +250,5 @@ async function allReady(client: Client, count: number, { clock, random, log, sig
   return ready();
 }
 
-const isReady = (node: Node): boolean => node.status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") ?? false;
+const isReady = (node: Node): boolean =>
+  node.status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") ?? false;

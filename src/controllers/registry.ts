@@ -24,7 +24,11 @@ import { discovery } from "./shared/discovery.ts";
 import { statefulSetController } from "./statefulset/controller.ts";
 import { taintEvictionController } from "./taint-eviction/controller.ts";
 import { ttlAfterFinishedController } from "./ttl-after-finished/controller.ts";
-import { attributesClassProtectionController, claimProtectionController, volumeProtectionController } from "./volume-protection/controller.ts";
+import {
+  attributesClassProtectionController,
+  claimProtectionController,
+  volumeProtectionController,
+} from "./volume-protection/controller.ts";
 
 export const controllers: readonly ControllerEntry[] = [
   {

@@ -6,9 +6,19 @@ import { answer } from "./answer.ts";
 import { parseResolvConf } from "./resolv-conf.ts";
 import { clusterView } from "./view.ts";
 
-const metadata = (name: string, labels = {}) => ({ name, namespace: "default", uid: name, resourceVersion: "1", creationTimestamp: "2026-01-01T00:00:00Z", labels });
+const metadata = (name: string, labels = {}) => ({
+  name,
+  namespace: "default",
+  uid: name,
+  resourceVersion: "1",
+  creationTimestamp: "2026-01-01T00:00:00Z",
+  labels,
+});
 const services = [
-  { metadata: metadata("web"), spec: { clusterIP: "10.96.0.7", clusterIPs: ["10.96.0.7"], ports: [{ name: "http", port: 80, protocol: "TCP" }] } },
+  {
+    metadata: metadata("web"),
+    spec: { clusterIP: "10.96.0.7", clusterIPs: ["10.96.0.7"], ports: [{ name: "http", port: 80, protocol: "TCP" }] },
+  },
   { metadata: metadata("db"), spec: { clusterIP: "None", clusterIPs: ["None"] } },
   { metadata: metadata("idle"), spec: { clusterIP: "None", clusterIPs: ["None"] } },
   { metadata: metadata("out"), spec: { type: "ExternalName", externalName: "db.example.com" } },
@@ -27,7 +37,10 @@ const slices = [
 ] as unknown as EndpointSlice[];
 
 /** A lister over a fixed list, with the indexes that the view adds. */
-function lister<T extends { metadata: { name?: string; namespace?: string } }>(objects: readonly T[], key: (object: T) => string) {
+function lister<T extends { metadata: { name?: string; namespace?: string } }>(
+  objects: readonly T[],
+  key: (object: T) => string,
+) {
   const indexes = new Map<string, (object: T) => readonly string[]>();
   return {
     get: (name: string) => objects.find((object) => key(object) === name),
@@ -44,7 +57,12 @@ const view = clusterView({
 });
 const ask = (name: string, type: string) => {
   const result = answer({ name, type }, view, { zone: "cluster.local", ttlSeconds: 5 });
-  return result === undefined ? "forward" : [result.code, ...result.answers.map((record) => (record.type === "SRV" ? `${record.data.port} ${record.data.target}` : record.data))];
+  return result === undefined
+    ? "forward"
+    : [
+        result.code,
+        ...result.answers.map((record) => (record.type === "SRV" ? `${record.data.port} ${record.data.target}` : record.data)),
+      ];
 };
 
 for (const [name, type, expected] of [
@@ -57,7 +75,11 @@ for (const [name, type, expected] of [
   ["db-0.db.default.svc.cluster.local", "A", ["NOERROR", "10.244.0.5"]],
   ["10-244-0-6.db.default.svc.cluster.local", "A", ["NOERROR", "10.244.0.6"]],
   ["10-244-0-9.db.default.svc.cluster.local", "A", ["NXDOMAIN"]],
-  ["_sql._tcp.db.default.svc.cluster.local", "SRV", ["NOERROR", "5432 db-0.db.default.svc.cluster.local", "5432 10-244-0-6.db.default.svc.cluster.local"]],
+  [
+    "_sql._tcp.db.default.svc.cluster.local",
+    "SRV",
+    ["NOERROR", "5432 db-0.db.default.svc.cluster.local", "5432 10-244-0-6.db.default.svc.cluster.local"],
+  ],
   ["idle.default.svc.cluster.local", "A", ["NXDOMAIN"]],
   ["out.default.svc.cluster.local", "A", ["NOERROR", "db.example.com"]],
   ["gone.default.svc.cluster.local", "A", ["NXDOMAIN"]],

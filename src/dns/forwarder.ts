@@ -43,10 +43,15 @@ function askUdp(query: Buffer, host: string, port: number, clock: Clock): Promis
       socket.close();
       act();
     };
-    const timer = clock.after(timeoutMs, () => done(() => reject(new Error(`resolver ${host} did not answer within ${timeoutMs} ms`))));
+    const timer = clock.after(timeoutMs, () =>
+      done(() => reject(new Error(`resolver ${host} did not answer within ${timeoutMs} ms`))),
+    );
     socket.on("error", (error) => done(() => reject(error)));
     // an answer to another question (or a forged one) must not pass
-    socket.on("message", (answer) => answer.length >= 12 && answer.readUInt16BE(0) === query.readUInt16BE(0) && done(() => resolve(answer)));
+    socket.on(
+      "message",
+      (answer) => answer.length >= 12 && answer.readUInt16BE(0) === query.readUInt16BE(0) && done(() => resolve(answer)),
+    );
     socket.connect(port, host, () => socket.send(query));
   });
 }
@@ -54,7 +59,9 @@ function askUdp(query: Buffer, host: string, port: number, clock: Clock): Promis
 function askTcp(query: Buffer, host: string, port: number, clock: Clock): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, host);
-    const timer = clock.after(timeoutMs, () => socket.destroy(new Error(`resolver ${host} did not answer within ${timeoutMs} ms`)));
+    const timer = clock.after(timeoutMs, () =>
+      socket.destroy(new Error(`resolver ${host} did not answer within ${timeoutMs} ms`)),
+    );
     let received = Buffer.alloc(0);
     socket.on("connect", () => socket.write(framed(query)));
     socket.on("data", (chunk: Buffer) => {

@@ -9,7 +9,13 @@ export type ClusterName =
   /** A named endpoint of a headless service: "web-0.web.default.svc.zone". */
   | { readonly kind: "endpoint"; readonly namespace: string; readonly service: string; readonly host: string }
   /** "_http._tcp.web.default.svc.zone" */
-  | { readonly kind: "port"; readonly namespace: string; readonly service: string; readonly port: string; readonly protocol: string }
+  | {
+      readonly kind: "port";
+      readonly namespace: string;
+      readonly service: string;
+      readonly port: string;
+      readonly protocol: string;
+    }
   /** "10-244-0-7.default.pod.zone" */
   | { readonly kind: "pod"; readonly namespace: string; readonly address: string }
   | { readonly kind: "unknown" };
@@ -34,7 +40,8 @@ export function parseClusterName(name: string, zone: string): ClusterName | unde
   if (labels.length === 0) return { kind: "service", namespace, service };
   if (labels.length === 1) return { kind: "endpoint", namespace, service, host: labels[0] as string };
   const [port = "", protocol = ""] = labels;
-  if (labels.length === 2 && port.startsWith("_") && protocol.startsWith("_")) return { kind: "port", namespace, service, port: port.slice(1), protocol: protocol.slice(1) };
+  if (labels.length === 2 && port.startsWith("_") && protocol.startsWith("_"))
+    return { kind: "port", namespace, service, port: port.slice(1), protocol: protocol.slice(1) };
   return { kind: "unknown" };
 }
 

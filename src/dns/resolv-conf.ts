@@ -11,7 +11,10 @@ export function parseResolvConf(text: string): ResolverConfig {
   const options: string[] = [];
   let searches: string[] = [];
   for (const line of text.split("\n")) {
-    const [keyword, ...values] = line.replace(/[#;].*$/, "").trim().split(/\s+/);
+    const [keyword, ...values] = line
+      .replace(/[#;].*$/, "")
+      .trim()
+      .split(/\s+/);
     if (keyword === "nameserver" && values[0] !== undefined) servers.push(values[0]);
     else if (keyword === "search") searches = values;
     else if (keyword === "options") options.push(...values);

@@ -56,7 +56,8 @@ export async function startDns(options: DnsOptions, deps: DnsDeps): Promise<Runn
   }
   return {
     port,
-    ready: () => (Object.values(informers).every((informer) => informer.hasSynced) ? undefined : "services and endpoints are not listed yet"),
+    ready: () =>
+      Object.values(informers).every((informer) => informer.hasSynced) ? undefined : "services and endpoints are not listed yet",
     [Symbol.asyncDispose]: close,
   };
 }
@@ -84,7 +85,10 @@ class Responder {
     }
     const question = query.questions?.[0];
     if (query.type !== "query" || question === undefined) return undefined;
-    const own = answer({ name: question.name, type: question.type }, this.#view, { zone: this.#options.zone, ttlSeconds: this.#options.ttlSeconds ?? 5 });
+    const own = answer({ name: question.name, type: question.type }, this.#view, {
+      zone: this.#options.zone,
+      ttlSeconds: this.#options.ttlSeconds ?? 5,
+    });
     if (own === undefined) return this.#forward(bytes, query, overTcp);
     const complete = own.follow === undefined ? own : await this.#follow(own, question.type);
     return encodeAnswer(query, complete, this.#options.zone, overTcp);
@@ -118,7 +122,20 @@ const truncated = 0x200;
 
 function encodeAnswer(query: Packet, found: Answer, zone: string, overTcp: boolean): Buffer {
   const question = query.questions?.[0];
-  const soa = { type: "SOA" as const, name: zone, ttl: 5, data: { mname: `ns.dns.${zone}`, rname: `hostmaster.${zone}`, serial: 1, refresh: 7200, retry: 1800, expire: 86400, minimum: 5 } };
+  const soa = {
+    type: "SOA" as const,
+    name: zone,
+    ttl: 5,
+    data: {
+      mname: `ns.dns.${zone}`,
+      rname: `hostmaster.${zone}`,
+      serial: 1,
+      refresh: 7200,
+      retry: 1800,
+      expire: 86400,
+      minimum: 5,
+    },
+  };
   const asked = (query.flags ?? 0) & 0x100; // recursion desired is echoed
   const packet = {
     type: "response" as const,
@@ -141,9 +158,13 @@ function encodeAnswer(query: Packet, found: Answer, zone: string, overTcp: boole
 function listenUdp(address: string, port: number, responder: Responder): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
-    socket.once("error", (error) => reject(new Error(`Cannot listen on ${address}:${port}/udp: ${error.message}`, { cause: error })));
+    socket.once("error", (error) =>
+      reject(new Error(`Cannot listen on ${address}:${port}/udp: ${error.message}`, { cause: error })),
+    );
     socket.on("message", (bytes, from) => {
-      void responder.respond(bytes, false).then((reply) => reply !== undefined && socket.send(reply, from.port, from.address, () => {}));
+      void responder
+        .respond(bytes, false)
+        .then((reply) => reply !== undefined && socket.send(reply, from.port, from.address, () => {}));
     });
     socket.bind(port, address, () => {
       socket.on("error", () => {}); // a datagram that cannot be sent is its asker's loss
@@ -165,11 +186,15 @@ function listenTcp(address: string, port: number, responder: Responder): Promise
         while (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0)) {
           const query = received.subarray(2, 2 + received.readUInt16BE(0));
           received = received.subarray(2 + query.length);
-          void responder.respond(query, true).then((reply) => (reply === undefined ? socket.destroy() : socket.write(framed(reply))));
+          void responder
+            .respond(query, true)
+            .then((reply) => (reply === undefined ? socket.destroy() : socket.write(framed(reply))));
         }
       });
     });
-    server.once("error", (error) => reject(new Error(`Cannot listen on ${address}:${port}/tcp: ${error.message}`, { cause: error })));
+    server.once("error", (error) =>
+      reject(new Error(`Cannot listen on ${address}:${port}/tcp: ${error.message}`, { cause: error })),
+    );
     server.listen(port, address, () =>
       resolve({
         [Symbol.asyncDispose]: () =>

@@ -22,7 +22,9 @@ const serviceLabel = "kubernetes.io/service-name";
 
 export interface ClusterListers {
   readonly services: Lister<Service> & { addIndex(name: string, values: (object: Service) => readonly string[]): void };
-  readonly endpointSlices: Lister<EndpointSlice> & { addIndex(name: string, values: (object: EndpointSlice) => readonly string[]): void };
+  readonly endpointSlices: Lister<EndpointSlice> & {
+    addIndex(name: string, values: (object: EndpointSlice) => readonly string[]): void;
+  };
   readonly namespaces: Lister<import("#api").Namespace>;
 }
 
@@ -43,7 +45,8 @@ export function clusterView({ services, endpointSlices, namespaces }: ClusterLis
       if (service !== undefined) return `${service.metadata.name}.${service.metadata.namespace}.svc`;
       for (const slice of endpointSlices.byIndex("address", address)) {
         const endpoint = addressesOf(slice).find((candidate) => candidate.address === address);
-        if (endpoint !== undefined) return `${endpoint.host}.${slice.metadata.labels?.[serviceLabel]}.${slice.metadata.namespace}.svc`;
+        if (endpoint !== undefined)
+          return `${endpoint.host}.${slice.metadata.labels?.[serviceLabel]}.${slice.metadata.namespace}.svc`;
       }
       return undefined;
     },
@@ -51,8 +54,14 @@ export function clusterView({ services, endpointSlices, namespaces }: ClusterLis
 }
 
 function addressesOf(slice: EndpointSlice): EndpointAddress[] {
-  const ports = (slice.ports ?? []).map((port) => ({ name: port.name ?? "", protocol: (port.protocol ?? "TCP").toLowerCase(), port: port.port ?? 0 }));
+  const ports = (slice.ports ?? []).map((port) => ({
+    name: port.name ?? "",
+    protocol: (port.protocol ?? "TCP").toLowerCase(),
+    port: port.port ?? 0,
+  }));
   return (slice.endpoints ?? [])
     .filter((endpoint) => endpoint.conditions?.ready !== false)
-    .flatMap((endpoint) => endpoint.addresses.map((address) => ({ address, host: endpoint.hostname ?? address.replaceAll(/[.:]/g, "-"), ports })));
+    .flatMap((endpoint) =>
+      endpoint.addresses.map((address) => ({ address, host: endpoint.hostname ?? address.replaceAll(/[.:]/g, "-"), ports })),
+    );
 }

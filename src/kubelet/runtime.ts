@@ -17,8 +17,17 @@ export interface SandboxConfig {
   readonly logDirectory: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
-  readonly dns?: { readonly servers: readonly string[]; readonly searches: readonly string[]; readonly options: readonly string[] };
-  readonly ports: readonly { readonly protocol: "TCP" | "UDP" | "SCTP"; readonly containerPort: number; readonly hostPort: number; readonly hostIp: string }[];
+  readonly dns?: {
+    readonly servers: readonly string[];
+    readonly searches: readonly string[];
+    readonly options: readonly string[];
+  };
+  readonly ports: readonly {
+    readonly protocol: "TCP" | "UDP" | "SCTP";
+    readonly containerPort: number;
+    readonly hostPort: number;
+    readonly hostIp: string;
+  }[];
   readonly cgroupParent: string;
   readonly hostNetwork: boolean;
   readonly hostPid: boolean;
@@ -170,7 +179,12 @@ export interface Runtime extends AsyncDisposable {
   reopenLog(id: string, call?: Call): Promise<void>;
   execSync(id: string, command: readonly string[], call?: Call): Promise<{ exitCode: number; stdout: Buffer; stderr: Buffer }>;
   /** URLs of the runtime's streaming server, as CRI gives them. */
-  exec(id: string, command: readonly string[], streams: { stdin: boolean; stdout: boolean; stderr: boolean; tty: boolean }, call?: Call): Promise<string>;
+  exec(
+    id: string,
+    command: readonly string[],
+    streams: { stdin: boolean; stdout: boolean; stderr: boolean; tty: boolean },
+    call?: Call,
+  ): Promise<string>;
   attach(id: string, streams: { stdin: boolean; stdout: boolean; stderr: boolean; tty: boolean }, call?: Call): Promise<string>;
   portForward(sandboxId: string, ports: readonly number[], call?: Call): Promise<string>;
   imageStatus(image: string, call?: Call): Promise<Image | undefined>;

@@ -8,7 +8,8 @@ export interface Range {
 export function parseAddress(text: string): number {
   const parts = text.split(".");
   const numbers = parts.map(Number);
-  if (parts.length !== 4 || parts.some((part, i) => !/^\d{1,3}$/.test(part) || (numbers[i] as number) > 255)) throw new Error(`Invalid IPv4 address "${text}"`);
+  if (parts.length !== 4 || parts.some((part, i) => !/^\d{1,3}$/.test(part) || (numbers[i] as number) > 255))
+    throw new Error(`Invalid IPv4 address "${text}"`);
   return numbers.reduce((value, part) => value * 256 + part, 0);
 }
 
@@ -21,7 +22,8 @@ export function parseRange(text: string): Range {
   if (!/^\d{1,2}$/.test(bits) || prefix > 32) throw new Error(`Invalid address range "${text}": want ADDRESS/BITS`);
   const base = parseAddress(address);
   const size = 2 ** (32 - prefix);
-  if (base % size !== 0) throw new Error(`Invalid address range "${text}": its first address is ${formatAddress(base - (base % size))}`);
+  if (base % size !== 0)
+    throw new Error(`Invalid address range "${text}": its first address is ${formatAddress(base - (base % size))}`);
   return { base, prefix };
 }
 

@@ -23,7 +23,12 @@ export function cniConfig(options: CniConfigOptions): string {
           ipMasq: false,
           hairpinMode: true,
           ...(options.mtu === undefined ? {} : { mtu: options.mtu }),
-          ipam: { type: "host-local", ranges: [[{ subnet: options.podCidr }]], routes: [{ dst: "0.0.0.0/0" }], dataDir: options.dataDirectory },
+          ipam: {
+            type: "host-local",
+            ranges: [[{ subnet: options.podCidr }]],
+            routes: [{ dst: "0.0.0.0/0" }],
+            dataDir: options.dataDirectory,
+          },
         },
         { type: "portmap", capabilities: { portMappings: true }, snat: true },
       ],

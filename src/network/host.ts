@@ -26,7 +26,8 @@ export async function setUpPodNetwork(options: PodNetworkOptions, processes: Pro
   // replies between two pods of one bridge must pass the rules that undo address translation
   await succeeds(run("modprobe", ["br_netfilter"]));
   await succeeds(run("sysctl", ["-q", "-w", "net.bridge.bridge-nf-call-iptables=1"]));
-  if (!(await succeeds(run("ip", ["link", "show", options.bridge])))) await run("ip", ["link", "add", options.bridge, "type", "bridge"]);
+  if (!(await succeeds(run("ip", ["link", "show", options.bridge]))))
+    await run("ip", ["link", "add", options.bridge, "type", "bridge"]);
   await run("ip", ["address", "replace", `${gateway}/${range.prefix}`, "dev", options.bridge]);
   await run("ip", ["link", "set", options.bridge, "up"]);
   await run("nft", ["-f", "-"], masqueradeRules(options.podCidr, options.clusterCidr));
@@ -58,11 +59,16 @@ export type Run = (command: string, args: readonly string[], input?: string) => 
 /** Runs commands, in a network namespace if one is named; throws with the command's own words when one fails. */
 export function runner(processes: Processes, networkNamespace?: string): Run {
   return async (command, args, input) => {
-    const [program, words] = networkNamespace === undefined ? [command, args] : ["ip", ["netns", "exec", networkNamespace, command, ...args]];
+    const [program, words] =
+      networkNamespace === undefined ? [command, args] : ["ip", ["netns", "exec", networkNamespace, command, ...args]];
     const result = await processes.run(program, words, { input });
     if (result.code !== 0) throw new Error(`"${command} ${args.join(" ")}" failed: ${(result.stderr || result.stdout).trim()}`);
     return result.stdout;
   };
 }
 
-export const succeeds = (running: Promise<unknown>): Promise<boolean> => running.then(() => true, () => false);
+export const succeeds = (running: Promise<unknown>): Promise<boolean> =>
+  running.then(
+    () => true,
+    () => false,
+  );

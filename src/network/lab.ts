@@ -43,7 +43,12 @@ export async function setUpLab(options: LabOptions, processes: Processes): Promi
   const nodes: LabNode[] = [];
   for (const [index, name] of options.nodes.entries()) {
     const node = { name, networkNamespace: labNamespace(options.id, index), address: addressAt(range, index + 2) };
-    await setUpNode(host, processes, node, { bridge, link: `tl${options.id}${index}`, prefix: range.prefix, gateway: hostAddress });
+    await setUpNode(host, processes, node, {
+      bridge,
+      link: `tl${options.id}${index}`,
+      prefix: range.prefix,
+      gateway: hostAddress,
+    });
     nodes.push(node);
   }
   return {
@@ -54,7 +59,8 @@ export async function setUpLab(options: LabOptions, processes: Processes): Promi
       if (owner === undefined) return;
       await host("ip", ["route", "replace", podCidr, "via", owner.address]);
       for (const node of nodes) {
-        if (node !== owner) await runner(processes, node.networkNamespace)("ip", ["route", "replace", podCidr, "via", owner.address]);
+        if (node !== owner)
+          await runner(processes, node.networkNamespace)("ip", ["route", "replace", podCidr, "via", owner.address]);
       }
     },
     [Symbol.asyncDispose]: async () => {
@@ -65,7 +71,12 @@ export async function setUpLab(options: LabOptions, processes: Processes): Promi
   };
 }
 
-async function setUpNode(host: Run, processes: Processes, node: LabNode, wire: { bridge: string; link: string; prefix: number; gateway: string }): Promise<void> {
+async function setUpNode(
+  host: Run,
+  processes: Processes,
+  node: LabNode,
+  wire: { bridge: string; link: string; prefix: number; gateway: string },
+): Promise<void> {
   const known = (await host("ip", ["netns", "list"])).split("\n").map((line) => line.split(" ")[0]);
   if (!known.includes(node.networkNamespace)) await host("ip", ["netns", "add", node.networkNamespace]);
   const inside = runner(processes, node.networkNamespace);

@@ -6,7 +6,10 @@ import { cniConfig } from "./cni-config.ts";
 
 test("addressAt() counts from the range's base", () => {
   const range = parseRange("10.244.3.0/24");
-  assert.deepEqual([0, 1, 255].map((index) => addressAt(range, index)), ["10.244.3.0", "10.244.3.1", "10.244.3.255"]);
+  assert.deepEqual(
+    [0, 1, 255].map((index) => addressAt(range, index)),
+    ["10.244.3.0", "10.244.3.1", "10.244.3.255"],
+  );
 });
 
 test("parseRange() refuses what is no range, and says what the base should have been", () => {
@@ -16,11 +19,19 @@ test("parseRange() refuses what is no range, and says what the base should have 
 
 test("contains() holds for the first and the last address and not beyond", () => {
   const range = parseRange("192.168.4.0/22");
-  assert.deepEqual(["192.168.3.255", "192.168.4.0", "192.168.7.255", "192.168.8.0"].map((address) => contains(range, address)), [false, true, true, false]);
+  assert.deepEqual(
+    ["192.168.3.255", "192.168.4.0", "192.168.7.255", "192.168.8.0"].map((address) => contains(range, address)),
+    [false, true, true, false],
+  );
 });
 
 test("cniConfig() puts the node's range into host-local and keeps port mappings", () => {
-  const config = JSON.parse(cniConfig({ podCidr: "10.244.1.0/24", bridge: "tiphys0", dataDirectory: "/var/lib/x" })) as { plugins: { type: string; ipam?: { ranges: unknown } }[] };
-  assert.deepEqual(config.plugins.map((plugin) => plugin.type), ["bridge", "portmap"]);
+  const config = JSON.parse(cniConfig({ podCidr: "10.244.1.0/24", bridge: "tiphys0", dataDirectory: "/var/lib/x" })) as {
+    plugins: { type: string; ipam?: { ranges: unknown } }[];
+  };
+  assert.deepEqual(
+    config.plugins.map((plugin) => plugin.type),
+    ["bridge", "portmap"],
+  );
   assert.deepEqual(config.plugins[0]?.ipam?.ranges, [[{ subnet: "10.244.1.0/24" }]]);
 });

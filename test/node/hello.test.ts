@@ -1,13 +1,13 @@
 // The whole way on a real node: containers from our own images answer through a Service; afterwards nothing of ours is left on the machine.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { get } from "node:http";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { kubectl, needsRoot, run, startTiphys, type Tiphys } from "../support/tiphys.ts";
 import { leftovers } from "../support/leftovers.ts";
+import { kubectl, needsRoot, run, startTiphys, type Tiphys } from "../support/tiphys.ts";
 
 const skip = needsRoot("kubectl", "containerd", "runc", "nft", "ip", "conntrack", "busybox");
 const example = join(import.meta.dirname, "../../examples/hello.yaml");
@@ -21,7 +21,8 @@ describe("one real node", { skip, concurrency: false }, () => {
     assert.equal(result.code, 0, `kubectl ${args.join(" ")}\n${result.stdout}${result.stderr}`);
     return result.stdout;
   };
-  const podNames = async (): Promise<string[]> => (await k("get", "pods", "-l", "app=hello", "-o", "jsonpath={.items[*].metadata.name}")).trim().split(" ");
+  const podNames = async (): Promise<string[]> =>
+    (await k("get", "pods", "-l", "app=hello", "-o", "jsonpath={.items[*].metadata.name}")).trim().split(" ");
   const nodePort = async (): Promise<string> => {
     const address = await k("get", "nodes", "-o", 'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}');
     return `http://${address}:${await k("get", "svc", "hello", "-o", "jsonpath={.spec.ports[0].nodePort}")}/`;
@@ -60,17 +61,26 @@ describe("one real node", { skip, concurrency: false }, () => {
   test("exec gives output and exit codes, over WebSocket and over SPDY", async () => {
     const [name = ""] = await podNames();
     for (const webSockets of ["true", "false"]) {
-      const result = await kubectl(cluster.info.kubeconfig, ["exec", name, "--", "sh", "-c", "echo out; echo err >&2; exit 7"], { env: { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: webSockets } });
+      const result = await kubectl(cluster.info.kubeconfig, ["exec", name, "--", "sh", "-c", "echo out; echo err >&2; exit 7"], {
+        env: { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: webSockets },
+      });
       assert.deepEqual([result.code, result.stdout], [7, "out\n"], result.stderr);
       assert.match(result.stderr, /^err\n/);
-      const piped = await kubectl(cluster.info.kubeconfig, ["exec", "-i", name, "--", "cat"], { input: "through stdin", env: { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: webSockets } });
+      const piped = await kubectl(cluster.info.kubeconfig, ["exec", "-i", name, "--", "cat"], {
+        input: "through stdin",
+        env: { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: webSockets },
+      });
       assert.equal(piped.stdout, "through stdin", piped.stderr);
     }
   });
 
   test("exec -it has a terminal of the right size", async () => {
     const [name = ""] = await podNames();
-    const result = await run("script", ["-qec", `stty rows 31 cols 97; kubectl --kubeconfig ${cluster.info.kubeconfig} exec -it ${name} -- sh -c "sleep 1; stty size; exit 7"`, "/dev/null"]);
+    const result = await run("script", [
+      "-qec",
+      `stty rows 31 cols 97; kubectl --kubeconfig ${cluster.info.kubeconfig} exec -it ${name} -- sh -c "sleep 1; stty size; exit 7"`,
+      "/dev/null",
+    ]);
     assert.match(result.stdout, /31 97/);
     assert.equal(result.code, 7);
   });
@@ -78,7 +88,9 @@ describe("one real node", { skip, concurrency: false }, () => {
   test("port-forward carries several connections, both ways of tunnelling", async () => {
     const [name = ""] = await podNames();
     for (const webSockets of ["true", "false"]) {
-      const forwarding = spawn("kubectl", ["--kubeconfig", cluster.info.kubeconfig, "port-forward", `pod/${name}`, ":8080"], { env: { ...process.env, KUBECTL_PORT_FORWARD_WEBSOCKETS: webSockets } });
+      const forwarding = spawn("kubectl", ["--kubeconfig", cluster.info.kubeconfig, "port-forward", `pod/${name}`, ":8080"], {
+        env: { ...process.env, KUBECTL_PORT_FORWARD_WEBSOCKETS: webSockets },
+      });
       try {
         const text = await new Promise<string>((resolve, reject) => {
           forwarding.stdout.on("data", (data: Buffer) => resolve(data.toString()));
@@ -94,7 +106,21 @@ describe("one real node", { skip, concurrency: false }, () => {
   });
 
   test("attach joins the running process", async () => {
-    await k("run", "echo", "--image=tiphys.local/busybox:1", "--image-pull-policy=IfNotPresent", "--restart=Never", "-i", "--stdin", "--command", "--overrides", '{"spec":{"terminationGracePeriodSeconds":1}}', "--attach=false", "--", "cat");
+    await k(
+      "run",
+      "echo",
+      "--image=tiphys.local/busybox:1",
+      "--image-pull-policy=IfNotPresent",
+      "--restart=Never",
+      "-i",
+      "--stdin",
+      "--command",
+      "--overrides",
+      '{"spec":{"terminationGracePeriodSeconds":1}}',
+      "--attach=false",
+      "--",
+      "cat",
+    );
     await k("wait", "--for=condition=Ready", "pod/echo", "--timeout=30s");
     const attached = await kubectl(cluster.info.kubeconfig, ["attach", "-i", "echo"], { input: "across\n", timeoutMs: 15_000 });
     assert.match(attached.stdout, /across/);
@@ -114,7 +140,10 @@ describe("one real node", { skip, concurrency: false }, () => {
 
   test("a pod reaches the Service by its name", async () => {
     const [name = ""] = await podNames();
-    assert.match(await k("exec", name, "--", "wget", "-q", "-O", "-", "http://hello.default.svc.cluster.local"), /hello from hello-/);
+    assert.match(
+      await k("exec", name, "--", "wget", "-q", "-O", "-", "http://hello.default.svc.cluster.local"),
+      /hello from hello-/,
+    );
     assert.match(await k("exec", name, "--", "wget", "-q", "-O", "-", "http://hello"), /hello from hello-/);
   });
 
@@ -148,17 +177,40 @@ describe("one real node", { skip, concurrency: false }, () => {
   });
 
   test("a container that ends is restarted, with its previous log", async () => {
-    await k("run", "flaky", "--image=tiphys.local/busybox:1", "--image-pull-policy=IfNotPresent", "--command", "--", "sh", "-c", "echo a life; sleep 1; exit 3");
+    await k(
+      "run",
+      "flaky",
+      "--image=tiphys.local/busybox:1",
+      "--image-pull-policy=IfNotPresent",
+      "--command",
+      "--",
+      "sh",
+      "-c",
+      "echo a life; sleep 1; exit 3",
+    );
     await k("wait", "pod/flaky", "--for=jsonpath={.status.containerStatuses[0].restartCount}=1", "--timeout=30s");
-    assert.equal(await k("get", "pod", "flaky", "-o", "jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}"), "3");
+    assert.equal(
+      await k("get", "pod", "flaky", "-o", "jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}"),
+      "3",
+    );
     assert.match(await k("logs", "--previous", "flaky"), /a life/);
-    await k("wait", "pod/flaky", "--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=CrashLoopBackOff", "--timeout=30s");
+    await k(
+      "wait",
+      "pod/flaky",
+      "--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=CrashLoopBackOff",
+      "--timeout=30s",
+    );
     await k("delete", "pod", "flaky", "--grace-period=1");
   });
 
   test("an image that cannot be had says so in the pod's status and events", async () => {
     await k("run", "missing", "--image=tiphys.local/none:1", "--restart=Never");
-    await k("wait", "--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=ErrImagePull", "pod/missing", "--timeout=60s");
+    await k(
+      "wait",
+      "--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=ErrImagePull",
+      "pod/missing",
+      "--timeout=60s",
+    );
     assert.match(await k("describe", "pod", "missing"), /Failed to pull image "tiphys.local\/none:1"/);
     await k("delete", "pod", "missing");
   });

@@ -24,9 +24,25 @@ test(`${kills} kills during a rollout lose nothing and restart nothing`, { skip 
     };
     await k("apply", "-f", example);
     await k("rollout", "status", "deployment/hello", "--timeout=90s");
-    await k("run", "steady", "--image=tiphys.local/busybox:1", "--image-pull-policy=IfNotPresent", "--command", "--", "sleep", "100000");
+    await k(
+      "run",
+      "steady",
+      "--image=tiphys.local/busybox:1",
+      "--image-pull-policy=IfNotPresent",
+      "--command",
+      "--",
+      "sleep",
+      "100000",
+    );
     await k("wait", "--for=condition=Ready", "pod/steady", "--timeout=30s");
-    const steady = (): Promise<string> => k("get", "pod", "steady", "-o", "jsonpath={.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}");
+    const steady = (): Promise<string> =>
+      k(
+        "get",
+        "pod",
+        "steady",
+        "-o",
+        "jsonpath={.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}",
+      );
     const before = await steady();
 
     const acknowledged = new Set<string>();
@@ -46,14 +62,24 @@ test(`${kills} kills during a rollout lose nothing and restart nothing`, { skip 
       await writing;
       cluster = await startTiphys(["--nodes", "1"], { dataDir, timeoutMs: 90_000 });
       const present = new Set((await k("get", "configmaps", "-o", "jsonpath={.items[*].metadata.name}")).split(" "));
-      assert.deepEqual([...acknowledged].filter((name) => !present.has(name)), []);
+      assert.deepEqual(
+        [...acknowledged].filter((name) => !present.has(name)),
+        [],
+      );
       await k("rollout", "status", "deployment/hello", "--timeout=90s");
       await k("wait", "--for=condition=Ready", "pod/steady", "--timeout=30s");
       assert.equal(await steady(), before);
     }
-    const list = JSON.parse(await k("get", "pods", "-l", "app=hello", "-o", "json")) as { items: { metadata: { deletionTimestamp?: string }; spec: { containers: { env: { value: string }[] }[] } }[] };
-    const greetings = list.items.filter((pod) => pod.metadata.deletionTimestamp === undefined).map((pod) => pod.spec.containers[0]?.env[0]?.value);
-    assert.deepEqual(greetings, Array.from({ length: 3 }, () => `round ${kills - 1}`));
+    const list = JSON.parse(await k("get", "pods", "-l", "app=hello", "-o", "json")) as {
+      items: { metadata: { deletionTimestamp?: string }; spec: { containers: { env: { value: string }[] }[] } }[];
+    };
+    const greetings = list.items
+      .filter((pod) => pod.metadata.deletionTimestamp === undefined)
+      .map((pod) => pod.spec.containers[0]?.env[0]?.value);
+    assert.deepEqual(
+      greetings,
+      Array.from({ length: 3 }, () => `round ${kills - 1}`),
+    );
   } finally {
     await cluster.stop();
     rmSync(dataDir, { recursive: true, force: true });

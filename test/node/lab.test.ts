@@ -29,11 +29,16 @@ describe("two real nodes", { skip, concurrency: false }, () => {
     assert.equal(result.code, 0, `kubectl ${args.join(" ")}\n${result.stdout}${result.stderr}`);
     return result.stdout;
   };
-  const podsWith = async (path: string): Promise<string[]> => (await k("get", "pods", "-l", "app=hello", "--field-selector=status.phase=Running", "-o", `jsonpath={.items[*]${path}}`)).trim().split(" ");
+  const podsWith = async (path: string): Promise<string[]> =>
+    (await k("get", "pods", "-l", "app=hello", "--field-selector=status.phase=Running", "-o", `jsonpath={.items[*]${path}}`))
+      .trim()
+      .split(" ");
 
   before(async () => {
     atFirst = await leftovers();
-    cluster = await startTiphys(["--nodes", "2", "--node-monitor-grace-period", "15s", "--log-level", "info"], { timeoutMs: 120_000 });
+    cluster = await startTiphys(["--nodes", "2", "--node-monitor-grace-period", "15s", "--log-level", "info"], {
+      timeoutMs: 120_000,
+    });
     const applied = await kubectl(cluster.info.kubeconfig, ["apply", "-f", "-"], { input: spread });
     assert.equal(applied.code, 0, applied.stderr);
     await k("rollout", "status", "deployment/hello", "--timeout=90s");
@@ -47,14 +52,17 @@ describe("two real nodes", { skip, concurrency: false }, () => {
     const names = await podsWith(".metadata.name");
     const addresses = await podsWith(".status.podIP");
     for (const name of names) {
-      for (const address of addresses) assert.match(await k("exec", name, "--", "wget", "-q", "-O", "-", `http://${address}:8080`), /hello from/);
+      for (const address of addresses)
+        assert.match(await k("exec", name, "--", "wget", "-q", "-O", "-", `http://${address}:8080`), /hello from/);
       assert.match(await k("exec", name, "--", "wget", "-q", "-O", "-", "http://hello.default.svc.cluster.local"), /hello from/);
     }
   });
 
   test("the NodePort answers on both nodes", async () => {
     const port = await k("get", "svc", "hello", "-o", "jsonpath={.spec.ports[0].nodePort}");
-    const addresses = (await k("get", "nodes", "-o", 'jsonpath={.items[*].status.addresses[?(@.type=="InternalIP")].address}')).trim().split(" ");
+    const addresses = (await k("get", "nodes", "-o", 'jsonpath={.items[*].status.addresses[?(@.type=="InternalIP")].address}'))
+      .trim()
+      .split(" ");
     for (const address of addresses) assert.match(await (await fetch(`http://${address}:${port}/`)).text(), /hello from/);
   });
 
@@ -64,8 +72,13 @@ describe("two real nodes", { skip, concurrency: false }, () => {
     await run("pkill", ["-9", "-f", `${cluster.info.dataDir}/nodes/${lost}/`]);
     await k("wait", "node", lost, "--for=condition=Ready=Unknown", "--timeout=60s");
     await k("wait", "deployment/hello", "--for=jsonpath={.status.availableReplicas}=4", "--timeout=60s");
-    const pods = JSON.parse(await k("get", "pods", "-l", "app=hello", "-o", "json")) as { items: { metadata: { deletionTimestamp?: string }; spec: { nodeName: string } }[] };
-    assert.deepEqual(new Set(pods.items.filter((pod) => pod.metadata.deletionTimestamp === undefined).map((pod) => pod.spec.nodeName)), new Set([survivor]));
+    const pods = JSON.parse(await k("get", "pods", "-l", "app=hello", "-o", "json")) as {
+      items: { metadata: { deletionTimestamp?: string }; spec: { nodeName: string } }[];
+    };
+    assert.deepEqual(
+      new Set(pods.items.filter((pod) => pod.metadata.deletionTimestamp === undefined).map((pod) => pod.spec.nodeName)),
+      new Set([survivor]),
+    );
   });
 
   test("stopping leaves nothing behind, not even of the dead node", async () => {

@@ -6,8 +6,10 @@ import { run } from "./tiphys.ts";
 export async function leftovers(): Promise<readonly string[]> {
   const lines: string[] = [];
   for (const line of (await run("nft", ["list", "tables"])).stdout.split("\n")) if (line !== "") lines.push(`nft ${line}`);
-  for (const line of (await run("ip", ["netns", "list"])).stdout.split("\n")) if (line !== "") lines.push(`netns ${line.split(" ")[0]}`);
-  for (const line of (await run("ip", ["-br", "link"])).stdout.split("\n")) if (line !== "") lines.push(`link ${line.split(/[ @]/)[0]}`);
+  for (const line of (await run("ip", ["netns", "list"])).stdout.split("\n"))
+    if (line !== "") lines.push(`netns ${line.split(" ")[0]}`);
+  for (const line of (await run("ip", ["-br", "link"])).stdout.split("\n"))
+    if (line !== "") lines.push(`link ${line.split(/[ @]/)[0]}`);
   for (const line of readFileSync("/proc/self/mounts", "utf8").split("\n")) {
     const mount = line.split(" ")[1] ?? "";
     if (/tiphys|kubelet|containerd|\/run\/netns/.test(mount)) lines.push(`mount ${mount}`);

@@ -43,13 +43,32 @@ export interface StartOptions {
 export async function startTiphys(args: readonly string[], options: StartOptions = {}): Promise<Tiphys> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), "tiphys-"));
   const readyFile = join(mkdtempSync(join(tmpdir(), "tiphys-ready-")), "ready.json");
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", join(root, "src/cli/main.ts"), "up", "--data-dir", dataDir, "--api-port", "0", "--kubelet-port", "0", "--ready-file", readyFile, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, ...options.env },
-  });
+  const child = spawn(
+    process.execPath,
+    [
+      "--disable-warning=ExperimentalWarning",
+      join(root, "src/cli/main.ts"),
+      "up",
+      "--data-dir",
+      dataDir,
+      "--api-port",
+      "0",
+      "--kubelet-port",
+      "0",
+      "--ready-file",
+      readyFile,
+      ...args,
+    ],
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...options.env },
+    },
+  );
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => (output += text));
-  const exited = new Promise<number>((resolve) => child.on("exit", (code, signal) => resolve(code ?? (signal === null ? 1 : 128))));
+  const exited = new Promise<number>((resolve) =>
+    child.on("exit", (code, signal) => resolve(code ?? (signal === null ? 1 : 128))),
+  );
   const ready = whenExists(readyFile, options.timeoutMs ?? 60_000);
   const winner = await Promise.race([ready.promise.then(() => "ready" as const), exited.then((code) => code)]);
   if (winner !== "ready") {
@@ -95,22 +114,45 @@ function whenExists(path: string, timeoutMs: number): { promise: Promise<void>; 
 }
 
 /** Runs kubectl to its end. `input` goes to its standard input. */
-export function kubectl(kubeconfig: string, args: readonly string[], options: { input?: string; timeoutMs?: number; env?: Record<string, string> } = {}): Promise<CommandResult> {
+export function kubectl(
+  kubeconfig: string,
+  args: readonly string[],
+  options: { input?: string; timeoutMs?: number; env?: Record<string, string> } = {},
+): Promise<CommandResult> {
   return run("kubectl", ["--kubeconfig", kubeconfig, ...args], options);
 }
 
-export function run(command: string, args: readonly string[], options: { input?: string; timeoutMs?: number; env?: Record<string, string> } = {}): Promise<CommandResult> {
+export function run(
+  command: string,
+  args: readonly string[],
+  options: { input?: string; timeoutMs?: number; env?: Record<string, string> } = {},
+): Promise<CommandResult> {
   return new Promise((resolve) => {
-    const child = execFile(command, [...args], { timeout: options.timeoutMs ?? 60_000, killSignal: "SIGKILL", maxBuffer: 64 << 20, env: { ...process.env, ...options.env } }, (error, stdout, stderr) => {
-      const code = error === null ? 0 : typeof error.code === "number" ? error.code : 128;
-      resolve({ code, stdout, stderr: error !== null && typeof error.code !== "number" ? `${stderr}${error.message}` : stderr });
-    });
+    const child = execFile(
+      command,
+      [...args],
+      {
+        timeout: options.timeoutMs ?? 60_000,
+        killSignal: "SIGKILL",
+        maxBuffer: 64 << 20,
+        env: { ...process.env, ...options.env },
+      },
+      (error, stdout, stderr) => {
+        const code = error === null ? 0 : typeof error.code === "number" ? error.code : 128;
+        resolve({
+          code,
+          stdout,
+          stderr: error !== null && typeof error.code !== "number" ? `${stderr}${error.message}` : stderr,
+        });
+      },
+    );
     child.stdin?.on("error", () => {});
     child.stdin?.end(options.input ?? "");
   });
 }
 
-const has = (command: string): boolean => (process.env.PATH ?? "").split(":").some((directory) => existsSync(join(directory, command)));
+const has = (command: string): boolean =>
+  (process.env.PATH ?? "").split(":").some((directory) => existsSync(join(directory, command)));
 
 /** A reason to skip, or false. */
 export const needs = (...commands: readonly string[]): string | false => {

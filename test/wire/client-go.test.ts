@@ -20,7 +20,11 @@ describe("client-go", { skip, concurrency: false }, () => {
 
   for (const contentType of ["application/json", "application/vnd.kubernetes.protobuf"]) {
     test(`works in ${contentType}`, async () => {
-      const result = await run(program, [cluster.info.kubeconfig, contentType, contentType.endsWith("json") ? "json" : "protobuf"]);
+      const result = await run(program, [
+        cluster.info.kubeconfig,
+        contentType,
+        contentType.endsWith("json") ? "json" : "protobuf",
+      ]);
       assert.equal(result.code, 0, result.stdout + result.stderr);
       assert.match(result.stdout, /not found\nnodes 2\n$/);
     });

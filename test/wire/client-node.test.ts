@@ -2,7 +2,17 @@
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { after, before, describe, test } from "node:test";
-import { ApiException, AppsV1Api, CoreV1Api, KubeConfig, Log, makeInformer, PatchStrategy, setHeaderOptions, type V1ConfigMap } from "@kubernetes/client-node";
+import {
+  ApiException,
+  AppsV1Api,
+  CoreV1Api,
+  KubeConfig,
+  Log,
+  makeInformer,
+  PatchStrategy,
+  setHeaderOptions,
+  type V1ConfigMap,
+} from "@kubernetes/client-node";
 import { startTiphys, type Tiphys } from "../support/tiphys.ts";
 
 describe("@kubernetes/client-node", { concurrency: false }, () => {
@@ -20,7 +30,9 @@ describe("@kubernetes/client-node", { concurrency: false }, () => {
   test("lists nodes", async () => assert.equal((await core.listNode()).items.length, 2));
 
   test("an informer sees what is created, patched and deleted", async () => {
-    const informer = makeInformer<V1ConfigMap>(config, "/api/v1/namespaces/default/configmaps", () => core.listNamespacedConfigMap({ namespace: "default" }));
+    const informer = makeInformer<V1ConfigMap>(config, "/api/v1/namespaces/default/configmaps", () =>
+      core.listNamespacedConfigMap({ namespace: "default" }),
+    );
     const seen: string[] = [];
     const done = Promise.withResolvers<void>();
     informer.on("add", (object) => void (object.metadata?.name === "seen" && seen.push("add")));
@@ -33,7 +45,10 @@ describe("@kubernetes/client-node", { concurrency: false }, () => {
     informer.on("error", (error) => done.reject(error as Error));
     await informer.start();
     await core.createNamespacedConfigMap({ namespace: "default", body: { metadata: { name: "seen" }, data: { a: "1" } } });
-    await core.patchNamespacedConfigMap({ namespace: "default", name: "seen", body: { data: { a: "2" } } }, setHeaderOptions("Content-Type", PatchStrategy.MergePatch));
+    await core.patchNamespacedConfigMap(
+      { namespace: "default", name: "seen", body: { data: { a: "2" } } },
+      setHeaderOptions("Content-Type", PatchStrategy.MergePatch),
+    );
     await core.deleteNamespacedConfigMap({ namespace: "default", name: "seen" });
     await done.promise;
     await informer.stop();
@@ -41,15 +56,29 @@ describe("@kubernetes/client-node", { concurrency: false }, () => {
   });
 
   test("an error carries the code and the Status", async () => {
-    await assert.rejects(core.readNamespacedPod({ namespace: "default", name: "none" }), (error) => error instanceof ApiException && error.code === 404 && /"reason":"NotFound"/.test(String(error.body)));
+    await assert.rejects(
+      core.readNamespacedPod({ namespace: "default", name: "none" }),
+      (error) => error instanceof ApiException && error.code === 404 && /"reason":"NotFound"/.test(String(error.body)),
+    );
   });
 
   test("creates a Deployment that becomes Ready, and reads a pod's log", async () => {
     const apps = config.makeApiClient(AppsV1Api);
     const labels = { app: "web" };
-    await apps.createNamespacedDeployment({ namespace: "default", body: { metadata: { name: "web" }, spec: { replicas: 1, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers: [{ name: "a", image: "nginx" }] } } } } });
+    await apps.createNamespacedDeployment({
+      namespace: "default",
+      body: {
+        metadata: { name: "web" },
+        spec: {
+          replicas: 1,
+          selector: { matchLabels: labels },
+          template: { metadata: { labels }, spec: { containers: [{ name: "a", image: "nginx" }] } },
+        },
+      },
+    });
     let ready = 0;
-    while (ready < 1) ready = (await apps.readNamespacedDeployment({ namespace: "default", name: "web" })).status?.readyReplicas ?? 0;
+    while (ready < 1)
+      ready = (await apps.readNamespacedDeployment({ namespace: "default", name: "web" })).status?.readyReplicas ?? 0;
     const pod = (await core.listNamespacedPod({ namespace: "default", labelSelector: "app=web" })).items[0]?.metadata?.name ?? "";
     const output = new PassThrough();
     // a simulated node has no logs to give: the refusal must be clear and reach the caller

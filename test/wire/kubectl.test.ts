@@ -52,7 +52,12 @@ describe("kubectl", { skip, concurrency: false }, () => {
 
   test("api-resources lists every kind that is served", async () => {
     const text = await k("api-resources", "-o", "wide");
-    for (const line of [/^pods\s+po\s+v1\s+true\s+Pod /m, /^deployments\s+deploy\s+apps\/v1\s+true\s+Deployment/m, /^nodes\s+no\s+v1\s+false\s+Node/m]) assert.match(text, line);
+    for (const line of [
+      /^pods\s+po\s+v1\s+true\s+Pod /m,
+      /^deployments\s+deploy\s+apps\/v1\s+true\s+Deployment/m,
+      /^nodes\s+no\s+v1\s+false\s+Node/m,
+    ])
+      assert.match(text, line);
   });
 
   test("api-versions lists the 22 group-versions", async () => {
@@ -67,10 +72,16 @@ describe("kubectl", { skip, concurrency: false }, () => {
 
   test("get prints upstream's columns for pods, deployments, services and nodes", async () => {
     assert.match(await k("get", "pods"), /^NAME\s+READY\s+STATUS\s+RESTARTS\s+AGE\nweb-\S+\s+1\/1\s+Running\s+0\s+/);
-    assert.match(await k("get", "pods", "-o", "wide"), /^NAME\s+READY\s+STATUS\s+RESTARTS\s+AGE\s+IP\s+NODE\s+NOMINATED NODE\s+READINESS GATES/);
+    assert.match(
+      await k("get", "pods", "-o", "wide"),
+      /^NAME\s+READY\s+STATUS\s+RESTARTS\s+AGE\s+IP\s+NODE\s+NOMINATED NODE\s+READINESS GATES/,
+    );
     assert.match(await k("get", "pods", "-A"), /^NAMESPACE\s+NAME/);
     assert.match(await k("get", "deploy"), /^NAME\s+READY\s+UP-TO-DATE\s+AVAILABLE\s+AGE\nweb\s+2\/2\s+2\s+2/);
-    assert.match(await k("get", "svc"), /^NAME\s+TYPE\s+CLUSTER-IP\s+EXTERNAL-IP\s+PORT\(S\)\s+AGE\nkubernetes\s+ClusterIP\s+10\.96\.0\.1\s+<none>\s+443\/TCP/);
+    assert.match(
+      await k("get", "svc"),
+      /^NAME\s+TYPE\s+CLUSTER-IP\s+EXTERNAL-IP\s+PORT\(S\)\s+AGE\nkubernetes\s+ClusterIP\s+10\.96\.0\.1\s+<none>\s+443\/TCP/,
+    );
     assert.match(await k("get", "nodes"), /^NAME\s+STATUS\s+ROLES\s+AGE\s+VERSION\n\S+\s+Ready\s+/);
   });
 
@@ -86,12 +97,23 @@ describe("kubectl", { skip, concurrency: false }, () => {
     assert.equal((await k("get", "pods", "-l", "app=web", "-o", "name")).trim().split("\n").length, 2);
     assert.equal(await k("get", "pods", "-l", "app=none", "-o", "name"), "");
     const node = await k("get", "pods", "-o", "jsonpath={.items[0].spec.nodeName}");
-    assert.match(await k("get", "pods", "--field-selector", `spec.nodeName=${node},status.phase=Running`, "-o", "name"), /^pod\/web-/);
+    assert.match(
+      await k("get", "pods", "--field-selector", `spec.nodeName=${node},status.phase=Running`, "-o", "name"),
+      /^pod\/web-/,
+    );
   });
 
   test("get -w streams changes", async () => {
     await k("create", "configmap", "watched", "--from-literal=a=1");
-    const watching = cluster.kubectl("get", "configmap", "watched", "-w", "-o", "jsonpath={.data.a}{\"\\n\"}", "--request-timeout=4s");
+    const watching = cluster.kubectl(
+      "get",
+      "configmap",
+      "watched",
+      "-w",
+      "-o",
+      'jsonpath={.data.a}{"\\n"}',
+      "--request-timeout=4s",
+    );
     await k("patch", "configmap", "watched", "-p", '{"data":{"a":"2"}}');
     assert.match((await watching).stdout, /2/);
   });
@@ -107,15 +129,22 @@ describe("kubectl", { skip, concurrency: false }, () => {
   });
 
   test("create, get, replace, delete a ConfigMap from a file", async () => {
-    const text = (value: string): string => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {mode: "${value}"}\n`;
+    const text = (value: string): string =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {mode: "${value}"}\n`;
     const path = file("settings.yaml", text("one"));
     assert.match(await k("create", "-f", path), /configmap\/settings created/);
-    assert.match((await fails("create", "-f", path)).stderr, /Error from server \(AlreadyExists\): .*configmaps "settings" already exists/);
+    assert.match(
+      (await fails("create", "-f", path)).stderr,
+      /Error from server \(AlreadyExists\): .*configmaps "settings" already exists/,
+    );
     file("settings.yaml", text("two"));
     assert.match(await k("replace", "-f", path), /configmap\/settings replaced/);
     assert.equal(await k("get", "cm", "settings", "-o", "jsonpath={.data.mode}"), "two");
     assert.match(await k("delete", "-f", path), /configmap "settings" deleted/);
-    assert.match((await fails("get", "cm", "settings")).stderr, /Error from server \(NotFound\): configmaps "settings" not found/);
+    assert.match(
+      (await fails("get", "cm", "settings")).stderr,
+      /Error from server \(NotFound\): configmaps "settings" not found/,
+    );
   });
 
   test("apply creates, leaves unchanged, configures; diff tells", async () => {
@@ -144,7 +173,10 @@ spec:
     const path = file("ssa.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shared}\ndata: {a: one}\n");
     assert.match(await k("apply", "--server-side", "--field-manager=first", "-f", path), /shared serverside-applied/);
     file("ssa.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shared}\ndata: {a: two}\n");
-    assert.match((await fails("apply", "--server-side", "--field-manager=second", "-f", path)).stderr, /conflict with "first".*\.data\.a/s);
+    assert.match(
+      (await fails("apply", "--server-side", "--field-manager=second", "-f", path)).stderr,
+      /conflict with "first".*\.data\.a/s,
+    );
     await k("apply", "--server-side", "--field-manager=second", "--force-conflicts", "-f", path);
     assert.equal(await k("get", "cm", "shared", "-o", "jsonpath={.data.a}"), "two");
   });
@@ -154,14 +186,32 @@ spec:
     await k("patch", "cm", "patched", "--type=merge", "-p", '{"data":{"b":"2"}}');
     await k("patch", "cm", "patched", "--type=json", "-p", '[{"op":"replace","path":"/data/a","value":"3"}]');
     assert.equal(await k("get", "cm", "patched", "-o", "jsonpath={.data.a}{.data.b}"), "32");
-    await k("patch", "deploy", "web", "--type=strategic", "-p", '{"spec":{"template":{"spec":{"containers":[{"name":"nginx","env":[{"name":"A","value":"b"}]}]}}}}');
-    assert.equal(await k("get", "deploy", "web", "-o", "jsonpath={.spec.template.spec.containers[0].image}/{.spec.template.spec.containers[0].env[0].name}"), "nginx/A");
+    await k(
+      "patch",
+      "deploy",
+      "web",
+      "--type=strategic",
+      "-p",
+      '{"spec":{"template":{"spec":{"containers":[{"name":"nginx","env":[{"name":"A","value":"b"}]}]}}}}',
+    );
+    assert.equal(
+      await k(
+        "get",
+        "deploy",
+        "web",
+        "-o",
+        "jsonpath={.spec.template.spec.containers[0].image}/{.spec.template.spec.containers[0].env[0].name}",
+      ),
+      "nginx/A",
+    );
     await k("rollout", "status", "deployment/web", "--timeout=30s");
   });
 
   test("edit changes what the editor changed", async () => {
     await k("create", "configmap", "edited", "--from-literal=a=before");
-    const result = await kubectl(cluster.info.kubeconfig, ["edit", "configmap", "edited"], { env: { KUBE_EDITOR: "sed -i s/before/after/" } });
+    const result = await kubectl(cluster.info.kubeconfig, ["edit", "configmap", "edited"], {
+      env: { KUBE_EDITOR: "sed -i s/before/after/" },
+    });
     assert.equal(result.code, 0, result.stderr);
     assert.equal(await k("get", "cm", "edited", "-o", "jsonpath={.data.a}"), "after");
   });
@@ -229,7 +279,13 @@ spec:
   });
 
   test("a pod that fits nowhere says why", async () => {
-    await k("run", "huge", "--image=nginx", "--overrides", '{"spec":{"containers":[{"name":"huge","image":"nginx","resources":{"requests":{"cpu":"1000"}}}]}}');
+    await k(
+      "run",
+      "huge",
+      "--image=nginx",
+      "--overrides",
+      '{"spec":{"containers":[{"name":"huge","image":"nginx","resources":{"requests":{"cpu":"1000"}}}]}}',
+    );
     await k("wait", "--for=condition=PodScheduled=False", "pod/huge", "--timeout=10s");
     assert.match(await k("describe", "pod", "huge"), /FailedScheduling.*0\/3 nodes are available: 3 Insufficient cpu/);
     await k("delete", "pod", "huge");
@@ -242,7 +298,10 @@ spec:
   });
 
   test("a user without rights gets upstream's refusal", async () => {
-    assert.match((await fails("get", "pods", "--as=nobody")).stderr, /Error from server \(Forbidden\): pods is forbidden: User "nobody" cannot list resource "pods" in API group "" in the namespace "default"/);
+    assert.match(
+      (await fails("get", "pods", "--as=nobody")).stderr,
+      /Error from server \(Forbidden\): pods is forbidden: User "nobody" cannot list resource "pods" in API group "" in the namespace "default"/,
+    );
   });
 
   test("explain describes fields", async () => {
@@ -250,7 +309,8 @@ spec:
     assert.match(await k("explain", "deployment"), /KIND:\s+Deployment/);
   });
 
-  test("top says that metrics are not available", async () => assert.match((await fails("top", "nodes")).stderr, /Metrics API not available/));
+  test("top says that metrics are not available", async () =>
+    assert.match((await fails("top", "nodes")).stderr, /Metrics API not available/));
 
   test("create quota, role, rolebinding, serviceaccount, token", async () => {
     await k("create", "serviceaccount", "robot");

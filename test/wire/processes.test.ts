@@ -20,7 +20,9 @@ interface Started {
 }
 
 function start(...args: string[]): Started {
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => (output += text));
   return { child, output: () => output };
@@ -45,11 +47,32 @@ describe("components as processes", { skip, concurrency: false }, () => {
 
   before(async () => {
     directory = mkdtempSync(join(tmpdir(), "processes-"));
-    const pki = await ensurePki(`${directory}/pki`, { files: systemFiles, clock: systemClock, random: systemRandom, log: silentLog, serverNames: ["127.0.0.1"] });
+    const pki = await ensurePki(`${directory}/pki`, {
+      files: systemFiles,
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+      serverNames: ["127.0.0.1"],
+    });
     const server = start(
-      "kube-apiserver", "--bind-address=127.0.0.1", "--secure-port=0", "--store-directory", `${directory}/store`, "--service-cluster-ip-range=10.96.0.0/16",
-      "--tls-cert-file", `${directory}/pki/apiserver.crt`, "--tls-private-key-file", `${directory}/pki/apiserver.key`, "--client-ca-file", `${directory}/pki/ca.crt`,
-      "--service-account-key-file", `${directory}/pki/sa.pub`, "--service-account-signing-key-file", `${directory}/pki/sa.key`, "--port-file", `${directory}/port`,
+      "kube-apiserver",
+      "--bind-address=127.0.0.1",
+      "--secure-port=0",
+      "--store-directory",
+      `${directory}/store`,
+      "--service-cluster-ip-range=10.96.0.0/16",
+      "--tls-cert-file",
+      `${directory}/pki/apiserver.crt`,
+      "--tls-private-key-file",
+      `${directory}/pki/apiserver.key`,
+      "--client-ca-file",
+      `${directory}/pki/ca.crt`,
+      "--service-account-key-file",
+      `${directory}/pki/sa.pub`,
+      "--service-account-signing-key-file",
+      `${directory}/pki/sa.key`,
+      "--port-file",
+      `${directory}/port`,
     );
     running.push(server);
     await started(server);
@@ -61,7 +84,13 @@ describe("components as processes", { skip, concurrency: false }, () => {
     };
     admin = await kubeconfig("admin");
     for (const args of [
-      ["kube-controller-manager", "--kubeconfig", await kubeconfig("controllerManager"), "--root-ca-file", `${directory}/pki/ca.crt`],
+      [
+        "kube-controller-manager",
+        "--kubeconfig",
+        await kubeconfig("controllerManager"),
+        "--root-ca-file",
+        `${directory}/pki/ca.crt`,
+      ],
       ["kube-scheduler", "--kubeconfig", await kubeconfig("scheduler")],
       ["sim-nodes", "--kubeconfig", admin, "--count", String(simNodes)],
     ]) {
@@ -82,14 +111,26 @@ describe("components as processes", { skip, concurrency: false }, () => {
 
   test(`a Deployment of ${replicas} replicas is Ready on ${simNodes} simulated nodes`, async () => {
     const path = `${directory}/web.yaml`;
-    writeFileSync(path, `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: ${replicas}\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec: {containers: [{name: a, image: nginx}]}\n`);
+    writeFileSync(
+      path,
+      `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: ${replicas}\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec: {containers: [{name: a, image: nginx}]}\n`,
+    );
     assert.equal((await kubectl(admin, ["apply", "-f", path])).code, 0);
     const done = await kubectl(admin, ["rollout", "status", "deployment/web", "--timeout=120s"], { timeoutMs: 130_000 });
     assert.equal(done.code, 0, `${done.stderr}\n${running.map((part) => part.output().slice(-2000)).join("\n---\n")}`);
   });
 
   test("each component holds its lease and leaves it when it stops", async () => {
-    const holders = await kubectl(admin, ["-n", "kube-system", "get", "lease", "kube-controller-manager", "kube-scheduler", "-o", "jsonpath={.items[*].spec.holderIdentity}"]);
+    const holders = await kubectl(admin, [
+      "-n",
+      "kube-system",
+      "get",
+      "lease",
+      "kube-controller-manager",
+      "kube-scheduler",
+      "-o",
+      "jsonpath={.items[*].spec.holderIdentity}",
+    ]);
     assert.equal(holders.stdout.trim().split(" ").length, 2, holders.stderr);
   });
 

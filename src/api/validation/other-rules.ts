@@ -1,6 +1,7 @@
 // The kinds of all groups but core.
 import * as apps from "../defaults/apps.ts";
 import * as others from "../defaults/others.ts";
+import { type FieldError, forbiddenField } from "../errors.ts";
 import type { KindRules } from "../rules.ts";
 import * as admission from "./admission.ts";
 import * as app from "./apps.ts";
@@ -11,6 +12,11 @@ import { keepSpecAndLabels, keepSpecAndMeta, plainKind } from "./helpers.ts";
 import * as network from "./network.ts";
 import * as storage from "./storage.ts";
 import * as warn from "./warnings.ts";
+
+/** A binding puts a policy into force: while policies are not evaluated it must not look as if it did. */
+const refuseUnevaluated = (): FieldError[] => [
+  forbiddenField("spec", "admission policies are not evaluated yet: this binding would have no effect"),
+];
 
 export const otherRules: Readonly<Record<string, KindRules>> = {
   "apps/Deployment": plainKind({
@@ -228,6 +234,7 @@ export const otherRules: Readonly<Record<string, KindRules>> = {
     default: others.defaultAdmissionPolicy,
   }),
   "admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding": plainKind({
+    validate: refuseUnevaluated,
     namespaced: false,
     generation: true,
     default: others.defaultAdmissionPolicyBinding,
@@ -238,6 +245,7 @@ export const otherRules: Readonly<Record<string, KindRules>> = {
     default: others.defaultAdmissionPolicy,
   }),
   "admissionregistration.k8s.io/MutatingAdmissionPolicyBinding": plainKind({
+    validate: refuseUnevaluated,
     namespaced: false,
     generation: true,
     default: others.defaultAdmissionPolicyBinding,

@@ -133,6 +133,8 @@ function definitionErrors(object: Definition): FieldError[] {
   if (scope === "") errors.push(required("spec.scope"));
   else if (scope !== "Namespaced" && scope !== "Cluster")
     errors.push(notSupported("spec.scope", scope, ["Cluster", "Namespaced"]));
+  if (spec?.conversion?.strategy === "Webhook")
+    errors.push(forbiddenField("spec.conversion.strategy", "conversion webhooks are not called by this server yet"));
   if (spec?.preserveUnknownFields === true)
     errors.push(
       invalidValue(

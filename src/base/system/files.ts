@@ -1,7 +1,7 @@
 // The real file system.
 import * as fs from "node:fs/promises";
 import { dirname } from "node:path";
-import type { Files, FileStat } from "../files.ts";
+import type { FileStat, Files } from "../files.ts";
 
 export const systemFiles: Files = {
   read: (path) => fs.readFile(path),
@@ -15,9 +15,17 @@ export const systemFiles: Files = {
   stat: async (path) => {
     try {
       const found = await fs.lstat(path);
-      return { kind: kindOf(found), size: found.size, mode: found.mode & 0o7777, mtimeMs: found.mtimeMs, uid: found.uid, gid: found.gid };
+      return {
+        kind: kindOf(found),
+        size: found.size,
+        mode: found.mode & 0o7777,
+        mtimeMs: found.mtimeMs,
+        uid: found.uid,
+        gid: found.gid,
+      };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT" || (error as NodeJS.ErrnoException).code === "ENOTDIR") return undefined;
+      if ((error as NodeJS.ErrnoException).code === "ENOENT" || (error as NodeJS.ErrnoException).code === "ENOTDIR")
+        return undefined;
       throw error;
     }
   },

@@ -11,14 +11,22 @@ export interface LogOptions {
 
 export function createLog(options: LogOptions): Log {
   const descriptor = options.descriptor ?? 2;
-  if (options.format === "json") return overPino(pino({ level: options.level, base: null }, pino.destination({ fd: descriptor, sync: true })));
+  if (options.format === "json")
+    return overPino(pino({ level: options.level, base: null }, pino.destination({ fd: descriptor, sync: true })));
   const destination = pino.destination({ fd: descriptor, sync: true });
   return textLog(options.level, (line) => destination.write(line), {});
 }
 
 function overPino(logger: pino.Logger): Log {
-  const at = (level: "debug" | "info" | "warn" | "error") => (message: string, fields?: LogFields) => logger[level](serialise(fields), message);
-  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error"), child: (fields) => overPino(logger.child(fields)) };
+  const at = (level: "debug" | "info" | "warn" | "error") => (message: string, fields?: LogFields) =>
+    logger[level](serialise(fields), message);
+  return {
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    child: (fields) => overPino(logger.child(fields)),
+  };
 }
 
 const order = ["debug", "info", "warn", "error"] as const;
@@ -28,8 +36,12 @@ function textLog(level: (typeof order)[number], write: (line: string) => void, c
   const at = (name: (typeof order)[number]) => (message: string, fields?: LogFields) => {
     if (order.indexOf(name) < order.indexOf(level)) return;
     const { component, ...rest } = { ...context, ...serialise(fields) } as Record<string, unknown>;
-    const tail = Object.entries(rest).map(([key, value]) => ` ${key}=${typeof value === "string" && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value)}`);
-    write(`${new Date().toISOString()} ${name.padEnd(5)} ${component === undefined ? "" : `${String(component)}: `}${message}${tail.join("")}\n`);
+    const tail = Object.entries(rest).map(
+      ([key, value]) => ` ${key}=${typeof value === "string" && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value)}`,
+    );
+    write(
+      `${new Date().toISOString()} ${name.padEnd(5)} ${component === undefined ? "" : `${String(component)}: `}${message}${tail.join("")}\n`,
+    );
   };
   return {
     debug: at("debug"),
@@ -43,7 +55,10 @@ function textLog(level: (typeof order)[number], write: (line: string) => void, c
 /** Errors as their message (and cause), everything else as it is. */
 function serialise(fields: LogFields | undefined): LogFields {
   if (fields === undefined) return {};
-  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? describe(value) : value]));
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? describe(value) : value]),
+  );
 }
 
-const describe = (error: Error): string => (error.cause instanceof Error ? `${error.message}: ${describe(error.cause)}` : error.message);
+const describe = (error: Error): string =>
+  error.cause instanceof Error ? `${error.message}: ${describe(error.cause)}` : error.message;

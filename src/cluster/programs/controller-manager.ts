@@ -2,8 +2,8 @@
 import { defineOptions } from "#base";
 import { type ClientFor, runControllers } from "../control-plane.ts";
 import { controllerManager } from "../identities.ts";
-import { leading } from "./leading.ts";
 import { Parts } from "../parts.ts";
+import { leading } from "./leading.ts";
 import { clientsFromKubeconfig, defineProgram } from "./program.ts";
 import { serviceAccountClients } from "./service-accounts.ts";
 
@@ -12,11 +12,19 @@ export const controllerManagerProgram = defineProgram({
   summary: "Run the controllers in this process, against an API server elsewhere",
   options: defineOptions({
     kubeconfig: { kind: "string", help: "How to reach the API server", placeholder: "FILE" },
-    controllers: { kind: "list", default: ["*"], help: "Controllers to run: '*' all that are on by default, 'name' on, '-name' off" },
+    controllers: {
+      kind: "list",
+      default: ["*"],
+      help: "Controllers to run: '*' all that are on by default, 'name' on, '-name' off",
+    },
     clusterCidr: { kind: "string", help: "Range from which nodes get their pod ranges", placeholder: "CIDR" },
     allocateNodeCidrs: { kind: "boolean", default: false, help: "Give each node a range of --cluster-cidr" },
     rootCaFile: { kind: "string", help: "Certificate that pods get to trust the API server", placeholder: "FILE" },
-    nodeMonitorGracePeriod: { kind: "duration", default: 50_000, help: "How long a node may be silent before it counts as Unknown" },
+    nodeMonitorGracePeriod: {
+      kind: "duration",
+      default: 50_000,
+      help: "How long a node may be silent before it counts as Unknown",
+    },
     useServiceAccountCredentials: { kind: "boolean", default: true, help: "Let each controller act as its own service account" },
     leaderElect: { kind: "boolean", default: true, help: "Work only while holding the lease kube-controller-manager" },
   }),
@@ -24,8 +32,12 @@ export const controllerManagerProgram = defineProgram({
     const started = new Parts(deps);
     const own = started.add("clients", await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: false }));
     const manager = own.clientFor(controllerManager, "kube-controller-manager");
-    const accounts = options.useServiceAccountCredentials && options.kubeconfig !== undefined ? started.add("accounts", await serviceAccountClients(options.kubeconfig, manager, deps)) : undefined;
-    const clientFor: ClientFor = (user, userAgent) => (user === controllerManager || accounts === undefined ? own.clientFor(user, userAgent) : accounts.clientFor(userAgent));
+    const accounts =
+      options.useServiceAccountCredentials && options.kubeconfig !== undefined
+        ? started.add("accounts", await serviceAccountClients(options.kubeconfig, manager, deps))
+        : undefined;
+    const clientFor: ClientFor = (user, userAgent) =>
+      user === controllerManager || accounts === undefined ? own.clientFor(user, userAgent) : accounts.clientFor(userAgent);
     const rootCertificate = options.rootCaFile === undefined ? undefined : (await deps.files.read(options.rootCaFile)).toString();
     const run = () =>
       runControllers(
@@ -37,7 +49,12 @@ export const controllerManagerProgram = defineProgram({
         },
         { ...deps, clientFor },
       );
-    started.add("work", options.leaderElect ? leading("kube-controller-manager", own.clientFor(controllerManager, "leader-election"), deps, run) : await run());
+    started.add(
+      "work",
+      options.leaderElect
+        ? leading("kube-controller-manager", own.clientFor(controllerManager, "leader-election"), deps, run)
+        : await run(),
+    );
     return started;
   },
 });

@@ -9,10 +9,19 @@ export const kubeletProgram = defineProgram({
   summary: "Run a node with real containers in this process, against an API server elsewhere",
   options: defineOptions({
     kubeconfig: { kind: "string", help: "How to reach the API server, as system:node:<name>", placeholder: "FILE" },
-    proxyKubeconfig: { kind: "string", help: "How the service proxy reaches it, as system:kube-proxy; absent: no proxy", placeholder: "FILE" },
+    proxyKubeconfig: {
+      kind: "string",
+      help: "How the service proxy reaches it, as system:kube-proxy; absent: no proxy",
+      placeholder: "FILE",
+    },
     hostnameOverride: { kind: "string", help: "Name of the node (default: the host's name)", placeholder: "NAME" },
     nodeIp: { kind: "string", help: "The node's own address", placeholder: "ADDRESS" },
-    rootDir: { kind: "string", default: "/var/lib/tiphys/kubelet", help: "Directory of the node's containers, volumes and logs", placeholder: "DIR" },
+    rootDir: {
+      kind: "string",
+      default: "/var/lib/tiphys/kubelet",
+      help: "Directory of the node's containers, volumes and logs",
+      placeholder: "DIR",
+    },
     clusterCidr: { kind: "string", default: "10.244.0.0/16", help: "Addresses of pods", placeholder: "CIDR" },
     clusterDns: { kind: "string", default: "10.96.0.10", help: "Address of the DNS Service", placeholder: "ADDRESS" },
     clusterDomain: { kind: "string", default: "cluster.local", help: "DNS zone of the cluster", placeholder: "ZONE" },
@@ -27,13 +36,20 @@ export const kubeletProgram = defineProgram({
     const { files } = deps;
     const { nodeIp, tlsCertFile, tlsPrivateKeyFile, clientCaFile } = options;
     if (nodeIp === undefined || tlsCertFile === undefined || tlsPrivateKeyFile === undefined || clientCaFile === undefined) {
-      throw new Error("Cannot start the kubelet: --node-ip, --tls-cert-file, --tls-private-key-file and --client-ca-file are needed");
+      throw new Error(
+        "Cannot start the kubelet: --node-ip, --tls-cert-file, --tls-private-key-file and --client-ca-file are needed",
+      );
     }
-    const [certificate, key, clientCa] = await Promise.all([tlsCertFile, tlsPrivateKeyFile, clientCaFile].map(async (path) => (await files.read(path)).toString()));
+    const [certificate, key, clientCa] = await Promise.all(
+      [tlsCertFile, tlsPrivateKeyFile, clientCaFile].map(async (path) => (await files.read(path)).toString()),
+    );
     const parts = new Parts(deps);
     try {
       const own = parts.add("clients", await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: false }));
-      const proxy = options.proxyKubeconfig === undefined ? undefined : parts.add("proxy clients", await clientsFromKubeconfig(options.proxyKubeconfig, deps, { impersonate: false }));
+      const proxy =
+        options.proxyKubeconfig === undefined
+          ? undefined
+          : parts.add("proxy clients", await clientsFromKubeconfig(options.proxyKubeconfig, deps, { impersonate: false }));
       parts.add(
         "node",
         await startRealNode(
@@ -51,7 +67,11 @@ export const kubeletProgram = defineProgram({
             keepPods: options.keepPods,
             withProxy: proxy !== undefined,
           },
-          { ...deps, clientFor: (user, userAgent) => (userAgent === "kube-proxy" && proxy !== undefined ? proxy : own).clientFor(user, userAgent) },
+          {
+            ...deps,
+            clientFor: (user, userAgent) =>
+              (userAgent === "kube-proxy" && proxy !== undefined ? proxy : own).clientFor(user, userAgent),
+          },
         ),
       );
       return parts;

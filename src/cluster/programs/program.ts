@@ -27,7 +27,11 @@ export const defineProgram = <const T extends OptionSpecs>(program: Program<T>):
  * Clients over HTTPS with the credentials of a kubeconfig. With `impersonate` each acts as the user that is asked for (controllers' service
  * accounts, simulated nodes), which the kubeconfig's own user must be allowed; without it all act as that user.
  */
-export async function clientsFromKubeconfig(path: string | undefined, deps: ProgramDeps, options: { impersonate: boolean }): Promise<AsyncDisposable & { clientFor: ClientFor }> {
+export async function clientsFromKubeconfig(
+  path: string | undefined,
+  deps: ProgramDeps,
+  options: { impersonate: boolean },
+): Promise<AsyncDisposable & { clientFor: ClientFor }> {
   if (path === undefined) throw new Error("Cannot reach an API server: --kubeconfig is missing");
   const config = await loadKubeconfig((await deps.files.read(path)).toString(), { files: deps.files });
   const transports = new Map<string, ReturnType<typeof httpsTransport>>();
@@ -35,13 +39,20 @@ export async function clientsFromKubeconfig(path: string | undefined, deps: Prog
     const key = options.impersonate ? `${user.name} ${userAgent}` : userAgent;
     let transport = transports.get(key);
     if (transport === undefined) {
-      transport = httpsTransport({ ...config, ...(options.impersonate ? { impersonate: user } : {}), userAgent, clock: deps.clock, log: deps.log });
+      transport = httpsTransport({
+        ...config,
+        ...(options.impersonate ? { impersonate: user } : {}),
+        userAgent,
+        clock: deps.clock,
+        log: deps.log,
+      });
       transports.set(key, transport);
     }
     return transport;
   };
   return {
     clientFor: (user, userAgent) => createClient(transportFor(user, userAgent)),
-    [Symbol.asyncDispose]: async () => void (await Promise.all([...transports.values()].map((transport) => transport[Symbol.asyncDispose]()))),
+    [Symbol.asyncDispose]: async () =>
+      void (await Promise.all([...transports.values()].map((transport) => transport[Symbol.asyncDispose]()))),
   };
 }

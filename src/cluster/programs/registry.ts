@@ -6,4 +6,10 @@ import type { Program } from "./program.ts";
 import { schedulerProgram } from "./scheduler.ts";
 import { simNodesProgram } from "./sim-nodes.ts";
 
-export const programs: readonly Program[] = [apiServerProgram, controllerManagerProgram, schedulerProgram, kubeletProgram, simNodesProgram];
+export const programs: readonly Program[] = [
+  apiServerProgram,
+  controllerManagerProgram,
+  schedulerProgram,
+  kubeletProgram,
+  simNodesProgram,
+];

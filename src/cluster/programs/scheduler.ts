@@ -2,8 +2,8 @@
 import { defineOptions } from "#base";
 import { runScheduler } from "../control-plane.ts";
 import { scheduler } from "../identities.ts";
-import { leading } from "./leading.ts";
 import { Parts } from "../parts.ts";
+import { leading } from "./leading.ts";
 import { clientsFromKubeconfig, defineProgram } from "./program.ts";
 
 export const schedulerProgram = defineProgram({
@@ -17,7 +17,10 @@ export const schedulerProgram = defineProgram({
     const started = new Parts(deps);
     const clients = started.add("clients", await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: false }));
     const run = () => runScheduler({}, { ...deps, clientFor: clients.clientFor });
-    started.add("work", options.leaderElect ? leading("kube-scheduler", clients.clientFor(scheduler, "leader-election"), deps, run) : await run());
+    started.add(
+      "work",
+      options.leaderElect ? leading("kube-scheduler", clients.clientFor(scheduler, "leader-election"), deps, run) : await run(),
+    );
     return started;
   },
 });

@@ -13,7 +13,11 @@ export interface AccountClients extends AsyncDisposable {
 /** `own` may create service accounts of kube-system and ask for their tokens, as system:kube-controller-manager may. */
 export async function serviceAccountClients(kubeconfig: string, own: Client, deps: ProgramDeps): Promise<AccountClients> {
   const { clock, files, log } = deps;
-  const { clientCertificate: _certificate, clientKey: _key, ...config } = await loadKubeconfig((await files.read(kubeconfig)).toString(), { files });
+  const {
+    clientCertificate: _certificate,
+    clientKey: _key,
+    ...config
+  } = await loadKubeconfig((await files.read(kubeconfig)).toString(), { files });
   const transports: AsyncDisposable[] = [];
   return {
     clientFor: (account) => {

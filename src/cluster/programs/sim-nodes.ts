@@ -15,7 +15,10 @@ export const simNodesProgram = defineProgram({
   start: async (options, deps) => {
     const started = new Parts(deps);
     const clients = started.add("clients", await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: true }));
-    started.add("nodes", await runSimNodes({ count: options.count, namePrefix: options.namePrefix }, { ...deps, clientFor: clients.clientFor }));
+    started.add(
+      "nodes",
+      await runSimNodes({ count: options.count, namePrefix: options.namePrefix }, { ...deps, clientFor: clients.clientFor }),
+    );
     return started;
   },
 });

@@ -27,7 +27,8 @@ export function revisionOf(object: Deployment | ReplicaSet): bigint {
   return /^\d{1,19}$/.test(text) ? BigInt(text) : 0n;
 }
 
-export const byRevision = (a: ReplicaSet, b: ReplicaSet): number => (revisionOf(a) < revisionOf(b) ? -1 : revisionOf(a) > revisionOf(b) ? 1 : 0);
+export const byRevision = (a: ReplicaSet, b: ReplicaSet): number =>
+  revisionOf(a) < revisionOf(b) ? -1 : revisionOf(a) > revisionOf(b) ? 1 : 0;
 
 export const oldestFirst = <T extends ReplicaSet>(sets: readonly T[]): readonly T[] =>
   [...sets].sort(

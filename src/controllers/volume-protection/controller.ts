@@ -11,7 +11,15 @@ import {
 } from "#api";
 import { type Client, type Controller, watchFor, watchMapped } from "#client";
 import type { ControllerContext } from "../context.ts";
-import { attributesClassesOf, attributesClassFinalizer, claimFinalizer, claimsOf, isBound, planFinalizers, volumeFinalizer } from "./plan.ts";
+import {
+  attributesClassesOf,
+  attributesClassFinalizer,
+  claimFinalizer,
+  claimsOf,
+  isBound,
+  planFinalizers,
+  volumeFinalizer,
+} from "./plan.ts";
 
 export function claimProtectionController({ client, informers }: ControllerContext): Controller {
   const claims = informers.informer(persistentVolumeClaims);
@@ -63,18 +71,26 @@ export function attributesClassProtectionController({ client, informers }: Contr
   const claims = informers.informer(persistentVolumeClaims);
   const volumes = informers.informer(persistentVolumes);
   claims.addIndex("attributes-class", attributesClassesOf);
-  volumes.addIndex("attributes-class", ({ spec }) => (spec.volumeAttributesClassName === undefined ? [] : [spec.volumeAttributesClassName]));
+  volumes.addIndex("attributes-class", ({ spec }) =>
+    spec.volumeAttributesClassName === undefined ? [] : [spec.volumeAttributesClassName],
+  );
   return {
     name: "volumeattributesclass-protection-controller",
     sources: [
       watchFor(classes),
-      watchMapped(claims, (claim, before) => [...attributesClassesOf(claim), ...(before === undefined ? [] : attributesClassesOf(before))]),
-      watchMapped(volumes, (volume, before) => [volume.spec.volumeAttributesClassName, before?.spec.volumeAttributesClassName].filter((name) => name !== undefined)),
+      watchMapped(claims, (claim, before) => [
+        ...attributesClassesOf(claim),
+        ...(before === undefined ? [] : attributesClassesOf(before)),
+      ]),
+      watchMapped(volumes, (volume, before) =>
+        [volume.spec.volumeAttributesClassName, before?.spec.volumeAttributesClassName].filter((name) => name !== undefined),
+      ),
     ],
     reconcile: async (key, signal) => {
       const found = classes.get(key);
       if (found === undefined) return;
-      const inUse = (): boolean => claims.byIndex("attributes-class", key).length > 0 || volumes.byIndex("attributes-class", key).length > 0;
+      const inUse = (): boolean =>
+        claims.byIndex("attributes-class", key).length > 0 || volumes.byIndex("attributes-class", key).length > 0;
       const finalizers = planFinalizers(found, attributesClassFinalizer, inUse);
       if (finalizers !== undefined) await writeFinalizers(client, volumeAttributesClasses, found, finalizers, signal);
     },

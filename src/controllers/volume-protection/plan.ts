@@ -28,4 +28,8 @@ export const isBound = (volume: PersistentVolume): boolean => volume.status?.pha
 
 /** The VolumeAttributesClasses that a claim has, or is on its way to. */
 export const attributesClassesOf = ({ spec, status }: PersistentVolumeClaim): readonly string[] =>
-  [spec.volumeAttributesClassName, status?.currentVolumeAttributesClassName, status?.modifyVolumeStatus?.targetVolumeAttributesClassName].filter((name) => name !== undefined && name !== "") as string[];
+  [
+    spec.volumeAttributesClassName,
+    status?.currentVolumeAttributesClassName,
+    status?.modifyVolumeStatus?.targetVolumeAttributesClassName,
+  ].filter((name) => name !== undefined && name !== "") as string[];

@@ -22,8 +22,16 @@ export const containerdEvents = (options: ContainerdEventsOptions) =>
     const channel = await openGrpcChannel({ address: options.address, messages });
     const podUids = new Map<string, string>();
     try {
-      const method = { path: "/containerd.services.events.v1.Events/Subscribe", request: "containerd.services.events.v1.SubscribeRequest", response: "containerd.types.Envelope" };
-      const stream = channel.serverStream(method, { filters: ['namespace==k8s.io,topic~="^/tasks/(start|exit)$"'] }, { signal, metadata: { "containerd-namespace": "k8s.io" } });
+      const method = {
+        path: "/containerd.services.events.v1.Events/Subscribe",
+        request: "containerd.services.events.v1.SubscribeRequest",
+        response: "containerd.types.Envelope",
+      };
+      const stream = channel.serverStream(
+        method,
+        { filters: ['namespace==k8s.io,topic~="^/tasks/(start|exit)$"'] },
+        { signal, metadata: { "containerd-namespace": "k8s.io" } },
+      );
       for await (const envelope of stream) {
         const topic = topics[String(envelope.topic)];
         const value = (envelope.event as { value?: Uint8Array } | undefined)?.value;

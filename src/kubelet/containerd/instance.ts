@@ -67,8 +67,10 @@ class Containerd implements ContainerdInstance {
 
   async start(): Promise<void> {
     const { files, log } = this.#deps;
-    if (this.#paths.socket.length > 107) throw new Error(`Cannot start containerd: the socket path "${this.#paths.socket}" is longer than 107 characters`);
-    for (const directory of [this.#paths.root, this.#paths.state, this.#paths.cniConfiguration]) await files.makeDirectory(directory, 0o711);
+    if (this.#paths.socket.length > 107)
+      throw new Error(`Cannot start containerd: the socket path "${this.#paths.socket}" is longer than 107 characters`);
+    for (const directory of [this.#paths.root, this.#paths.state, this.#paths.cniConfiguration])
+      await files.makeDirectory(directory, 0o711);
     const restrictOomScore = await this.#cannotLowerOomScore();
     const config = containerdConfig(this.#paths, { restrictOomScore, cniBinaries: this.#options.cniBinaries ?? "/usr/lib/cni" });
     await files.writeAtomic(`${this.#options.directory}/config.toml`, config, 0o600);
@@ -101,8 +103,13 @@ class Containerd implements ContainerdInstance {
 
   async cleanUp(): Promise<void> {
     const { files, processes, log } = this.#deps;
-    const mounts = (await files.read("/proc/self/mounts")).toString().split("\n").map((line) => line.split(" ")[1] ?? "");
-    for (const mount of mounts.filter((path) => path.startsWith(`${this.#options.runDirectory}/`) || path.startsWith(`${this.#options.directory}/`)).reverse()) {
+    const mounts = (await files.read("/proc/self/mounts"))
+      .toString()
+      .split("\n")
+      .map((line) => line.split(" ")[1] ?? "");
+    for (const mount of mounts
+      .filter((path) => path.startsWith(`${this.#options.runDirectory}/`) || path.startsWith(`${this.#options.directory}/`))
+      .reverse()) {
       const result = await processes.run("umount", [mount]);
       if (result.code !== 0) log.warn("cannot unmount", { mount, error: result.stderr.trim() });
     }
@@ -118,7 +125,8 @@ class Containerd implements ContainerdInstance {
     const command = ["containerd", "--config", `${this.#options.directory}/config.toml`, "--log-level", "warn"];
     const namespace = this.#options.networkNamespace;
     // nsenter and not `ip netns exec`: the latter also makes a mount namespace, and mounts of volumes would not be seen
-    const [program = "", ...args] = namespace === undefined ? command : ["nsenter", `--net=/run/netns/${namespace}`, "--", ...command];
+    const [program = "", ...args] =
+      namespace === undefined ? command : ["nsenter", `--net=/run/netns/${namespace}`, "--", ...command];
     const logFile = `${this.#options.directory}/containerd.log`;
     const child = processes.start(program, args, { outputFile: logFile });
     this.#pid = child.pid;
@@ -126,8 +134,14 @@ class Containerd implements ContainerdInstance {
     let exited = false;
     void child.exited.then(() => (exited = true));
     for (let waitedMs = 0; !(await this.#answers()); waitedMs += 25) {
-      if (exited) throw new Error(`Cannot start containerd: it ended at once; the reason is at the end of "${logFile}"${await this.#tail(logFile)}`);
-      if (waitedMs > startTimeoutMs) throw new Error(`Cannot start containerd: no answer on "${this.#paths.socket}" after ${startTimeoutMs / 1000} s; see "${logFile}"`);
+      if (exited)
+        throw new Error(
+          `Cannot start containerd: it ended at once; the reason is at the end of "${logFile}"${await this.#tail(logFile)}`,
+        );
+      if (waitedMs > startTimeoutMs)
+        throw new Error(
+          `Cannot start containerd: no answer on "${this.#paths.socket}" after ${startTimeoutMs / 1000} s; see "${logFile}"`,
+        );
       await sleep(this.#deps.clock, 25, this.#stopping.signal);
     }
     this.#watch(child);

@@ -12,11 +12,15 @@ export class RuntimeError extends Error {
 }
 
 export const isRuntimeNotFound = (error: unknown): boolean =>
-  error instanceof RuntimeError && (error.code === "NOT_FOUND" || (error.code === "UNKNOWN" && /not found|does not exist/.test(error.message)));
+  error instanceof RuntimeError &&
+  (error.code === "NOT_FOUND" || (error.code === "UNKNOWN" && /not found|does not exist/.test(error.message)));
 
 /** Upstream's text of a failed call: `rpc error: code = NotFound desc = ...`. */
 export function runtimeError(error: unknown): Error {
   if (!(error instanceof GrpcError)) return error instanceof Error ? error : new Error(String(error));
-  const words = error.code.toLowerCase().split("_").map((word) => word.charAt(0).toUpperCase() + word.slice(1));
+  const words = error.code
+    .toLowerCase()
+    .split("_")
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1));
   return new RuntimeError(error.code, `rpc error: code = ${words.join("")} desc = ${error.message}`, { cause: error });
 }

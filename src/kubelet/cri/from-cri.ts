@@ -86,6 +86,8 @@ export function infoFromCri(version: Message, status: Message): RuntimeInfo {
     version: text(version.runtimeVersion),
     runtimeReady: conditions.get("RuntimeReady")?.status === true,
     networkReady: conditions.get("NetworkReady")?.status === true,
-    message: failed.map((condition) => `${text(condition.type)}=false reason:${text(condition.reason)} message:${text(condition.message)}`).join(", "),
+    message: failed
+      .map((condition) => `${text(condition.type)}=false reason:${text(condition.reason)} message:${text(condition.message)}`)
+      .join(", "),
   };
 }

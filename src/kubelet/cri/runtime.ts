@@ -41,7 +41,11 @@ class CriRuntime implements Runtime {
   }
 
   async runSandbox(config: Parameters<Runtime["runSandbox"]>[0], call?: Call) {
-    const answer = await this.#runtime("RunPodSandbox", { config: sandboxToCri(config), runtimeHandler: config.runtimeHandler }, { timeoutMs: 4 * 60_000, ...call });
+    const answer = await this.#runtime(
+      "RunPodSandbox",
+      { config: sandboxToCri(config), runtimeHandler: config.runtimeHandler },
+      { timeoutMs: 4 * 60_000, ...call },
+    );
     return idOf(answer.podSandboxId, "sandbox");
   }
 
@@ -63,8 +67,17 @@ class CriRuntime implements Runtime {
     return ((answer.items ?? []) as Message[]).map(sandboxFromCri);
   }
 
-  async createContainer(sandboxId: string, config: Parameters<Runtime["createContainer"]>[1], sandbox: Parameters<Runtime["createContainer"]>[2], call?: Call) {
-    const answer = await this.#runtime("CreateContainer", { podSandboxId: sandboxId, config: containerToCri(config, sandbox), sandboxConfig: sandboxToCri(sandbox) }, call);
+  async createContainer(
+    sandboxId: string,
+    config: Parameters<Runtime["createContainer"]>[1],
+    sandbox: Parameters<Runtime["createContainer"]>[2],
+    call?: Call,
+  ) {
+    const answer = await this.#runtime(
+      "CreateContainer",
+      { podSandboxId: sandboxId, config: containerToCri(config, sandbox), sandboxConfig: sandboxToCri(sandbox) },
+      call,
+    );
     return idOf(answer.containerId, "container");
   }
 
@@ -74,7 +87,9 @@ class CriRuntime implements Runtime {
 
   async stopContainer(id: string, graceSeconds: number, call?: Call) {
     const timeoutMs = graceSeconds * 1000 + defaultTimeoutMs;
-    await this.#ignoringAbsent(this.#runtime("StopContainer", { containerId: id, timeout: graceSeconds }, { timeoutMs, ...call }));
+    await this.#ignoringAbsent(
+      this.#runtime("StopContainer", { containerId: id, timeout: graceSeconds }, { timeoutMs, ...call }),
+    );
   }
 
   async removeContainer(id: string, call?: Call) {
@@ -97,7 +112,9 @@ class CriRuntime implements Runtime {
     const full = await Promise.all(
       rows.map(async (row): Promise<ContainerStatus | undefined> => {
         const status = await this.#ignoringAbsent(this.#runtime("ContainerStatus", { containerId: row.id }, call));
-        return status?.status === undefined ? undefined : containerFromCri(status.status as Message, String(row.podSandboxId ?? ""));
+        return status?.status === undefined
+          ? undefined
+          : containerFromCri(status.status as Message, String(row.podSandboxId ?? ""));
       }),
     );
     return full.filter((status) => status !== undefined);
@@ -114,8 +131,16 @@ class CriRuntime implements Runtime {
   async execSync(id: string, command: readonly string[], call?: Call) {
     const timeoutMs = call?.timeoutMs ?? defaultTimeoutMs;
     // the runtime kills the command at its own time-out; ours only guards against a runtime that does not answer
-    const answer = await this.#runtime("ExecSync", { containerId: id, cmd: command, timeout: Math.ceil(timeoutMs / 1000) }, { ...call, timeoutMs: timeoutMs + 10_000 });
-    return { exitCode: Number(answer.exitCode ?? 0), stdout: Buffer.from(answer.stdout as Uint8Array), stderr: Buffer.from(answer.stderr as Uint8Array) };
+    const answer = await this.#runtime(
+      "ExecSync",
+      { containerId: id, cmd: command, timeout: Math.ceil(timeoutMs / 1000) },
+      { ...call, timeoutMs: timeoutMs + 10_000 },
+    );
+    return {
+      exitCode: Number(answer.exitCode ?? 0),
+      stdout: Buffer.from(answer.stdout as Uint8Array),
+      stderr: Buffer.from(answer.stderr as Uint8Array),
+    };
   }
 
   async exec(id: string, command: readonly string[], streams: Parameters<Runtime["exec"]>[2], call?: Call) {
@@ -160,10 +185,18 @@ class CriRuntime implements Runtime {
       CONTAINER_STOPPED_EVENT: "stopped",
       CONTAINER_DELETED_EVENT: "deleted",
     };
-    for await (const event of this.#channel.serverStream(this.#protocol.method("RuntimeService", "GetContainerEvents"), {}, { signal })) {
+    for await (const event of this.#channel.serverStream(
+      this.#protocol.method("RuntimeService", "GetContainerEvents"),
+      {},
+      { signal },
+    )) {
       const sandbox = (event.podSandboxStatus ?? {}) as Message;
       const uid = ((sandbox.metadata ?? {}) as Message).uid;
-      yield { podUid: String(uid ?? ""), containerId: String(event.containerId), kind: kinds[String(event.containerEventType)] ?? "created" };
+      yield {
+        podUid: String(uid ?? ""),
+        containerId: String(event.containerId),
+        kind: kinds[String(event.containerEventType)] ?? "created",
+      };
     }
   }
 
@@ -183,9 +216,17 @@ class CriRuntime implements Runtime {
     return this.#send("ImageService", name, request, call);
   }
 
-  async #send(service: "RuntimeService" | "ImageService", name: string, request: object, call: Call | undefined): Promise<Message> {
+  async #send(
+    service: "RuntimeService" | "ImageService",
+    name: string,
+    request: object,
+    call: Call | undefined,
+  ): Promise<Message> {
     try {
-      return await this.#channel.unary(this.#protocol.method(service, name), request, { timeoutMs: call?.timeoutMs ?? defaultTimeoutMs, signal: call?.signal });
+      return await this.#channel.unary(this.#protocol.method(service, name), request, {
+        timeoutMs: call?.timeoutMs ?? defaultTimeoutMs,
+        signal: call?.signal,
+      });
     } catch (error) {
       throw runtimeError(error);
     }

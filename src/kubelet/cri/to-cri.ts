@@ -8,7 +8,11 @@ function seccomp(profile: SandboxConfig["seccomp"]): object {
 }
 
 const pidMode = { pod: "POD", container: "CONTAINER", node: "NODE" } as const;
-const propagation = { private: "PROPAGATION_PRIVATE", hostToContainer: "PROPAGATION_HOST_TO_CONTAINER", bidirectional: "PROPAGATION_BIDIRECTIONAL" } as const;
+const propagation = {
+  private: "PROPAGATION_PRIVATE",
+  hostToContainer: "PROPAGATION_HOST_TO_CONTAINER",
+  bidirectional: "PROPAGATION_BIDIRECTIONAL",
+} as const;
 
 export function sandboxToCri(config: SandboxConfig): object {
   const pid = config.hostPid ? "NODE" : config.shareProcessNamespace ? "POD" : "CONTAINER";
@@ -18,7 +22,14 @@ export function sandboxToCri(config: SandboxConfig): object {
     hostname: config.hostNetwork ? "" : config.hostname,
     logDirectory: config.logDirectory,
     dnsConfig: config.dns,
-    portMappings: config.ports.filter((port) => port.hostPort > 0).map((port) => ({ protocol: port.protocol, containerPort: port.containerPort, hostPort: port.hostPort, hostIp: port.hostIp })),
+    portMappings: config.ports
+      .filter((port) => port.hostPort > 0)
+      .map((port) => ({
+        protocol: port.protocol,
+        containerPort: port.containerPort,
+        hostPort: port.hostPort,
+        hostIp: port.hostIp,
+      })),
     labels: config.labels,
     annotations: config.annotations,
     linux: {
@@ -58,7 +69,11 @@ export function containerToCri(config: ContainerConfig, sandbox: SandboxConfig):
       securityContext: {
         capabilities: { addCapabilities: security.addCapabilities, dropCapabilities: security.dropCapabilities },
         privileged: security.privileged,
-        namespaceOptions: { network: sandbox.hostNetwork ? "NODE" : "POD", pid: pidMode[security.pidNamespace], ipc: sandbox.hostIpc ? "NODE" : "POD" },
+        namespaceOptions: {
+          network: sandbox.hostNetwork ? "NODE" : "POD",
+          pid: pidMode[security.pidNamespace],
+          ipc: sandbox.hostIpc ? "NODE" : "POD",
+        },
         runAsUser: int64(security.runAsUser),
         runAsGroup: int64(security.runAsGroup),
         runAsUsername: security.runAsUserName ?? "",

@@ -8,7 +8,9 @@ import { test } from "node:test";
 import { pauseArchive } from "./built-in.ts";
 import { pauseProgram } from "./pause/pause.ts";
 
-test("the pause program waits, and ends with 0 on SIGTERM", { skip: process.platform !== "linux" || process.arch !== "x64" ? "needs Linux on amd64" : false }, async () => {
+test("the pause program waits, and ends with 0 on SIGTERM", {
+  skip: process.platform !== "linux" || process.arch !== "x64" ? "needs Linux on amd64" : false,
+}, async () => {
   const directory = mkdtempSync(join(tmpdir(), "pause-"));
   try {
     const path = join(directory, "pause");

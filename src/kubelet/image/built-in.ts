@@ -19,15 +19,25 @@ export const pauseArchive = (): Promise<Buffer> =>
   );
 
 /** An OCI archive for this machine, or undefined where no static busybox is installed. */
-export async function busyboxArchive(machine: Machine, deps: { files: Files; processes: Processes }, path = "/bin/busybox"): Promise<Buffer | undefined> {
+export async function busyboxArchive(
+  machine: Machine,
+  deps: { files: Files; processes: Processes },
+  path = "/bin/busybox",
+): Promise<Buffer | undefined> {
   if ((await deps.files.stat(path)) === undefined) return undefined;
-  const applets = (await deps.processes.run(path, ["--list"])).stdout.split("\n").filter((name) => name !== "" && name !== "busybox");
+  const applets = (await deps.processes.run(path, ["--list"])).stdout
+    .split("\n")
+    .filter((name) => name !== "" && name !== "busybox");
   const directories = ["bin", "etc", "home", "root", "tmp", "usr", "usr/bin", "var", "var/www"];
   const entries: ImageEntry[] = [
     ...directories.map((path): ImageEntry => ({ path, kind: "directory", mode: path === "tmp" ? 0o1777 : 0o755 })),
     { path: "bin/busybox", kind: "file", content: await deps.files.read(path), mode: 0o755 },
     ...applets.map((name): ImageEntry => ({ path: `bin/${name}`, kind: "symlink", target: "busybox" })),
-    { path: "etc/passwd", kind: "file", content: Buffer.from("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n") },
+    {
+      path: "etc/passwd",
+      kind: "file",
+      content: Buffer.from("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n"),
+    },
     { path: "etc/group", kind: "file", content: Buffer.from("root:x:0:\nnobody:x:65534:\n") },
   ];
   return ociArchive(busyboxImage, [{ machine, entries, config: { command: ["sh"] } }]);

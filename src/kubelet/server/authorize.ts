@@ -33,9 +33,22 @@ export function nodeSubresource(path: string): string {
   return "proxy";
 }
 
-const verbs: Readonly<Record<string, string>> = { POST: "create", GET: "get", HEAD: "get", PUT: "update", PATCH: "patch", DELETE: "delete" };
+const verbs: Readonly<Record<string, string>> = {
+  POST: "create",
+  GET: "get",
+  HEAD: "get",
+  PUT: "update",
+  PATCH: "patch",
+  DELETE: "delete",
+};
 
-export async function authorize(client: Client, user: UserInfo, nodeName: string, method: string, path: string): Promise<boolean> {
+export async function authorize(
+  client: Client,
+  user: UserInfo,
+  nodeName: string,
+  method: string,
+  path: string,
+): Promise<boolean> {
   const review: SubjectAccessReview = {
     metadata: {},
     spec: {
@@ -43,7 +56,14 @@ export async function authorize(client: Client, user: UserInfo, nodeName: string
       uid: user.uid,
       groups: user.groups,
       extra: user.extra,
-      resourceAttributes: { verb: verbs[method] ?? "get", group: "", version: "v1", resource: "nodes", name: nodeName, subresource: nodeSubresource(path) },
+      resourceAttributes: {
+        verb: verbs[method] ?? "get",
+        group: "",
+        version: "v1",
+        resource: "nodes",
+        name: nodeName,
+        subresource: nodeSubresource(path),
+      },
     },
   };
   const { status } = (await client.create(subjectAccessReviews, review)) as SubjectAccessReview;

@@ -5,7 +5,11 @@ import type { ContainerStatus, Runtime } from "../runtime.ts";
 import type { ContainerHandle, ServerBackend } from "./server.ts";
 
 /** `onPodChange` calls back when a container of the pod may have changed state: followers of logs look again. */
-export function serverBackend(kubelet: Pick<RunningKubelet, "pods" | "findPod">, runtime: Runtime, onPodChange: (podUid: string, listener: () => void) => Disposable): ServerBackend {
+export function serverBackend(
+  kubelet: Pick<RunningKubelet, "pods" | "findPod">,
+  runtime: Runtime,
+  onPodChange: (podUid: string, listener: () => void) => Disposable,
+): ServerBackend {
   return {
     runtime,
     pods: () => kubelet.pods(),
@@ -33,11 +37,15 @@ export function serverBackend(kubelet: Pick<RunningKubelet, "pods" | "findPod">,
 /** Newest first. */
 async function attemptsOf(runtime: Runtime, pod: Pod, container: string): Promise<readonly ContainerStatus[]> {
   const all = await runtime.listContainers(pod.metadata.uid);
-  return all.filter((status) => status.name === container && status.state !== "created").sort((a, b) => b.createdAtMs - a.createdAtMs);
+  return all
+    .filter((status) => status.name === container && status.state !== "created")
+    .sort((a, b) => b.createdAtMs - a.createdAtMs);
 }
 
 /** A container of the spec that has not started has an empty log, not an error. */
 function notYet(pod: Pod, container: string): ContainerHandle | undefined {
-  const known = [...pod.spec.containers, ...(pod.spec.initContainers ?? []), ...(pod.spec.ephemeralContainers ?? [])].some(({ name }) => name === container);
+  const known = [...pod.spec.containers, ...(pod.spec.initContainers ?? []), ...(pod.spec.ephemeralContainers ?? [])].some(
+    ({ name }) => name === container,
+  );
   return known ? { containerId: undefined, log: undefined } : undefined;
 }

@@ -23,7 +23,8 @@ async function read(query: string, text = `${lines.join("\n")}\n`): Promise<stri
     writeFileSync(path, text);
     const source = { path, running: async () => false, onChange: () => ({ [Symbol.dispose]: () => {} }) };
     const pieces: Buffer[] = [];
-    for await (const piece of readLog(source, parseLogQuery(new URLSearchParams(query), now), new AbortController().signal)) pieces.push(piece);
+    for await (const piece of readLog(source, parseLogQuery(new URLSearchParams(query), now), new AbortController().signal))
+      pieces.push(piece);
     return Buffer.concat(pieces).toString();
   } finally {
     rmSync(directory, { recursive: true });
@@ -38,14 +39,27 @@ for (const [name, query, expected] of [
   ["what is younger than the given seconds", "sinceSeconds=20", "four\n"],
   ["what is younger than the given time", "sinceTime=2026-01-01T00:00:03Z", "three\nfour\n"],
   ["one stream", "stream=Stderr", "two\n"],
-  ["times in front of lines, once for a joined line", "timestamps=true&tailLines=3", "2026-01-01T00:00:03.000000000Z three\n2026-01-01T00:00:50.000000000Z four\n"],
+  [
+    "times in front of lines, once for a joined line",
+    "timestamps=true&tailLines=3",
+    "2026-01-01T00:00:03.000000000Z three\n2026-01-01T00:00:50.000000000Z four\n",
+  ],
   ["no more bytes than asked for", "limitBytes=5", "one\nt"],
 ] as const) {
   test(`readLog() gives ${name}`, async () => assert.equal(await read(query), expected));
 }
 
-for (const query of ["tailLines=-1", "tailLines=x", "sinceSeconds=0", "limitBytes=0", "sinceTime=soon", "sinceSeconds=1&sinceTime=2026-01-01T00:00:00Z", "stream=both"]) {
-  test(`parseLogQuery() refuses ${query}`, () => assert.throws(() => parseLogQuery(new URLSearchParams(query), now), LogQueryError));
+for (const query of [
+  "tailLines=-1",
+  "tailLines=x",
+  "sinceSeconds=0",
+  "limitBytes=0",
+  "sinceTime=soon",
+  "sinceSeconds=1&sinceTime=2026-01-01T00:00:00Z",
+  "stream=both",
+]) {
+  test(`parseLogQuery() refuses ${query}`, () =>
+    assert.throws(() => parseLogQuery(new URLSearchParams(query), now), LogQueryError));
 }
 
 test("readLog() follows a log over a rotation until the container has ended", async () => {
@@ -64,7 +78,11 @@ test("readLog() follows a log over a rotation until the container has ended", as
       },
     };
     const seen: string[] = [];
-    for await (const piece of readLog(source, parseLogQuery(new URLSearchParams("follow=true"), now), new AbortController().signal)) {
+    for await (const piece of readLog(
+      source,
+      parseLogQuery(new URLSearchParams("follow=true"), now),
+      new AbortController().signal,
+    )) {
       seen.push(piece.toString());
       if (seen.length === 1) appendFileSync(path, `${lines[1]}\n`);
       if (seen.length === 2) {

@@ -69,7 +69,8 @@ export async function* readLog(source: LogSource, query: LogQuery, signal: Abort
 }
 
 const wanted = (line: LogLine, query: LogQuery): boolean =>
-  (query.stream === "All" || query.stream.toLowerCase() === line.stream) && (query.sinceMs === undefined || Date.parse(line.time) >= query.sinceMs);
+  (query.stream === "All" || query.stream.toLowerCase() === line.stream) &&
+  (query.sinceMs === undefined || Date.parse(line.time) >= query.sinceMs);
 
 async function readAt(handle: FileHandle, position: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(chunkBytes);

@@ -19,16 +19,20 @@ export function parseLogQuery(query: URLSearchParams, nowMs: number): LogQuery {
     const text = query.get(name);
     if (text === null || text === "") return undefined;
     const value = Number(text);
-    if (!Number.isSafeInteger(value) || value < least) throw new LogQueryError(`Invalid value for ${name}: ${JSON.stringify(text)}: must be a whole number of at least ${least}`);
+    if (!Number.isSafeInteger(value) || value < least)
+      throw new LogQueryError(`Invalid value for ${name}: ${JSON.stringify(text)}: must be a whole number of at least ${least}`);
     return value;
   };
   const sinceSeconds = count("sinceSeconds", 1);
   const sinceTime = query.get("sinceTime");
-  if (sinceSeconds !== undefined && sinceTime !== null) throw new LogQueryError("at most one of `sinceTime` or `sinceSeconds` may be specified");
+  if (sinceSeconds !== undefined && sinceTime !== null)
+    throw new LogQueryError("at most one of `sinceTime` or `sinceSeconds` may be specified");
   const sinceTimeMs = sinceTime === null ? undefined : Date.parse(sinceTime);
-  if (Number.isNaN(sinceTimeMs)) throw new LogQueryError(`Invalid value for sinceTime: ${JSON.stringify(sinceTime)}: must be an RFC 3339 time`);
+  if (Number.isNaN(sinceTimeMs))
+    throw new LogQueryError(`Invalid value for sinceTime: ${JSON.stringify(sinceTime)}: must be an RFC 3339 time`);
   const stream = query.get("stream") ?? "All";
-  if (stream !== "All" && stream !== "Stdout" && stream !== "Stderr") throw new LogQueryError(`Invalid value for stream: ${JSON.stringify(stream)}: must be All, Stdout or Stderr`);
+  if (stream !== "All" && stream !== "Stdout" && stream !== "Stderr")
+    throw new LogQueryError(`Invalid value for stream: ${JSON.stringify(stream)}: must be All, Stdout or Stderr`);
   return {
     follow: flag(query, "follow"),
     previous: flag(query, "previous"),

@@ -1,6 +1,7 @@
 // The kubelet's HTTPS server (10250): logs, exec, attach, port-forward, the pods of the node. Only the API server and those it authorizes get in.
-import { createServer, type Server } from "node:https";
+
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
@@ -12,7 +13,15 @@ import { authenticate, authorize, type Presented } from "./authorize.ts";
 import { type LogSource, readLog } from "./log-file.ts";
 import { flag, LogQueryError, parseLogQuery } from "./log-query.ts";
 import { splice, UpgradeRefused, upgrade } from "./upgrade.ts";
-import { commandProtocol, isWebSocket, serveCommand, serveTunnel, spdyCommandHeaders, spdyPortForwardHeaders, wantsTunnel } from "./web-socket.ts";
+import {
+  commandProtocol,
+  isWebSocket,
+  serveCommand,
+  serveTunnel,
+  spdyCommandHeaders,
+  spdyPortForwardHeaders,
+  wantsTunnel,
+} from "./web-socket.ts";
 
 /** A container as its node knows it. */
 export interface ContainerHandle {
@@ -56,7 +65,13 @@ export interface RunningKubeletServer extends AsyncDisposable {
 
 export async function startKubeletServer(options: KubeletServerOptions, deps: KubeletServerDeps): Promise<RunningKubeletServer> {
   const service = new KubeletService(options, deps);
-  const server = createServer({ cert: options.certificate, key: options.key, ca: options.clientCa, requestCert: true, rejectUnauthorized: false });
+  const server = createServer({
+    cert: options.certificate,
+    key: options.key,
+    ca: options.clientCa,
+    requestCert: true,
+    rejectUnauthorized: false,
+  });
   const sockets = new Set<Duplex>();
   server.on("secureConnection", (socket) => {
     sockets.add(socket);
@@ -112,15 +127,22 @@ class KubeletService {
     try {
       const url = new URL(request.url ?? "/", "https://kubelet");
       await this.#admit(request, url.pathname);
-      const parts = url.pathname.split("/").filter((part) => part !== "").map(decodeURIComponent);
+      const parts = url.pathname
+        .split("/")
+        .filter((part) => part !== "")
+        .map(decodeURIComponent);
       if (url.pathname === "/healthz") return void response.end("ok");
       if (url.pathname === "/pods" || url.pathname === "/runningpods") {
         response.setHeader("Content-Type", "application/json");
-        return void response.end(JSON.stringify({ kind: "PodList", apiVersion: "v1", metadata: {}, items: this.#deps.backend.pods() }));
+        return void response.end(
+          JSON.stringify({ kind: "PodList", apiVersion: "v1", metadata: {}, items: this.#deps.backend.pods() }),
+        );
       }
       if (parts[0] === "containerLogs") return await this.#logs(this.#target(parts), url.searchParams, response);
-      if (["exec", "attach", "portForward"].includes(parts[0] ?? "")) throw new Refusal(400, "you must specify at least 1 of stdin, stdout, stderr: and ask for an upgrade of the connection");
-      if (["stats", "metrics", "logs", "configz", "spec", "debug"].includes(parts[0] ?? "")) throw new Refusal(501, `/${parts[0]} is not implemented yet`);
+      if (["exec", "attach", "portForward"].includes(parts[0] ?? ""))
+        throw new Refusal(400, "you must specify at least 1 of stdin, stdout, stderr: and ask for an upgrade of the connection");
+      if (["stats", "metrics", "logs", "configz", "spec", "debug"].includes(parts[0] ?? ""))
+        throw new Refusal(501, `/${parts[0]} is not implemented yet`);
       throw new Refusal(404, "404 page not found");
     } catch (error) {
       this.#refuse(response, error);
@@ -132,14 +154,20 @@ class KubeletService {
     try {
       const url = new URL(request.url ?? "/", "https://kubelet");
       await this.#admit(request, url.pathname);
-      const parts = url.pathname.split("/").filter((part) => part !== "").map(decodeURIComponent);
-      if (parts[0] === "exec" || parts[0] === "attach") return await this.#command(parts[0], this.#target(parts), url.searchParams, request, socket, head);
+      const parts = url.pathname
+        .split("/")
+        .filter((part) => part !== "")
+        .map(decodeURIComponent);
+      if (parts[0] === "exec" || parts[0] === "attach")
+        return await this.#command(parts[0], this.#target(parts), url.searchParams, request, socket, head);
       if (parts[0] === "portForward") return await this.#portForward(this.#pod(parts), request, socket, head);
       throw new Refusal(404, "404 page not found");
     } catch (error) {
       const code = error instanceof Refusal || error instanceof UpgradeRefused ? error.code : 500;
       const text = error instanceof Error ? error.message : String(error);
-      socket.end(`HTTP/1.1 ${code} Refused\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`);
+      socket.end(
+        `HTTP/1.1 ${code} Refused\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,
+      );
     }
   }
 
@@ -147,7 +175,8 @@ class KubeletService {
     const user = await authenticate(this.#deps.client, presented(request));
     if (user === undefined) throw new Refusal(401, "Unauthorized");
     const allowed = await authorize(this.#deps.client, user, this.#options.nodeName, request.method ?? "GET", path);
-    if (!allowed) throw new Refusal(403, `Forbidden (user=${user.name}, verb=${(request.method ?? "").toLowerCase()}, resource=nodes)`);
+    if (!allowed)
+      throw new Refusal(403, `Forbidden (user=${user.name}, verb=${(request.method ?? "").toLowerCase()}, resource=nodes)`);
     return user;
   }
 
@@ -160,7 +189,8 @@ class KubeletService {
   #pod(parts: readonly string[], uid?: string): Pod {
     const [, namespace = "", name = ""] = parts;
     const pod = this.#deps.backend.findPod(namespace, name);
-    if (pod === undefined || (uid !== undefined && pod.metadata.uid !== uid)) throw new Refusal(404, `pod "${name}/${namespace}" not found`);
+    if (pod === undefined || (uid !== undefined && pod.metadata.uid !== uid))
+      throw new Refusal(404, `pod "${name}/${namespace}" not found`);
     return pod;
   }
 
@@ -168,7 +198,12 @@ class KubeletService {
     const found = await this.#deps.backend.findContainer(pod, container, previous);
     if (found !== undefined) return found;
     const where = `pod "${pod.metadata.name}"`;
-    throw new Refusal(previous ? 400 : 404, previous ? `previous terminated container "${container}" in ${where} not found` : `container "${container}" in ${where} is not available`);
+    throw new Refusal(
+      previous ? 400 : 404,
+      previous
+        ? `previous terminated container "${container}" in ${where} not found`
+        : `container "${container}" in ${where} is not available`,
+    );
   }
 
   async #logs(target: Target, search: URLSearchParams, response: ServerResponse): Promise<void> {
@@ -182,31 +217,58 @@ class KubeletService {
     if (log === undefined) return void response.end();
     try {
       for await (const piece of readLog(log, query, abort.signal)) {
-        if (!response.write(piece)) await new Promise<void>((resolve) => response.once("drain", resolve).once("close", () => resolve()));
+        if (!response.write(piece))
+          await new Promise<void>((resolve) => response.once("drain", resolve).once("close", () => resolve()));
         if (abort.signal.aborted) return;
       }
       response.end();
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") this.#deps.log.warn("cannot read a container's log", { path: log.path, error });
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT")
+        this.#deps.log.warn("cannot read a container's log", { path: log.path, error });
       response.end();
     }
   }
 
-  async #command(kind: "exec" | "attach", target: Target, search: URLSearchParams, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const streams = { stdin: flag(search, "input"), stdout: flag(search, "output"), stderr: flag(search, "error"), tty: flag(search, "tty") };
-    if (!streams.stdin && !streams.stdout && !streams.stderr) throw new Refusal(400, "you must specify at least 1 of stdin, stdout, stderr");
+  async #command(
+    kind: "exec" | "attach",
+    target: Target,
+    search: URLSearchParams,
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+  ): Promise<void> {
+    const streams = {
+      stdin: flag(search, "input"),
+      stdout: flag(search, "output"),
+      stderr: flag(search, "error"),
+      tty: flag(search, "tty"),
+    };
+    if (!streams.stdin && !streams.stdout && !streams.stderr)
+      throw new Refusal(400, "you must specify at least 1 of stdin, stdout, stderr");
     const { containerId } = await this.#container(target);
     if (containerId === undefined) throw new Refusal(404, `container not found ("${target.container}")`);
     const { runtime } = this.#deps.backend;
     const wanted = { ...streams, stderr: streams.stderr && !streams.tty };
-    const url = kind === "exec" ? await runtime.exec(containerId, search.getAll("command"), wanted) : await runtime.attach(containerId, wanted);
+    const url =
+      kind === "exec"
+        ? await runtime.exec(containerId, search.getAll("command"), wanted)
+        : await runtime.attach(containerId, wanted);
     if (isWebSocket(request)) {
       const protocol = commandProtocol(request);
-      if (protocol === undefined) throw new Refusal(400, `unable to upgrade: none of the protocols "${request.headers["sec-websocket-protocol"] ?? ""}" is known`);
+      if (protocol === undefined)
+        throw new Refusal(
+          400,
+          `unable to upgrade: none of the protocols "${request.headers["sec-websocket-protocol"] ?? ""}" is known`,
+        );
       return serveCommand(request, socket, head, protocol, streams, await upgrade(url, spdyCommandHeaders));
     }
     const versions = request.headers["x-stream-protocol-version"];
-    await this.#passThrough(url, { ...spdyCommandHeaders, ...(versions === undefined ? {} : { "X-Stream-Protocol-Version": versions }) }, socket, head);
+    await this.#passThrough(
+      url,
+      { ...spdyCommandHeaders, ...(versions === undefined ? {} : { "X-Stream-Protocol-Version": versions }) },
+      socket,
+      head,
+    );
   }
 
   async #portForward(pod: Pod, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -214,17 +276,28 @@ class KubeletService {
     if (sandbox === undefined) throw new Refusal(404, `pod "${pod.metadata.name}" has no running sandbox`);
     const url = await this.#deps.backend.runtime.portForward(sandbox, []);
     if (isWebSocket(request)) {
-      if (!wantsTunnel(request)) throw new Refusal(400, `unable to upgrade: none of the protocols "${request.headers["sec-websocket-protocol"] ?? ""}" is known`);
+      if (!wantsTunnel(request))
+        throw new Refusal(
+          400,
+          `unable to upgrade: none of the protocols "${request.headers["sec-websocket-protocol"] ?? ""}" is known`,
+        );
       return serveTunnel(request, socket, head, await upgrade(url, spdyPortForwardHeaders));
     }
     await this.#passThrough(url, spdyPortForwardHeaders, socket, head);
   }
 
   /** SPDY all the way: the runtime's answer and bytes go to the client as they are. */
-  async #passThrough(url: string, headers: Readonly<Record<string, string | string[]>>, socket: Duplex, head: Buffer): Promise<void> {
+  async #passThrough(
+    url: string,
+    headers: Readonly<Record<string, string | string[]>>,
+    socket: Duplex,
+    head: Buffer,
+  ): Promise<void> {
     const runtime = await upgrade(url, headers);
     const version = runtime.headers["x-stream-protocol-version"];
-    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n${version === undefined ? "" : `X-Stream-Protocol-Version: ${String(version)}\r\n`}\r\n`);
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n${version === undefined ? "" : `X-Stream-Protocol-Version: ${String(version)}\r\n`}\r\n`,
+    );
     if (runtime.head.length > 0) socket.write(runtime.head);
     if (head.length > 0) runtime.socket.write(head);
     splice(socket, runtime.socket);
@@ -247,6 +320,11 @@ function presented(request: IncomingMessage): Presented {
     authorization: request.headers.authorization,
     ...(subject?.CN === undefined
       ? {}
-      : { certificate: { commonName: String(subject.CN), organizations: organizations === undefined ? [] : Array.isArray(organizations) ? organizations : [organizations] } }),
+      : {
+          certificate: {
+            commonName: String(subject.CN),
+            organizations: organizations === undefined ? [] : Array.isArray(organizations) ? organizations : [organizations],
+          },
+        }),
   };
 }

@@ -21,7 +21,11 @@ export class UpgradeRefused extends Error {
   }
 }
 
-export function upgrade(url: string, headers: Readonly<Record<string, string | readonly string[]>>, timeoutMs = 10_000): Promise<Upgraded> {
+export function upgrade(
+  url: string,
+  headers: Readonly<Record<string, string | readonly string[]>>,
+  timeoutMs = 10_000,
+): Promise<Upgraded> {
   return new Promise((resolve, reject) => {
     const outgoing = request(url, { method: "POST", headers: headers as Record<string, string>, timeout: timeoutMs });
     outgoing.on("upgrade", (response, socket, head) => {

@@ -1,7 +1,7 @@
 // Terminates the WebSocket protocols of Kubernetes' streaming requests and carries them on to the runtime's SPDY (KEP-4006).
 import type { IncomingMessage } from "node:http";
-import { Duplex } from "node:stream";
 import type { Duplex as Socket } from "node:stream";
+import { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { SpdyClient, type SpdyStream } from "./spdy/client.ts";
 import type { Upgraded } from "./upgrade.ts";
@@ -21,19 +21,36 @@ export interface CommandStreams {
 
 export const isWebSocket = (request: IncomingMessage): boolean => request.headers.upgrade?.toLowerCase() === "websocket";
 
-const offered = (request: IncomingMessage): string[] => (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
+const offered = (request: IncomingMessage): string[] =>
+  (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
 
 /** The protocol to speak for exec and attach, or undefined where the client offers none that we know. */
-export const commandProtocol = (request: IncomingMessage): string | undefined => commandProtocols.find((protocol) => offered(request).includes(protocol));
+export const commandProtocol = (request: IncomingMessage): string | undefined =>
+  commandProtocols.find((protocol) => offered(request).includes(protocol));
 
 export const wantsTunnel = (request: IncomingMessage): boolean => offered(request).includes(tunnelProtocol);
 
 /** The headers of the SPDY upgrade towards the runtime. */
-export const spdyCommandHeaders = { Connection: "Upgrade", Upgrade: "SPDY/3.1", "X-Stream-Protocol-Version": "v4.channel.k8s.io" };
-export const spdyPortForwardHeaders = { Connection: "Upgrade", Upgrade: "SPDY/3.1", "X-Stream-Protocol-Version": "portforward.k8s.io" };
+export const spdyCommandHeaders = {
+  Connection: "Upgrade",
+  Upgrade: "SPDY/3.1",
+  "X-Stream-Protocol-Version": "v4.channel.k8s.io",
+};
+export const spdyPortForwardHeaders = {
+  Connection: "Upgrade",
+  Upgrade: "SPDY/3.1",
+  "X-Stream-Protocol-Version": "portforward.k8s.io",
+};
 
 /** Exec and attach: WebSocket channels on one side, SPDY streams on the other, until the command ends or the client goes. */
-export function serveCommand(request: IncomingMessage, socket: Socket, head: Buffer, protocol: string, streams: CommandStreams, runtime: Upgraded): void {
+export function serveCommand(
+  request: IncomingMessage,
+  socket: Socket,
+  head: Buffer,
+  protocol: string,
+  streams: CommandStreams,
+  runtime: Upgraded,
+): void {
   accept(request, socket, head, protocol, (webSocket) => void carryCommand(webSocket, streams, runtime));
 }
 
@@ -123,7 +140,13 @@ export function serveTunnel(request: IncomingMessage, socket: Socket, head: Buff
 }
 
 /** `ws` refuses protocol names with a slash, so the header is taken away from it and the answer's is added by hand. */
-function accept(request: IncomingMessage, socket: Socket, head: Buffer, protocol: string, opened: (webSocket: WebSocket) => void): void {
+function accept(
+  request: IncomingMessage,
+  socket: Socket,
+  head: Buffer,
+  protocol: string,
+  opened: (webSocket: WebSocket) => void,
+): void {
   delete request.headers["sec-websocket-protocol"];
   const server = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 16 * 1024 * 1024 });
   server.on("headers", (headers) => headers.push(`Sec-WebSocket-Protocol: ${protocol}`));

@@ -1,6 +1,16 @@
 // The client's side of a SPDY/3.1 connection that has been upgraded: opens streams, carries their bytes both ways.
 import type { Duplex } from "node:stream";
-import { dataFrame, FrameReader, goAwayFrame, type Headers, HeaderCodec, pingFrame, rstStreamFrame, synStreamFrame, windowUpdateFrame } from "./frames.ts";
+import {
+  dataFrame,
+  FrameReader,
+  goAwayFrame,
+  HeaderCodec,
+  type Headers,
+  pingFrame,
+  rstStreamFrame,
+  synStreamFrame,
+  windowUpdateFrame,
+} from "./frames.ts";
 
 export interface SpdyStream {
   write(data: Uint8Array): void;
@@ -41,7 +51,13 @@ export class SpdyClient {
     const id = this.#nextStream;
     this.#nextStream += 2;
     return new Promise<SpdyStream>((resolve, reject) => {
-      const open: Open = { early: [], listener: undefined, end: () => ended.resolve(), replied: () => resolve(stream), refused: reject };
+      const open: Open = {
+        early: [],
+        listener: undefined,
+        end: () => ended.resolve(),
+        replied: () => resolve(stream),
+        refused: reject,
+      };
       const ended = Promise.withResolvers<void>();
       const stream: SpdyStream = {
         write: (data) => this.#send(dataFrame(id, data, false)),

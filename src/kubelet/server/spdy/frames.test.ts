@@ -1,8 +1,17 @@
 // SPDY frames: what one side writes the other reads, in whatever pieces it arrives.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { dataFrame, type Frame, FrameReader, HeaderCodec, pingFrame, rstStreamFrame, synReplyFrame, synStreamFrame } from "./frames.ts";
 import { spdyDictionary } from "./dictionary.ts";
+import {
+  dataFrame,
+  type Frame,
+  FrameReader,
+  HeaderCodec,
+  pingFrame,
+  rstStreamFrame,
+  synReplyFrame,
+  synStreamFrame,
+} from "./frames.ts";
 
 test("the dictionary is the one of the specification", () => {
   let a = 1;
@@ -33,13 +42,22 @@ for (const pieceBytes of [1, 7, 4096]) {
     }
     sender.close();
     receiver.close();
-    assert.deepEqual(frames.map((frame) => ("data" in frame ? { ...frame, data: frame.data.toString() } : "headers" in frame ? { ...frame, headers: { ...frame.headers } } : frame)), [
-      { type: "synStream", stream: 1, headers: { streamtype: "stdin" }, fin: false },
-      { type: "synReply", stream: 1, headers: {}, fin: false },
-      { type: "synStream", stream: 3, headers: { streamtype: "error", port: "80" }, fin: false },
-      { type: "data", stream: 1, data: "hello", fin: true },
-      { type: "ping", id: 7 },
-      { type: "rstStream", stream: 3, status: 2 },
-    ]);
+    assert.deepEqual(
+      frames.map((frame) =>
+        "data" in frame
+          ? { ...frame, data: frame.data.toString() }
+          : "headers" in frame
+            ? { ...frame, headers: { ...frame.headers } }
+            : frame,
+      ),
+      [
+        { type: "synStream", stream: 1, headers: { streamtype: "stdin" }, fin: false },
+        { type: "synReply", stream: 1, headers: {}, fin: false },
+        { type: "synStream", stream: 3, headers: { streamtype: "error", port: "80" }, fin: false },
+        { type: "data", stream: 1, data: "hello", fin: true },
+        { type: "ping", id: 7 },
+        { type: "rstStream", stream: 3, status: 2 },
+      ],
+    );
   });
 }

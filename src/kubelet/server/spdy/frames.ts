@@ -32,7 +32,8 @@ export class HeaderCodec {
 
   compress(headers: Headers): Promise<Buffer> {
     const parts: Buffer[] = [uint32(Object.keys(headers).length)];
-    for (const [name, value] of Object.entries(headers)) parts.push(uint32(Buffer.byteLength(name)), Buffer.from(name), uint32(Buffer.byteLength(value)), Buffer.from(value));
+    for (const [name, value] of Object.entries(headers))
+      parts.push(uint32(Buffer.byteLength(name)), Buffer.from(name), uint32(Buffer.byteLength(value)), Buffer.from(value));
     return flush(this.#deflate, Buffer.concat(parts), this.#deflated);
   }
 
@@ -85,12 +86,17 @@ const control = (type: number, flags: number, payload: Buffer): Buffer => {
   return Buffer.concat([head, payload]);
 };
 
-export const synStreamFrame = (stream: number, block: Buffer): Buffer => control(controlType.synStream, 0, Buffer.concat([uint32(stream), uint32(0), Buffer.from([0, 0]), block]));
-export const synReplyFrame = (stream: number, block: Buffer): Buffer => control(controlType.synReply, 0, Buffer.concat([uint32(stream), block]));
-export const rstStreamFrame = (stream: number, status: number): Buffer => control(controlType.rstStream, 0, Buffer.concat([uint32(stream), uint32(status)]));
+export const synStreamFrame = (stream: number, block: Buffer): Buffer =>
+  control(controlType.synStream, 0, Buffer.concat([uint32(stream), uint32(0), Buffer.from([0, 0]), block]));
+export const synReplyFrame = (stream: number, block: Buffer): Buffer =>
+  control(controlType.synReply, 0, Buffer.concat([uint32(stream), block]));
+export const rstStreamFrame = (stream: number, status: number): Buffer =>
+  control(controlType.rstStream, 0, Buffer.concat([uint32(stream), uint32(status)]));
 export const pingFrame = (id: number): Buffer => control(controlType.ping, 0, uint32(id));
-export const goAwayFrame = (lastStream: number): Buffer => control(controlType.goAway, 0, Buffer.concat([uint32(lastStream), uint32(0)]));
-export const windowUpdateFrame = (stream: number, bytes: number): Buffer => control(controlType.windowUpdate, 0, Buffer.concat([uint32(stream), uint32(bytes)]));
+export const goAwayFrame = (lastStream: number): Buffer =>
+  control(controlType.goAway, 0, Buffer.concat([uint32(lastStream), uint32(0)]));
+export const windowUpdateFrame = (stream: number, bytes: number): Buffer =>
+  control(controlType.windowUpdate, 0, Buffer.concat([uint32(stream), uint32(bytes)]));
 
 export function dataFrame(stream: number, data: Uint8Array, fin: boolean): Buffer {
   const head = Buffer.alloc(8);
@@ -127,9 +133,19 @@ export class FrameReader {
     if ((first & 0x8000_0000) === 0) return { type: "data", stream: first & 0x7fff_ffff, data: payload, fin };
     switch (first & 0xffff) {
       case controlType.synStream:
-        return { type: "synStream", stream: payload.readUInt32BE(0) & 0x7fff_ffff, headers: await this.#codec.expand(payload.subarray(10)), fin };
+        return {
+          type: "synStream",
+          stream: payload.readUInt32BE(0) & 0x7fff_ffff,
+          headers: await this.#codec.expand(payload.subarray(10)),
+          fin,
+        };
       case controlType.synReply:
-        return { type: "synReply", stream: payload.readUInt32BE(0) & 0x7fff_ffff, headers: await this.#codec.expand(payload.subarray(4)), fin };
+        return {
+          type: "synReply",
+          stream: payload.readUInt32BE(0) & 0x7fff_ffff,
+          headers: await this.#codec.expand(payload.subarray(4)),
+          fin,
+        };
       case controlType.rstStream:
         return { type: "rstStream", stream: payload.readUInt32BE(0) & 0x7fff_ffff, status: payload.readUInt32BE(4) };
       case controlType.ping:
