@@ -289,7 +289,8 @@ class Draft {
   /** The new ReplicaSet always carries the highest revision; one that is used again remembers those it had. */
   #annotationsFor(set: ReplicaSet | undefined): { annotations: Record<string, string>; revision: string } {
     const { deployment } = this.#facts;
-    const highest = this.old.map(revisionOf).reduce((most, revision) => (revision > most ? revision : most), 0n) + 1n;
+    const latest = [...this.old].sort(byRevision).at(-1);
+    const highest = (latest === undefined ? 0n : revisionOf(latest)) + 1n;
     const annotations: Record<string, string> = { ...set?.metadata.annotations, ...copiedAnnotations(deployment) };
     const current = set === undefined ? 0n : revisionOf(set);
     if (current >= highest) return { annotations, revision: String(current) };
