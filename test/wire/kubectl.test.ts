@@ -1,5 +1,6 @@
 // An unmodified kubectl against `tiphys up` with simulated nodes: one test per verb that people use.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -105,17 +106,33 @@ describe("kubectl", { skip, concurrency: false }, () => {
 
   test("get -w streams changes", async () => {
     await k("create", "configmap", "watched", "--from-literal=a=1");
-    const watching = cluster.kubectl(
+    const watching = spawn("kubectl", [
+      "--kubeconfig",
+      cluster.info.kubeconfig,
       "get",
       "configmap",
       "watched",
       "-w",
       "-o",
       'jsonpath={.data.a}{"\\n"}',
-      "--request-timeout=4s",
-    );
-    await k("patch", "configmap", "watched", "-p", '{"data":{"a":"2"}}');
-    assert.match((await watching).stdout, /2/);
+    ]);
+    try {
+      let seen = "";
+      const shown = (text: string): Promise<void> =>
+        new Promise((resolve) => {
+          const look = (chunk: Buffer | string): void => {
+            seen += String(chunk);
+            if (seen.includes(text)) resolve();
+          };
+          watching.stdout.on("data", look);
+          look("");
+        });
+      await shown("1\n");
+      await k("patch", "configmap", "watched", "-p", '{"data":{"a":"2"}}');
+      await shown("2\n");
+    } finally {
+      watching.kill();
+    }
   });
 
   test("describe shows a pod with its events, a node with its resources", async () => {
