@@ -97,8 +97,14 @@ const autoscalers: Conversion = {
   },
   toServed: (object) => {
     const { spec = {}, status, metadata, ...rest } = object as ApiObject & { spec?: Fields; status?: Fields };
-    const { metrics = [], behavior, ...kept } = spec as { metrics?: Metric[]; behavior?: unknown };
-    const { currentMetrics = [], conditions, ...status1 } = (status ?? {}) as { currentMetrics?: Metric[]; conditions?: unknown };
+    const { metrics: given, behavior, ...kept } = spec as { metrics?: Metric[] | null; behavior?: unknown };
+    const {
+      currentMetrics: current,
+      conditions,
+      ...status1
+    } = (status ?? {}) as { currentMetrics?: Metric[] | null; conditions?: unknown };
+    // always written, and null when there are none
+    const [metrics, currentMetrics] = [given ?? [], current ?? []];
     const cpu = metrics.find((metric) => isCpu(metric) && metric.resource?.target?.type === "Utilization");
     const others = metrics.filter((metric) => metric !== cpu);
     const currentCpu = currentMetrics.find(
