@@ -5,7 +5,7 @@ import { type ApiObject, horizontalPodAutoscalersV1 } from "#api";
 import { conversionOf } from "./conversions.ts";
 
 test("an autoscaler whose lists are null is served in version 1", () => {
-  const conversion = conversionOf(horizontalPodAutoscalersV1);
+  const conversion = conversionOf(horizontalPodAutoscalersV1)?.conversion;
   assert.ok(conversion);
   const stored = {
     metadata: { name: "a" },
