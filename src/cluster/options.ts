@@ -18,6 +18,9 @@ export const upOptions = defineOptions({
   nodeName: { kind: "string", help: "Name of the real node (default: the host's name)", placeholder: "NAME" },
   store: { kind: "string", default: "disk", choices: ["disk", "memory", "etcd"], help: "Where the cluster's state lives" },
   etcdServers: { kind: "list", default: [], help: "URLs of the etcd members, with --store etcd", placeholder: "URL" },
+  etcdCafile: { kind: "string", help: "Authority of the etcd members' certificates", placeholder: "FILE" },
+  etcdCertfile: { kind: "string", help: "Client certificate towards etcd", placeholder: "FILE" },
+  etcdKeyfile: { kind: "string", help: "Key of the client certificate towards etcd", placeholder: "FILE" },
   etcdListen: {
     kind: "string",
     help: "Serve etcd's v3 API from the store on this address:port (off by default)",

@@ -5,7 +5,7 @@ import type { Clock, Files, Log, Processes, Random } from "#base";
 import { type Client, createClient, createInformerFactory, inProcessTransport } from "#client";
 import { parseResolvConf, startDns } from "#dns";
 import { addressAt, parseRange, setUpPodNetwork } from "#network";
-import { claimDirectory, openDiskStore, openMemoryStore, type Store } from "#store";
+import { claimDirectory, openDiskStore, openEtcdStore, openMemoryStore, type Store, startEtcdServer } from "#store";
 import { type ClientFor, type ComponentDeps, runControllers, runScheduler, runSimNodes } from "./control-plane.ts";
 import { publishDns } from "./dns-service.ts";
 import { administrator } from "./identities.ts";
@@ -119,6 +119,7 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
   );
   parts.add("apiserver", server);
   if (withRealNodes) await server.listen({ ...serving, address: gateway, port: server.port });
+  if (options.etcdListen !== undefined) parts.add("etcd", await serveEtcd(options.etcdListen, store, pki, deps));
   const kubeconfig = `${dataDir}/admin.kubeconfig`;
   await writeAdminKubeconfig(kubeconfig, server.url, pki, files);
   if (options.kubeconfig !== undefined) await writeAdminKubeconfig(options.kubeconfig, server.url, pki, files);
@@ -172,8 +173,36 @@ const writeAdminKubeconfig = (path: string, server: string, pki: Pki, files: Fil
 async function openStore(options: UpOptions, dataDir: string, deps: UpDeps): Promise<Store> {
   const { clock, random, log } = deps;
   if (options.store === "memory") return openMemoryStore({ clock, random });
-  if (options.store === "etcd") throw new Error("Cannot use --store etcd: it is not implemented yet; use disk or memory");
+  if (options.store === "etcd") return openEtcd(options, deps);
   return openDiskStore({ directory: `${dataDir}/store`, clock, random, log: log.child({ component: "store" }) });
+}
+
+async function openEtcd(options: UpOptions, { files, clock, log }: UpDeps): Promise<Store> {
+  if (options.etcdServers.length === 0) throw new Error("Cannot use --store etcd: name its members with --etcd-servers");
+  const [ca, certificate, key] = await Promise.all(
+    [options.etcdCafile, options.etcdCertfile, options.etcdKeyfile].map(async (path) =>
+      path === undefined ? undefined : (await files.read(path)).toString(),
+    ),
+  );
+  const tls = ca === undefined ? undefined : { ca, certificate, key };
+  return openEtcdStore({
+    servers: options.etcdServers,
+    ...(tls === undefined ? {} : { tls }),
+    clock,
+    log: log.child({ component: "store" }),
+  });
+}
+
+/** etcd's API over our own store, with mutual TLS under an authority of its own. */
+async function serveEtcd(listen: string, store: Store, pki: Pki, { clock, log }: UpDeps): Promise<AsyncDisposable> {
+  const { ca, server } = await pki.etcd(["localhost", listen.slice(0, listen.lastIndexOf(":"))]);
+  return startEtcdServer({
+    store,
+    clock,
+    log: log.child({ component: "etcd" }),
+    listen,
+    tls: { ca: ca.certificate, certificate: server.certificate, key: server.key },
+  });
 }
 
 async function serveDns(

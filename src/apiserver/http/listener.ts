@@ -161,6 +161,9 @@ function rawHeaders(raw: readonly string[], prefix: string): [string, string[]][
   return [...found];
 }
 
+/** One for all: an abort without a reason makes an exception, with its stack, for every request. */
+const clientGone = new Error("the client has gone");
+
 class Http2Exchange implements Exchange {
   readonly method: string;
   readonly url: string;
@@ -174,7 +177,7 @@ class Http2Exchange implements Exchange {
     this.method = String(headers[":method"]);
     this.url = String(headers[":path"]);
     stream.on("error", () => {});
-    stream.on("close", () => this.#abort?.abort());
+    stream.on("close", () => this.#abort?.abort(clientGone));
   }
 
   header(name: string): string | undefined {
@@ -203,7 +206,7 @@ class Http2Exchange implements Exchange {
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = new AbortController();
-      if (this.#stream.closed || this.#stream.destroyed) this.#abort.abort();
+      if (this.#stream.closed || this.#stream.destroyed) this.#abort.abort(clientGone);
     }
     return this.#abort.signal;
   }
@@ -269,7 +272,7 @@ class Http1Exchange implements Exchange {
     this.#response = response;
     this.method = request.method ?? "GET";
     this.url = request.url ?? "/";
-    response.on("close", () => this.#abort?.abort());
+    response.on("close", () => this.#abort?.abort(clientGone));
     response.on("error", () => {});
   }
 
