@@ -258,15 +258,18 @@ async function answer(
       ? (outcome.answer.object as ApiError["status"]).details?.retryAfterSeconds
       : undefined;
   if (retry !== undefined) head["retry-after"] = String(retry);
-  const encoded = encodeOr406(outcome.answer, wanted);
+  const encoded = encodeOr406(outcome.answer, wanted, exchange.header("accept") ?? "");
   await send(exchange, encoded, head);
   outcome.finished();
 }
 
-function encodeOr406(answer: Encodable, wanted: Wanted): Encoded {
+/** What has no protobuf form (discovery) goes out as JSON to clients that take that too. */
+function encodeOr406(answer: Encodable, wanted: Wanted, accept: string): Encoded {
   try {
     return encode(answer, wanted);
   } catch (error) {
+    if (wanted.format === "protobuf" && /application\/json|\*\/\*/.test(accept))
+      return encode(answer, { ...wanted, format: "json" });
     if (wanted.format === "protobuf") throw notAcceptable("application/json, application/yaml");
     throw error;
   }

@@ -32,9 +32,10 @@ export const approvalRules = (nowMs: () => number): SubresourceRules => ({
       return { ...condition, lastUpdateTime: condition.lastUpdateTime ?? known?.lastUpdateTime ?? time, lastTransitionTime };
     });
     const { conditions: _before, ...status } = (old as Loose).status ?? {};
+    // labels and annotations may change with an approval, as upstream's strategy lets them
     return {
       ...old,
-      metadata: { ...old.metadata, managedFields: next.metadata.managedFields, resourceVersion: next.metadata.resourceVersion },
+      metadata: next.metadata,
       status: { ...status, ...(conditions.length === 0 ? {} : { conditions }) },
     } as ApiObject;
   },

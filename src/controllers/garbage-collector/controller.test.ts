@@ -139,6 +139,18 @@ test("two that block each other in a foreground deletion both go", async () => {
   assert.deepEqual(left(world), []);
 });
 
+test("three that block each other in a circle all go", async () => {
+  await using world = await start((world) => {
+    const one = map(world, "one");
+    const two = map(world, "two", [ref(configMaps, one, true)]);
+    const three = map(world, "three", [ref(configMaps, two, true)]);
+    map(world, "one", [ref(configMaps, three, true)]);
+  });
+  await del(world, "one", "Foreground");
+  await world.pass(10_000);
+  assert.deepEqual(left(world), []);
+});
+
 test("an orphaning deletion leaves the dependents, without the reference", async () => {
   await using world = await start((world) => {
     const root = map(world, "root");

@@ -103,9 +103,8 @@ export function startGarbageCollector(context: ControllerContext, discover: Disc
     for (const uid of blocking) {
       const dependent = graph.get(uid)?.seen;
       if (dependent?.waitsForDependents !== true) enqueue(uid);
-      // Two that wait for each other would wait for ever: the reference stops blocking.
-      else if (node.seen?.owners.some((reference) => reference.uid === uid) === true)
-        await unblock(dependent, uid, node.uid, signal);
+      // Those that wait for each other, in whatever long a circle, would wait for ever: the reference stops blocking.
+      else if (waitsFor(graph, uid, node.uid)) await unblock(dependent, uid, node.uid, signal);
     }
   };
 
@@ -245,6 +244,22 @@ export function startGarbageCollector(context: ControllerContext, discover: Disc
       await running[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Whether a foreground deletion of `uid` waits, directly or through others that wait, for `target` to go. */
+function waitsFor(graph: { get(uid: string): GraphNode | undefined }, uid: string, target: string): boolean {
+  const visited = new Set<string>();
+  const visit = (current: string): boolean => {
+    if (visited.has(current)) return false;
+    visited.add(current);
+    for (const next of graph.get(current)?.dependents ?? []) {
+      const seen = graph.get(next)?.seen;
+      if (seen === undefined || !blocks(seen, current)) continue;
+      if (next === target || (seen.waitsForDependents && visit(next))) return true;
+    }
+    return false;
+  };
+  return visit(uid);
 }
 
 /** A namespaced owner owns only in its own namespace. */
