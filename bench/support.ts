@@ -39,7 +39,8 @@ export interface Caller {
 /** One HTTP/2 connection with the administrator's certificate. */
 export function caller(kubeconfig: string): Caller {
   const text = readFileSync(kubeconfig, "utf8");
-  const field = (name: string): string => Buffer.from(new RegExp(`${name}: "?([^"\\s]+)`).exec(text)?.[1] ?? "", "base64").toString();
+  const field = (name: string): string =>
+    Buffer.from(new RegExp(`${name}: "?([^"\\s]+)`).exec(text)?.[1] ?? "", "base64").toString();
   const server = /server: "?([^"\s]+)/.exec(text)?.[1] ?? "";
   const session: ClientHttp2Session = connect(server, {
     ca: field("certificate-authority-data"),
