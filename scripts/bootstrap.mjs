@@ -14,7 +14,9 @@ const systemPackages = [
   ["runc", "/usr/sbin/runc"],
   ["containernetworking-plugins", "/usr/lib/cni/bridge"],
   ["nftables", "/usr/sbin/nft"],
+  ["iptables", "/usr/sbin/iptables"],
   ["iproute2", "/usr/sbin/ip"],
+  ["procps", "/usr/sbin/sysctl"],
   ["conntrack", "/usr/sbin/conntrack"],
   ["busybox-static", "/bin/busybox"],
 ];
