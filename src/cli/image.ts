@@ -2,9 +2,9 @@
 import { readdirSync } from "node:fs";
 import type { Command } from "commander";
 import { defineOptions, systemFiles, systemProcesses } from "#base";
-import { runDirectoryOf } from "#cluster";
+import { defaultDataDir, runDirectoryOf } from "#cluster";
 import { addFlags, readFlags } from "./flags.ts";
-import { defaultDataDir } from "./status.ts";
+import { thisMachine } from "./machine.ts";
 
 const loadOptions = defineOptions({
   dataDir: { kind: "string", help: "The cluster's data directory", placeholder: "DIR" },
@@ -26,7 +26,7 @@ async function loadImage(
 ): Promise<void> {
   const found = await systemFiles.stat(file);
   if (found?.kind !== "file") throw new Error(`Cannot load image archive "${file}": no such file`);
-  const nodesDirectory = `${options.dataDir ?? defaultDataDir()}/nodes`;
+  const nodesDirectory = `${options.dataDir ?? defaultDataDir(thisMachine())}/nodes`;
   const all = (await systemFiles.stat(nodesDirectory)) === undefined ? [] : readdirSync(nodesDirectory);
   const chosen = all.filter((name) => options.node === undefined || name === options.node);
   if (chosen.length === 0)

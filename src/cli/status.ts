@@ -1,23 +1,22 @@
 // `tiphys status`: whether a cluster runs on this data directory, and how it is.
-import { homedir } from "node:os";
 import type { Command } from "commander";
 import { nodes, pods } from "#api";
 import { createLog, defineOptions, systemClock, systemFiles } from "#base";
 import { type Client, createClient, httpsTransport, loadKubeconfig } from "#client";
+import { defaultDataDir, isReady } from "#cluster";
 import { addFlags, readFlags } from "./flags.ts";
+import { thisMachine } from "./machine.ts";
 
 const statusOptions = defineOptions({
   dataDir: { kind: "string", help: "The cluster's data directory", placeholder: "DIR" },
   output: { kind: "string", default: "text", choices: ["text", "json"], help: "Form of the answer" },
 });
 
-export const defaultDataDir = (): string => (process.getuid?.() === 0 ? "/var/lib/tiphys" : `${homedir()}/.tiphys`);
-
 export function addStatus(program: Command): void {
   const command = program.command("status").description("Say whether the cluster runs and how it is");
   addFlags(command, statusOptions, { output: "o" }).action(async () => {
     const options = readFlags(statusOptions, command);
-    const report = await inspect(options.dataDir ?? defaultDataDir());
+    const report = await inspect(options.dataDir ?? defaultDataDir(thisMachine()));
     console.log(options.output === "json" ? JSON.stringify(report) : text(report));
     if (!report.running) process.exitCode = 1;
   });
@@ -54,11 +53,9 @@ async function inspect(dataDir: string): Promise<Report> {
 async function survey(client: Client): Promise<Pick<Report, "version" | "nodes" | "pods">> {
   const version = await client.send({ method: "GET", path: "/version", query: {} });
   const [nodeList, podList] = await Promise.all([client.list(nodes), client.list(pods)]);
-  const ready = (node: (typeof nodeList.items)[number]): boolean =>
-    node.status?.conditions?.some((c) => c.type === "Ready" && c.status === "True") ?? false;
   return {
     version: "object" in version ? (version.object as { gitVersion: string }).gitVersion : "",
-    nodes: nodeList.items.map((node) => ({ name: node.metadata.name, ready: ready(node) })),
+    nodes: nodeList.items.map((node) => ({ name: node.metadata.name, ready: isReady(node) })),
     pods: podList.items.length,
   };
 }

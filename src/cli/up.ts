@@ -1,10 +1,10 @@
 // `tiphys up`: reads the flags, starts the cluster, says what it is, and stops it on a signal.
-import { homedir, hostname } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { createLog, systemClock, systemFiles, systemProcesses, systemRandom } from "#base";
 import { decideShape, type RunningUp, type Shape, type UpOptions, up, upOptions } from "#cluster";
 import { addFlags, readFlags } from "./flags.ts";
+import { thisMachine } from "./machine.ts";
 import { signalled } from "./signals.ts";
 import { packageVersion } from "./version.ts";
 
@@ -15,13 +15,7 @@ export function addUp(program: Command): void {
 
 async function run(options: UpOptions): Promise<void> {
   const log = createLog({ level: options.logLevel as "warn", format: options.output === "json" ? "json" : "text" });
-  const machine = {
-    platform: process.platform,
-    isRoot: process.getuid?.() === 0,
-    hostname: hostname(),
-    homeDirectory: homedir(),
-  };
-  const shape = await decideShape(options, machine, { files: systemFiles, processes: systemProcesses });
+  const shape = await decideShape(options, thisMachine(), { files: systemFiles, processes: systemProcesses });
   if (options.output === "text" && shape.whySimulated !== undefined)
     console.log(`Containers will be simulated: ${shape.whySimulated}.`);
   const stop = signalled();

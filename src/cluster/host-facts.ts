@@ -1,5 +1,6 @@
 // What this machine is: read from /proc and /etc, for the Node object of a real node.
 import type { Files } from "#base";
+import { parseResolvConf, type ResolverConfig } from "#dns";
 import type { Capacity, NodeInfo } from "#kubelet";
 
 export interface HostFacts {
@@ -35,3 +36,7 @@ export async function readHostFacts(files: Files, directory: string): Promise<Ho
     },
   };
 }
+
+/** The host's resolvers; none where the host has no resolv.conf. */
+export const hostResolver = async (files: Files): Promise<ResolverConfig> =>
+  parseResolvConf((await files.read("/etc/resolv.conf").catch(() => Buffer.alloc(0))).toString());

@@ -5,5 +5,5 @@ export { type UpOptions, upOptions } from "./options.ts";
 export type { Program, ProgramDeps } from "./programs/program.ts";
 export { programs } from "./programs/registry.ts";
 export { runDirectoryOf } from "./real-node.ts";
-export { decideShape, type Machine } from "./shape.ts";
-export { type RunningUp, type Shape, type UpDeps, up } from "./up.ts";
+export { decideShape, defaultDataDir, type Machine } from "./shape.ts";
+export { isReady, type RunningUp, type Shape, type UpDeps, up } from "./up.ts";

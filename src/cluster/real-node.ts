@@ -3,7 +3,6 @@ import { createHash } from "node:crypto";
 import { nodes, type Pod } from "#api";
 import type { Files, Log, Processes } from "#base";
 import { createEvents, createInformerFactory, type Informer } from "#client";
-import { parseResolvConf } from "#dns";
 import {
   busyboxArchive,
   type ContainerdInstance,
@@ -22,7 +21,7 @@ import {
 import { cniConfig, type PodNetwork, setUpPodNetwork } from "#network";
 import { type ProxyOptions, startProxy } from "#proxy";
 import type { ComponentDeps } from "./control-plane.ts";
-import { readHostFacts } from "./host-facts.ts";
+import { hostResolver, readHostFacts } from "./host-facts.ts";
 import { node as nodeIdentity, proxy as proxyIdentity } from "./identities.ts";
 import { Parts } from "./parts.ts";
 
@@ -125,7 +124,7 @@ export async function startRealNode(options: RealNodeOptions, deps: RealNodeDeps
         memoryDirectory: `${runDirectoryOf(options.directory)}/volumes`,
         clusterDns: [options.clusterDns],
         clusterDomain: options.clusterDomain,
-        hostDns: parseResolvConf((await files.read("/etc/resolv.conf").catch(() => Buffer.alloc(0))).toString()),
+        hostDns: await hostResolver(files),
         serverPort: server.port,
       },
       {

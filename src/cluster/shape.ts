@@ -19,6 +19,10 @@ const programs = [
   "/usr/lib/cni/bridge",
 ];
 
+/** Where a cluster lives when nobody says where. */
+export const defaultDataDir = ({ isRoot, homeDirectory }: Pick<Machine, "isRoot" | "homeDirectory">): string =>
+  isRoot ? "/var/lib/tiphys" : `${homeDirectory}/.tiphys`;
+
 /** Throws a sentence for the user where the options ask for what this machine cannot do. */
 export async function decideShape(
   options: UpOptions,
@@ -31,7 +35,7 @@ export async function decideShape(
   const realNodes = options.nodes ?? (obstacle === undefined ? 1 : 0);
   const simNodes = options.simNodes ?? (realNodes === 0 ? 3 : 0);
   return {
-    dataDir: options.dataDir ?? (machine.isRoot ? "/var/lib/tiphys" : `${machine.homeDirectory}/.tiphys`),
+    dataDir: options.dataDir ?? defaultDataDir(machine),
     realNodes,
     simNodes,
     nodeName: (options.nodeName ?? machine.hostname).toLowerCase(),

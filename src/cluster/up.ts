@@ -3,11 +3,12 @@ import { type Node, nodes } from "#api";
 import { createAuditLog, ensurePki, type Pki, type RunningApiServer, startApiServer, writeKubeconfig } from "#apiserver";
 import type { Clock, Files, Log, Processes, Random } from "#base";
 import { type Client, createClient, createInformerFactory, inProcessTransport } from "#client";
-import { parseResolvConf, startDns } from "#dns";
+import { startDns } from "#dns";
 import { addressAt, parseRange, setUpPodNetwork } from "#network";
 import { claimDirectory, openDiskStore, openEtcdStore, openMemoryStore, type Store, startEtcdServer } from "#store";
 import { type ClientFor, type ComponentDeps, runControllers, runScheduler, runSimNodes } from "./control-plane.ts";
 import { publishDns } from "./dns-service.ts";
+import { hostResolver } from "./host-facts.ts";
 import { administrator } from "./identities.ts";
 import { type LabNodesOptions, setUpLabOf, startLabNodes } from "./lab-nodes.ts";
 import type { UpOptions } from "./options.ts";
@@ -213,7 +214,7 @@ async function serveDns(
   const { clock, random, files, log } = deps;
   const { client, gateway, clusterDns, parts } = context;
   const informers = createInformerFactory({ client, clock, random, log });
-  const resolvers = parseResolvConf((await files.read("/etc/resolv.conf").catch(() => Buffer.alloc(0))).toString()).servers;
+  const { servers: resolvers } = await hostResolver(files);
   const dns = await startDns(
     { addresses: [gateway], port: 53, zone: options.clusterDomain, forwardTo: resolvers },
     { informers, clock, log: log.child({ component: "dns" }) },
@@ -279,5 +280,5 @@ async function allReady(client: Client, count: number, { clock, random, log, sig
   return ready();
 }
 
-const isReady = (node: Node): boolean =>
+export const isReady = (node: Node): boolean =>
   node.status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") ?? false;

@@ -1,14 +1,13 @@
 // Container events of containerd 1.6, which has no CRI event stream: its own event service, on the same socket.
 import { type Clock, defineMessages, openGrpcChannel, parseFieldTable, sleep } from "#base";
 import { containerdEventsTable } from "../cri/gen/messages.ts";
+import { runtimeLabels } from "../pod/names.ts";
 import type { Runtime, RuntimeEvent } from "../runtime.ts";
 
 const topics: Readonly<Record<string, { message: string; kind: RuntimeEvent["kind"] }>> = {
   "/tasks/start": { message: "containerd.events.TaskStart", kind: "started" },
   "/tasks/exit": { message: "containerd.events.TaskExit", kind: "stopped" },
 };
-
-const podUidLabel = "io.kubernetes.pod.uid";
 
 export interface ContainerdEventsOptions {
   readonly address: string;
@@ -71,6 +70,6 @@ async function settled(runtime: Runtime, containerId: string, clock: Clock, sign
 
 async function podUidOf(runtime: Runtime, id: string): Promise<string | undefined> {
   const container = await runtime.containerStatus(id);
-  if (container !== undefined) return container.labels[podUidLabel];
+  if (container !== undefined) return container.labels[runtimeLabels.podUid];
   return (await runtime.sandboxStatus(id))?.podUid;
 }

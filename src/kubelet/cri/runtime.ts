@@ -1,5 +1,6 @@
 // The runtime over CRI v1: one gRPC method per call of ours, every answer checked.
 import { type GrpcChannel, openGrpcChannel } from "#base";
+import { runtimeLabels } from "../pod/names.ts";
 import type { Call, ContainerStatus, Runtime, RuntimeEvent } from "../runtime.ts";
 import { isRuntimeNotFound, runtimeError } from "./errors.ts";
 import { containerFromCri, idOf, imageFromCri, infoFromCri, sandboxFromCri } from "./from-cri.ts";
@@ -14,7 +15,6 @@ export interface CriRuntimeOptions {
 }
 
 const defaultTimeoutMs = 2 * 60_000;
-const podUidLabel = "io.kubernetes.pod.uid";
 
 type Message = Record<string, unknown>;
 
@@ -105,7 +105,7 @@ class CriRuntime implements Runtime {
   }
 
   async listContainers(podUid?: string, call?: Call) {
-    const filter = podUid === undefined ? undefined : { labelSelector: { [podUidLabel]: podUid } };
+    const filter = podUid === undefined ? undefined : { labelSelector: { [runtimeLabels.podUid]: podUid } };
     const answer = await this.#runtime("ListContainers", filter === undefined ? {} : { filter }, call);
     const rows = (answer.containers ?? []) as Message[];
     // the list has neither times nor exit codes
