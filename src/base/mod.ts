@@ -41,4 +41,5 @@ export {
 export { createLog, type LogOptions } from "./system/log.ts";
 export { systemProcesses } from "./system/processes.ts";
 export { systemRandom } from "./system/random.ts";
+export { splice } from "./system/splice.ts";
 export { VirtualClock } from "./virtual-clock.ts";

@@ -5,6 +5,7 @@ import { connect as connectPlain, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import { type ApiError, apiError } from "#api";
+import { splice } from "#base";
 import type { Backend } from "../subresources/backend.ts";
 
 /** Our client certificate for kubelets, PEM. */
@@ -109,14 +110,12 @@ export function join(
       for (const one of typeof value === "string" ? [value] : value) lines.push(`${name}: ${one}`);
     upstream.write(`${lines.join("\r\n")}\r\n\r\n`);
     if (head.length > 0) upstream.write(head);
-    upstream.pipe(socket);
-    socket.pipe(upstream);
+    splice(socket, upstream);
   });
   upstream.on("error", (error) => {
     if (!connected) failed(unreachable(error));
-    else socket.destroy();
   });
-  socket.on("error", () => upstream.destroy());
-  upstream.on("close", () => socket.end());
-  socket.on("close", () => upstream.destroy());
+  socket.on("close", () => {
+    if (!connected) upstream.destroy();
+  });
 }

@@ -6,13 +6,13 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { Pod } from "#api";
-import type { Clock, Log } from "#base";
+import { type Clock, type Log, splice } from "#base";
 import type { Client, UserInfo } from "#client";
 import type { Runtime } from "../runtime.ts";
 import { authenticate, authorize, type Presented } from "./authorize.ts";
 import { type LogSource, readLog } from "./log-file.ts";
 import { flag, LogQueryError, parseLogQuery } from "./log-query.ts";
-import { splice, UpgradeRefused, upgrade } from "./upgrade.ts";
+import { UpgradeRefused, upgrade } from "./upgrade.ts";
 import {
   commandProtocol,
   isWebSocket,

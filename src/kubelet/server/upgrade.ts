@@ -42,14 +42,3 @@ export function upgrade(
     outgoing.end();
   });
 }
-
-/** Joins two connections: what one sends the other gets, and when one ends both do. */
-export function splice(a: Duplex, b: Duplex): void {
-  a.pipe(b);
-  b.pipe(a);
-  const end = (): void => {
-    a.destroy();
-    b.destroy();
-  };
-  for (const socket of [a, b]) socket.on("error", end).on("close", end);
-}

@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex as Socket } from "node:stream";
 import { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
+import { splice } from "#base";
 import { SpdyClient, type SpdyStream } from "./spdy/client.ts";
 import type { Upgraded } from "./upgrade.ts";
 
@@ -11,6 +12,17 @@ const channels = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 2
 const commandProtocols = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 /** SPDY frames inside binary messages: port-forward since kubectl 1.31 (KEP-4006). */
 const tunnelProtocol = "SPDY/3.1+portforward.k8s.io";
+
+/** A client takes an error channel without a word for success, so where the runtime broke off this is said instead. */
+const unknownOutcome = Buffer.from(
+  JSON.stringify({
+    metadata: {},
+    status: "Failure",
+    message: "the runtime closed the connection before it said how the command ended",
+    reason: "InternalError",
+    code: 500,
+  }),
+);
 
 export interface CommandStreams {
   readonly stdin: boolean;
@@ -79,8 +91,10 @@ async function carryCommand(webSocket: WebSocket, streams: CommandStreams, runti
       if (size !== undefined) resize?.write(size);
       size = undefined;
     };
+    let outcomeKnown = false;
     const forward = (stream: SpdyStream | undefined, channel: number): Promise<void> => {
       stream?.onData((data) => {
+        if (channel === channels.error) outcomeKnown = true;
         webSocket.send(Buffer.concat([Buffer.from([channel]), data]));
         if (channel === channels.stdout) repeatSize();
         // a client that reads slowly must slow the command down, not fill our memory
@@ -97,6 +111,7 @@ async function carryCommand(webSocket: WebSocket, streams: CommandStreams, runti
     };
     for (const message of early.splice(0)) take(message);
     await Promise.all(done);
+    if (!outcomeKnown) webSocket.send(Buffer.concat([Buffer.from([channels.error]), unknownOutcome]));
     webSocket.close(1000);
   } catch {
     webSocket.close(1011, "the runtime ended the connection");
@@ -125,17 +140,18 @@ export function serveTunnel(request: IncomingMessage, socket: Socket, head: Buff
         webSocket.close(1000);
         done();
       },
+      destroy: (error, done) => {
+        webSocket.close(1000);
+        done(error);
+      },
     });
     webSocket.on("message", (data: Buffer) => {
       if (!bytes.push(data)) webSocket.pause();
     });
-    webSocket.on("close", () => bytes.destroy());
+    webSocket.on("close", () => bytes.push(null));
     webSocket.on("error", () => bytes.destroy());
     if (runtime.head.length > 0) bytes.write(runtime.head);
-    bytes.pipe(runtime.socket);
-    runtime.socket.pipe(bytes);
-    bytes.on("close", () => runtime.socket.destroy()).on("error", () => runtime.socket.destroy());
-    runtime.socket.on("error", () => bytes.destroy()).on("close", () => webSocket.close(1000));
+    splice(bytes, runtime.socket);
   });
 }
 

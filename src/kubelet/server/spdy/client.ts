@@ -2,14 +2,14 @@
 import type { Duplex } from "node:stream";
 import {
   dataFrame,
+  type Frame,
   FrameReader,
   goAwayFrame,
-  HeaderCodec,
+  HeaderCompressor,
   type Headers,
   pingFrame,
   rstStreamFrame,
   synStreamFrame,
-  windowUpdateFrame,
 } from "./frames.ts";
 
 export interface SpdyStream {
@@ -33,21 +33,29 @@ interface Open {
 
 export class SpdyClient {
   readonly #socket: Duplex;
-  readonly #codec = new HeaderCodec();
+  readonly #headers = new HeaderCompressor();
+  readonly #reader = new FrameReader();
   readonly #streams = new Map<number, Open>();
   #nextStream = 1;
   /** Header blocks must leave in the order in which they were compressed. */
   #sending: Promise<void> = Promise.resolve();
-  readonly closed: Promise<void>;
 
   constructor(socket: Duplex, head: Buffer) {
     this.#socket = socket;
-    const reader = new FrameReader(this.#codec);
-    this.closed = this.#read(reader, head);
+    // Every chunk is taken in the turn in which it arrives, and nothing is written that need not be: a server that has said all closes
+    // at once, a write that meets the closed connection resets it, and what then still waits to be read is gone, the exit code first.
+    // So no window updates: the runtimes' servers (moby/spdystream) have no flow control; a full socket is what slows them down.
+    socket.on("data", (chunk: Buffer) => this.#take(chunk));
+    // a connection that breaks ends its streams, which is all that their users can know
+    socket.on("error", () => socket.destroy());
+    socket.on("end", () => socket.destroy());
+    socket.on("close", () => this.#end());
+    if (head.length > 0) this.#take(head);
   }
 
-  /** Resolves when the server has accepted the stream. */
+  /** Resolves when the server has accepted the stream; rejects where it refuses it or the connection is gone. */
   open(headers: Headers): Promise<SpdyStream> {
+    if (this.#socket.destroyed) return Promise.reject(new Error("the connection was closed"));
     const id = this.#nextStream;
     this.#nextStream += 2;
     return new Promise<SpdyStream>((resolve, reject) => {
@@ -70,13 +78,9 @@ export class SpdyClient {
       };
       this.#streams.set(id, open);
       this.#sending = this.#sending.then(async () => {
-        this.#socket.write(synStreamFrame(id, await this.#codec.compress(headers)));
+        if (this.#socket.writable) this.#socket.write(synStreamFrame(id, await this.#headers.compress(headers)));
       });
     });
-  }
-
-  get bufferedBytes(): number {
-    return this.#socket.writableLength;
   }
 
   close(): void {
@@ -87,49 +91,45 @@ export class SpdyClient {
     this.#sending = this.#sending.then(() => void (this.#socket.writable && this.#socket.write(frame)));
   }
 
-  async #read(reader: FrameReader, head: Buffer): Promise<void> {
+  #end(): void {
+    for (const stream of this.#streams.values()) {
+      stream.refused(new Error("the connection was closed"));
+      stream.end();
+    }
+    this.#streams.clear();
+    this.#headers.close();
+  }
+
+  #take(chunk: Buffer): void {
     try {
-      if (head.length > 0) await this.#take(reader, head);
-      for await (const chunk of this.#socket) await this.#take(reader, chunk as Buffer);
-    } catch {
-      // a connection that breaks ends its streams, which is all that their users can know
-    } finally {
-      for (const stream of this.#streams.values()) {
-        stream.refused(new Error("the connection was closed"));
-        stream.end();
-      }
-      this.#streams.clear();
-      this.#codec.close();
-      this.#socket.destroy();
+      for (const frame of this.#reader.push(chunk)) this.#handle(frame);
+    } catch (error) {
+      this.#socket.destroy(error as Error);
     }
   }
 
-  async #take(reader: FrameReader, chunk: Buffer): Promise<void> {
-    for await (const frame of reader.push(chunk)) {
-      if (frame.type === "ping") {
-        this.#send(pingFrame(frame.id));
-      } else if (frame.type === "data") {
-        const stream = this.#streams.get(frame.stream);
-        if (stream === undefined) {
-          this.#send(rstStreamFrame(frame.stream, 2));
-          continue;
-        }
-        if (frame.data.length > 0) {
-          if (stream.listener === undefined) stream.early.push(frame.data);
-          else stream.listener(frame.data);
-          this.#send(windowUpdateFrame(frame.stream, frame.data.length));
-          this.#send(windowUpdateFrame(0, frame.data.length));
-        }
-        if (frame.fin) stream.end();
-      } else if (frame.type === "synReply") {
-        const stream = this.#streams.get(frame.stream);
-        stream?.replied();
-        if (frame.fin) stream?.end();
-      } else if (frame.type === "rstStream") {
-        const stream = this.#streams.get(frame.stream);
-        stream?.refused(new Error(`the stream was refused (status ${frame.status})`));
-        stream?.end();
+  #handle(frame: Frame): void {
+    if (frame.type === "ping") {
+      this.#send(pingFrame(frame.id));
+    } else if (frame.type === "data") {
+      const stream = this.#streams.get(frame.stream);
+      if (stream === undefined) {
+        this.#send(rstStreamFrame(frame.stream, 2));
+        return;
       }
+      if (frame.data.length > 0) {
+        if (stream.listener === undefined) stream.early.push(frame.data);
+        else stream.listener(frame.data);
+      }
+      if (frame.fin) stream.end();
+    } else if (frame.type === "synReply") {
+      const stream = this.#streams.get(frame.stream);
+      stream?.replied();
+      if (frame.fin) stream?.end();
+    } else if (frame.type === "rstStream") {
+      const stream = this.#streams.get(frame.stream);
+      stream?.refused(new Error(`the stream was refused (status ${frame.status})`));
+      stream?.end();
     }
   }
 }
