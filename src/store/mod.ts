@@ -1,7 +1,8 @@
 // The front door of `store`: etcd's data model behind one interface, and what implements it.
 export { compactPeriodically } from "./compactor.ts";
 export { claimDirectory } from "./disk/claim.ts";
-export { type DiskStore, type DiskStoreOptions, openDiskStore } from "./disk/disk-store.ts";
+export type { DiskStore, DiskStoreOptions } from "./disk/disk-store.ts";
+export { openDiskStore } from "./disk/open.ts";
 export { type EtcdStore, type EtcdStoreOptions, openEtcdStore } from "./etcd/etcd-store.ts";
 export { type EtcdServer, type EtcdServerOptions, startEtcdServer } from "./etcd/server.ts";
 export { MemoryStore, type MemoryStoreOptions, openMemoryStore } from "./memory.ts";

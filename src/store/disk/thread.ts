@@ -11,6 +11,9 @@ export class ThreadFailure extends Error {
   }
 }
 
+export const failureFrom = (error: unknown): Failure =>
+  error instanceof ThreadFailure ? error.failure : { code: "io", message: String(error), definite: false };
+
 interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
