@@ -4,6 +4,8 @@ export {
   type AuditLogOptions,
   createAuditLog,
   ensurePki,
+  issueAuthority,
+  issueCertificate,
   type KeyPair,
   type KubeconfigOptions,
   kubeconfigFor,

@@ -1,13 +1,24 @@
 // A whole cluster as a library: API server, store, scheduler, controllers and simulated nodes in this process, without sockets, on virtual time.
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { type RunningApiServer, startApiServer } from "#apiserver";
-import { type Clock, type Log, type Random, seededRandom, silentLog, systemClock, systemFiles, VirtualClock } from "#base";
+import {
+  type Clock,
+  type Log,
+  type Random,
+  seededRandom,
+  silentLog,
+  systemClock,
+  systemFiles,
+  systemRandom,
+  VirtualClock,
+} from "#base";
 import { type Client, createClient, forceWire, freezeShared, inProcessTransport, type UserInfo } from "#client";
 import type { RunningScheduler } from "#scheduler";
 import { type MemoryStore, openMemoryStore } from "#store";
 import { type ClientFor, type ComponentDeps, runControllers, runScheduler, runSimNodes } from "./control-plane.ts";
 import { createFaults, type Faults } from "./faults.ts";
 import { administrator } from "./identities.ts";
+import { openPort } from "./open-port.ts";
 import { Parts } from "./parts.ts";
 
 export interface ClusterOptions {
@@ -40,6 +51,11 @@ export interface Cluster extends AsyncDisposable {
   until(condition: () => boolean | Promise<boolean>, limitMs?: number): Promise<void>;
   /** A second cluster that begins with everything this one has stored. O(1) in the size of the store. */
   fork(options?: Pick<ClusterOptions, "seed" | "simNodes">): Promise<Cluster>;
+  /**
+   * A kubeconfig (YAML) for programs outside: kubectl, Helm, an operator. The first call opens an HTTPS port on loopback; who never calls
+   * needs none. Requests are answered at once, but what controllers do in answer waits until somebody moves virtual time.
+   */
+  kubeconfig(): Promise<string>;
   /** SHA-256 over every change since the cluster began. */
   traceHash(): string;
 }
@@ -58,8 +74,15 @@ async function build(options: ClusterOptions, clock: Clock, store: MemoryStore, 
     for (const { type, kv } of events) trace.update(`${type} ${kv.key} ${kv.modRevision} `).update(kv.value);
   });
   parts.add("trace", watch);
+  // not drawn from the seed: it must not be guessed
+  const token = Buffer.from(systemRandom.bytes(24)).toString("base64url");
   const server = await startApiServer(
-    { listen: false, serviceAccountKey: quickKey(), skipBootstrap: forked },
+    {
+      listen: false,
+      serviceAccountKey: quickKey(),
+      staticTokens: `${token},${administrator.name},,"system:masters"\n`,
+      skipBootstrap: forked,
+    },
     { store, clock, random: branch(random), files: systemFiles, log: log.child({ component: "apiserver" }) },
   );
   parts.add("apiserver", server);
@@ -80,6 +103,7 @@ async function build(options: ClusterOptions, clock: Clock, store: MemoryStore, 
   const count = options.simNodes ?? 0;
   if (count > 0) parts.add("simulated nodes", await runSimNodes({ count, namePrefix: "node-" }, deps()));
 
+  let kubeconfig: Promise<string> | undefined;
   const close = async (): Promise<void> => {
     const done = parts[Symbol.asyncDispose]();
     // what is being closed may wait for time that nobody moves any more
@@ -97,6 +121,7 @@ async function build(options: ClusterOptions, clock: Clock, store: MemoryStore, 
       const next = clock instanceof VirtualClock ? new VirtualClock({ startMs: clock.now() }) : clock;
       return build({ ...options, ...more }, next, store.fork({ clock: next }), true);
     },
+    kubeconfig: () => (kubeconfig ??= openPort(server, token)),
     traceHash: () => trace.copy().digest("hex"),
     [Symbol.asyncDispose]: close,
   };
