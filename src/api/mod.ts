@@ -47,6 +47,7 @@ export {
   isQualifiedName,
 } from "./names.ts";
 export { openApiV2Document, openApiV3Document, openApiV3Index } from "./openapi/documents.ts";
+export { openApiV2Protobuf } from "./openapi/v2-protobuf.ts";
 export {
   addQuantities,
   canonicalQuantity,
@@ -108,3 +109,4 @@ export {
   validateObjectMetaUpdate,
 } from "./validation/meta.ts";
 export { podQosClass } from "./validation/pod/pod.ts";
+export { isExtendedResource } from "./validation/pod/resources.ts";

@@ -76,6 +76,15 @@ export interface ObjectReader {
   onChange(type: ResourceType, changed: (object: Stored<ApiObject>, event: "ADDED" | "MODIFIED" | "DELETED") => void): Disposable;
 }
 
+/** A node in this process: it answers what a kubelet's server would over HTTPS. It cannot change protocols (exec, attach, port-forward). */
+export interface LocalNode {
+  answer(request: { readonly method: string; readonly path: string; readonly signal: AbortSignal }): Promise<{
+    readonly code: number;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: AsyncIterable<Buffer>;
+  }>;
+}
+
 export interface AuditEvent {
   readonly auditID: string;
   readonly stage: "RequestReceived" | "ResponseStarted" | "ResponseComplete" | "Panic";

@@ -1,6 +1,7 @@
 // /openapi/v2, /openapi/v3 and the OpenID discovery of service account tokens.
-import { apiError, openApiV2Document, openApiV3Document, openApiV3Index } from "#api";
+import { apiError, openApiV3Document, openApiV3Index } from "#api";
 import type { Answer } from "./answer.ts";
+import { type CustomPartV2, openApiV2 } from "./openapi-v2.ts";
 import { methodRefused, type PathHandler } from "./paths.ts";
 import { parseQuery } from "./query.ts";
 import type { Security } from "./security/mod.ts";
@@ -9,15 +10,17 @@ import type { Security } from "./security/mod.ts";
 export interface CustomDocuments {
   index(): Readonly<Record<string, { readonly serverRelativeURL: string }>>;
   document(path: string): Buffer | undefined;
+  /** What custom resources add to the document of version 2. */
+  v2(): CustomPartV2;
 }
 
 const plain = "text/plain; charset=utf-8";
 
 export function openApiPaths(custom: CustomDocuments): PathHandler {
+  const versionTwo = openApiV2(() => custom.v2());
   return (request) => {
     const { path } = request.info;
-    if (path === "/openapi/v2")
-      return openApiV2Document().then((body): Answer => ({ kind: "raw", code: 200, contentType: "application/json", body }));
+    if (path === "/openapi/v2") return versionTwo(request.header("accept") ?? "", request.header("if-none-match"));
     if (path === "/openapi/v3")
       return {
         kind: "raw",

@@ -18,6 +18,7 @@ export { recorderSink } from "./pod/recorder-sink.ts";
 export type { HttpTarget, NetworkProbes, ProbeOutcome, ProbeTarget } from "./probe/check.ts";
 export { systemNetworkProbes } from "./probe/network.ts";
 export type * from "./runtime.ts";
-export { serverBackend } from "./server/backend.ts";
+export { attemptsOf, serverBackend } from "./server/backend.ts";
+export { LogQueryError, parseLogQuery } from "./server/log-query.ts";
 export { startKubeletServer } from "./server/server.ts";
 export { referencesOnly } from "./volume/references-only.ts";

@@ -30,6 +30,7 @@ import {
   type ReferencedObjects,
   referencesOnly,
 } from "#kubelet";
+import { type SimulatedNodeServer, simulatedNodeServer } from "./node-server.ts";
 import { simulatedProbes } from "./probes.ts";
 import { type SimulatedRuntime, simulatedRuntime } from "./runtime.ts";
 import { sharedObjects } from "./shared-objects.ts";
@@ -66,6 +67,8 @@ export interface RunningSimNodes extends Running {
   setDown(nodeName: string, isDown: boolean): void;
   /** The runtime of a node, for faults and logs; undefined while it has no pods. */
   runtime(nodeName: string): SimulatedRuntime | undefined;
+  /** What the node would serve on its port: logs and pods. Undefined for a name that is not ours and for a node that is down. */
+  server(nodeName: string): SimulatedNodeServer | undefined;
 }
 
 const renewMs = 10_000;
@@ -99,10 +102,12 @@ export async function startSimNodes(options: SimNodesOptions, deps: SimNodesDeps
 
   const factory = deps.informers ?? createInformerFactory({ client: deps.client, clock, random, log });
   const pods = factory.informer(podResource);
+  // pods are admitted by what the node is now: its labels, its extended resources
+  const nodes = factory.informer(nodeResource);
   const route = (pod: Pod): PodFleet | undefined => {
     const node = byName.get(pod.spec.nodeName ?? "");
     if (node === undefined || node.isDown) return undefined;
-    node.fleet ??= makeFleet(node, objects, capacity, deps);
+    node.fleet ??= makeFleet(node, () => nodes.get(node.name) ?? node.node, objects, capacity, deps);
     return node.fleet;
   };
   const subscription = feed(pods, {
@@ -110,7 +115,7 @@ export async function startSimNodes(options: SimNodesOptions, deps: SimNodesDeps
     remove: (pod) => byName.get(pod.spec.nodeName ?? "")?.fleet?.remove(pod),
   });
   factory.start();
-  await pods.synced;
+  await Promise.all([pods.synced, nodes.synced]);
   const heartbeats = beat(all, capacity, deps);
 
   return {
@@ -127,6 +132,20 @@ export async function startSimNodes(options: SimNodesOptions, deps: SimNodesDeps
       for (const pod of mine) route(pod)?.set(pod);
     },
     runtime: (nodeName) => byName.get(nodeName)?.runtime,
+    server: (nodeName) => {
+      const node = byName.get(nodeName);
+      if (node === undefined || node.isDown) return undefined;
+      const mine = (): readonly Stored<Pod>[] => pods.list().filter((pod) => pod.spec.nodeName === nodeName);
+      return simulatedNodeServer({
+        pods: mine,
+        findPod: (namespace, name) => {
+          const pod = pods.get(`${namespace}/${name}`);
+          return pod?.spec.nodeName === nodeName ? pod : undefined;
+        },
+        runtime: () => node.runtime,
+        clock,
+      });
+    },
     [Symbol.asyncDispose]: async () => {
       heartbeats.cancel();
       subscription[Symbol.dispose]();
@@ -204,7 +223,13 @@ async function report(node: SimNode, capacity: Capacity, clock: Clock): Promise<
   );
 }
 
-function makeFleet(node: SimNode, objects: ReferencedObjects, capacity: Capacity, deps: SimNodesDeps): PodFleet {
+function makeFleet(
+  node: SimNode,
+  current: () => Stored<Node> | undefined,
+  objects: ReferencedObjects,
+  capacity: Capacity,
+  deps: SimNodesDeps,
+): PodFleet {
   const { clock, random, log } = deps;
   const runtime = simulatedRuntime({ podCidr: () => node.node?.spec?.podCIDR ?? node.podCidr }, { clock, random });
   const events = deps.eventsFor?.(node.name) ?? noEvents;
@@ -221,10 +246,10 @@ function makeFleet(node: SimNode, objects: ReferencedObjects, capacity: Capacity
     probes: simulatedProbes(clock),
     environment: { objects, services: () => [] },
     memoryCapacityBytes: capacity.memoryBytes,
-    allocatable: () => node.node?.status?.allocatable ?? {},
+    allocatable: () => current()?.status?.allocatable ?? {},
     runtimeHandler: async () => "",
     node: { runtimeName: "simulated", hostIps: node.options.nodeIps, keepTerminalSandbox: false },
-    nodeObject: () => node.node,
+    nodeObject: current,
     relistMs: 0,
   });
   fleet.start();

@@ -13,8 +13,14 @@ export interface Program {
   /** After SIGTERM: how long it takes to end, and with which code. */
   readonly stopMs: number;
   readonly stopExitCode: number;
-  /** What it prints at its start. */
-  readonly output: readonly string[];
+  /** What it prints, in order. */
+  readonly output: readonly OutputLine[];
+}
+
+export interface OutputLine {
+  /** After the start of the container. */
+  readonly atMs: number;
+  readonly text: string;
 }
 
 /** "500ms", "10s", "5m", "2h", "10" (seconds), "infinity". Undefined for anything else. */
@@ -48,15 +54,17 @@ export function programOf(pod: Pod, container: string, command: readonly string[
     reason: annotation(pod, container, "exit-reason") ?? "",
     stopMs: parseDuration(annotation(pod, container, "stop-duration") ?? "0") ?? 0,
     stopExitCode: Number(annotation(pod, container, "stop-exit-code") ?? (argv.length === 0 ? 0 : 143)),
-    output: [...(argv.length === 0 ? [] : [argv.join(" ")]), ...base.output],
+    output: base.output,
   };
 }
 
 interface Outcome {
   readonly durationMs: number | undefined;
   readonly exitCode: number;
-  readonly output: readonly string[];
+  readonly output: readonly OutputLine[];
 }
+
+const line = (text: string): OutputLine => ({ atMs: 0, text });
 
 /** Undefined for a command that we do not know. */
 export function runCommand(argv: readonly string[]): Outcome | undefined {
@@ -75,7 +83,7 @@ function runSimple(name: string, args: readonly string[]): Outcome | undefined {
     case "sleep": {
       const total = args.reduce((sum, word) => sum + (parseDuration(word) ?? Number.NaN), 0);
       if (Number.isNaN(total) || args.length === 0)
-        return { durationMs: 0, exitCode: 1, output: [`sleep: invalid time interval '${args.join(" ")}'`] };
+        return { durationMs: 0, exitCode: 1, output: [line(`sleep: invalid time interval '${args.join(" ")}'`)] };
       return { durationMs: total === Number.POSITIVE_INFINITY ? undefined : total, exitCode: 0, output: [] };
     }
     case "true":
@@ -84,7 +92,7 @@ function runSimple(name: string, args: readonly string[]): Outcome | undefined {
     case "false":
       return { durationMs: 0, exitCode: 1, output: [] };
     case "echo":
-      return { durationMs: 0, exitCode: 0, output: [args.join(" ")] };
+      return { durationMs: 0, exitCode: 0, output: [line(args.join(" "))] };
     default:
       return instant.has(name) ? { durationMs: 0, exitCode: 0, output: [] } : undefined;
   }
@@ -125,7 +133,7 @@ export function runScript(script: string): Outcome | undefined {
   const parts = script.split(/(;|\n|&&|\|\|)/);
   let exitCode = 0;
   let durationMs = 0;
-  const output: string[] = [];
+  const output: OutputLine[] = [];
   for (let i = 0; i < parts.length; i += 2) {
     const joint = i === 0 ? ";" : parts[i - 1];
     const text = (parts[i] ?? "").replace(/\s+\d?>>?\s*\S+/g, "").trim();
@@ -136,7 +144,7 @@ export function runScript(script: string): Outcome | undefined {
     if (name === "exit") return { durationMs, exitCode: args[0] === undefined ? exitCode : Number(args[0]) & 255, output };
     const outcome = /[|&]/.test(text) ? undefined : runCommand(words);
     if (outcome === undefined) return { durationMs: undefined, exitCode: 0, output };
-    output.push(...outcome.output);
+    for (const printed of outcome.output) output.push({ ...printed, atMs: durationMs + printed.atMs });
     if (outcome.durationMs === undefined) return { durationMs: undefined, exitCode: 0, output };
     durationMs += outcome.durationMs;
     exitCode = outcome.exitCode;

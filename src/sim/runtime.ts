@@ -11,7 +11,7 @@ import type {
   SandboxStatus,
 } from "#kubelet";
 import { AddressPool } from "./addresses.ts";
-import { annotation, failsNow, type Program, parseDuration, programOf, runCommand } from "./program.ts";
+import { annotation, failsNow, type OutputLine, type Program, parseDuration, programOf, runCommand } from "./program.ts";
 
 export interface SimulatedRuntimeOptions {
   /** Where pod addresses come from. Asked when the first is needed. */
@@ -24,12 +24,21 @@ export interface SimulatedRuntimeDeps {
 }
 
 export interface SimulatedRuntime extends Runtime {
-  /** What the container has printed. */
-  log(containerId: string): readonly string[];
+  /** What the container has printed until now; undefined: there is no such container. */
+  log(containerId: string): SimulatedLog | undefined;
+  /** Called at every start and end of a container of this node. */
+  onEvent(listener: (event: RuntimeEvent) => void): Disposable;
   /** For faults: the container ends now with this code, as if by itself. */
   kill(containerId: string, exitCode: number, reason?: string): void;
   /** What this container's annotations say it uses; zero when it does not run. */
   usage(containerId: string): { readonly cpu: string; readonly memory: string };
+}
+
+export interface SimulatedLog {
+  readonly lines: readonly { readonly timeMs: number; readonly text: string }[];
+  /** When the next line comes, if nothing stops the container before; undefined: none. */
+  readonly nextAtMs: number | undefined;
+  readonly isRunning: boolean;
 }
 
 /** Part of an image name: such an image is never present and cannot be pulled. */
@@ -218,8 +227,9 @@ class Simulation implements SimulatedRuntime {
   async execSync(id: string, command: readonly string[]): Promise<{ exitCode: number; stdout: Buffer; stderr: Buffer }> {
     const container = this.#known(id);
     const failed = this.#failsProbe(container, command);
-    const outcome = failed ? { exitCode: 1, output: [] } : (runCommand(command) ?? { exitCode: 0, output: [] });
-    const text = outcome.output.map((line) => `${line}\n`).join("");
+    const silent = (exitCode: number): { exitCode: number; output: readonly OutputLine[] } => ({ exitCode, output: [] });
+    const outcome = failed ? silent(1) : (runCommand(command) ?? silent(0));
+    const text = outcome.output.map((line) => `${line.text}\n`).join("");
     return { exitCode: outcome.exitCode, stdout: Buffer.from(text), stderr: Buffer.alloc(0) };
   }
 
@@ -287,9 +297,21 @@ class Simulation implements SimulatedRuntime {
 
   async updatePodCidr(): Promise<void> {}
 
-  log(containerId: string): readonly string[] {
+  log(containerId: string): SimulatedLog | undefined {
     const container = this.#containers.get(containerId);
-    return container === undefined || container.status.startedAtMs === 0 ? [] : container.program.output;
+    if (container === undefined) return undefined;
+    const { startedAtMs, finishedAtMs, state } = container.status;
+    const isRunning = state === "running";
+    if (startedAtMs === 0) return { lines: [], nextAtMs: undefined, isRunning };
+    const all = container.program.output.map(({ atMs, text }) => ({ timeMs: startedAtMs + atMs, text }));
+    const until = isRunning ? this.#clock.now() : finishedAtMs;
+    const lines = all.filter(({ timeMs }) => timeMs <= until);
+    return { lines, nextAtMs: isRunning ? all[lines.length]?.timeMs : undefined, isRunning };
+  }
+
+  onEvent(listener: (event: RuntimeEvent) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
   kill(containerId: string, exitCode: number, reason = ""): void {

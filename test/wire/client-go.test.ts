@@ -1,4 +1,4 @@
-// A client-go program lists, watches (informers), creates, patches and deletes against us, in JSON and in protobuf.
+// A client-go program lists, watches (informers), creates, patches, deletes, follows a log and reads the OpenAPI document of us, in JSON and in protobuf.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -26,7 +26,7 @@ describe("client-go", { skip, concurrency: false }, () => {
         contentType.endsWith("json") ? "json" : "protobuf",
       ]);
       assert.equal(result.code, 0, result.stdout + result.stderr);
-      assert.match(result.stdout, /not found\nnodes 2\n$/);
+      assert.match(result.stdout, /not found\nnodes 2\npod\nfollow\nlog one\nlog two\nlog three\nlog ended\nopenapi\n$/);
     });
   }
 });

@@ -62,7 +62,7 @@ describe("@kubernetes/client-node", { concurrency: false }, () => {
     );
   });
 
-  test("creates a Deployment that becomes Ready, and reads a pod's log", async () => {
+  test("creates a Deployment that becomes Ready", async () => {
     const apps = config.makeApiClient(AppsV1Api);
     const labels = { app: "web" };
     await apps.createNamespacedDeployment({
@@ -79,9 +79,34 @@ describe("@kubernetes/client-node", { concurrency: false }, () => {
     let ready = 0;
     while (ready < 1)
       ready = (await apps.readNamespacedDeployment({ namespace: "default", name: "web" })).status?.readyReplicas ?? 0;
-    const pod = (await core.listNamespacedPod({ namespace: "default", labelSelector: "app=web" })).items[0]?.metadata?.name ?? "";
+    assert.equal(ready, 1);
+  });
+
+  test("follows the log of a container until it ends, and reads it again afterwards", async () => {
+    const command = ["sh", "-c", "echo one; sleep 1; echo two; sleep 1; echo three"];
+    await core.createNamespacedPod({
+      namespace: "default",
+      body: {
+        metadata: { name: "talks" },
+        spec: { restartPolicy: "Never", containers: [{ name: "a", image: "busybox", command }] },
+      },
+    });
+    const phase = async (): Promise<string> =>
+      (await core.readNamespacedPod({ namespace: "default", name: "talks" })).status?.phase ?? "";
+    while ((await phase()) === "Pending");
+    const log = async (options: { follow?: boolean; tailLines?: number }): Promise<string> => {
+      const output = new PassThrough();
+      await new Log(config).log("default", "talks", "a", output, options);
+      const chunks: Buffer[] = [];
+      for await (const chunk of output) chunks.push(chunk as Buffer);
+      return Buffer.concat(chunks).toString();
+    };
+    assert.equal(await log({ follow: true }), "one\ntwo\nthree\n");
+    assert.equal(await log({ tailLines: 1 }), "three\n");
     const output = new PassThrough();
-    // a simulated node has no logs to give: the refusal must be clear and reach the caller
-    await assert.rejects(new Log(config).log("default", pod, "a", output), /50[0-9]|not/i);
+    await assert.rejects(
+      new Log(config).log("default", "none", "a", output),
+      (error) => error instanceof ApiException && error.code === 404,
+    );
   });
 });

@@ -130,12 +130,13 @@ export class CustomResources implements Disposable {
   }
 
   /** Every version that is served, with its schema: for OpenAPI. */
-  *versions(): Iterable<{ readonly type: ResourceType; readonly props: Props | undefined }> {
-    for (const { spec, resources } of this.#serving.values()) {
+  *versions(): Iterable<{ readonly type: ResourceType; readonly props: Props | undefined; readonly listKind: string }> {
+    for (const { spec, names, resources } of this.#serving.values()) {
       for (const { type } of resources)
         yield {
           type,
           props: (spec as Definition["spec"]).versions.find((version) => version.name === type.version)?.schema?.openAPIV3Schema,
+          listKind: names.listKind ?? `${names.kind}List`,
         };
     }
   }

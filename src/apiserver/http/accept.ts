@@ -45,7 +45,8 @@ interface Clause {
   readonly weight: number;
 }
 
-function clauses(accept: string): Clause[] {
+/** What a header accepts, best first. */
+export function acceptClauses(accept: string): readonly Clause[] {
   const found: Clause[] = [];
   for (const text of accept.split(",")) {
     const media = parseMediaType(text);
@@ -62,7 +63,7 @@ const transforms: ReadonlySet<string> = new Set<Transform>(["Table", "PartialObj
 /** Undefined: nothing that is asked for is served. `transformable` says whether the answer may be a table or metadata only. */
 export function negotiate(accept: string | undefined, transformable: boolean): Accepted | undefined {
   if (accept === undefined || accept === "" || accept === "application/json" || accept === "*/*") return plainJson;
-  for (const { type, parameters } of clauses(accept)) {
+  for (const { type, parameters } of acceptClauses(accept)) {
     const format = type === "*/*" || type === "application/*" ? "json" : formatOfType[type];
     if (format === undefined) continue;
     const { as = "", g = "", v = "" } = parameters;

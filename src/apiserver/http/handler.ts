@@ -291,7 +291,8 @@ async function sendForwarded(
     body: body.bytes ?? Buffer.alloc(0),
     signal: exchange.signal,
   };
-  const received = await forward(answer.backend, deps.kubeletClient, sent);
+  const { local } = answer.backend;
+  const received = await (local === undefined ? forward(answer.backend, deps.kubeletClient, sent) : local.answer(sent));
   const type = received.headers["content-type"] ?? answer.contentType;
   const headers = { ...head, ...forwardable(received.headers, false), ...(type === undefined ? {} : { "content-type": type }) };
   const stream = exchange.stream(received.code, headers);

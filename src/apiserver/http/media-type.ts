@@ -11,7 +11,7 @@ interface MediaType {
 export function parseMediaType(text: string): MediaType | undefined {
   const [head = "", ...rest] = text.split(";");
   const type = head.trim().toLowerCase();
-  if (!/^[a-z0-9!#$&^_.+*-]+\/[a-z0-9!#$&^_.+*-]+$/.test(type)) return undefined;
+  if (!/^[a-z0-9!#$&^_.+*-]+\/[a-z0-9!#$&^_.+*@-]+$/.test(type)) return undefined;
   const parameters: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const part of rest) {
     if (part.trim() === "") continue;

@@ -1,8 +1,9 @@
 // Requests that change protocols (exec, attach, port-forward, proxied WebSockets): authorized like any other, then tunnelled.
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { type ApiError, encodeJson } from "#api";
+import { type ApiError, badRequest, encodeJson } from "#api";
 import { serve } from "../chain.ts";
+import type { LocalNode } from "../contract.ts";
 import { parseQuery } from "../query.ts";
 import type { Exchange } from "./exchange.ts";
 import { authenticateUpgrade, decodedPath, type HttpDeps } from "./handler.ts";
@@ -65,6 +66,7 @@ export async function handleUpgrade(
           } as ApiError["status"]),
       );
     }
+    if (answer.backend.local !== undefined) return refuse(await refusalOf(answer.backend.local, answer));
     const headers: Record<string, string | readonly string[]> = { ...(request.headers as HeaderList) };
     const kept = protocols.filter((text) => text !== tokenEntry);
     if (kept.length > 0) headers["sec-websocket-protocol"] = kept.join(", ");
@@ -72,6 +74,14 @@ export async function handleUpgrade(
   } catch (error) {
     refuse(error as ApiError);
   }
+}
+
+/** A node of this process has no protocol to change to: its answer is the reason. */
+async function refusalOf(node: LocalNode, asked: { readonly method: string; readonly path: string }): Promise<ApiError> {
+  const { body } = await node.answer({ ...asked, signal: new AbortController().signal });
+  const chunks: Buffer[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return badRequest(Buffer.concat(chunks).toString("utf8"));
 }
 
 function refuseUpgrade(socket: Duplex, status: ApiError["status"] | undefined): void {

@@ -1,6 +1,6 @@
 // Where a request is passed on to: a kubelet, a pod, a service. How the connection is made is the border's business (http/outbound.ts).
 import { apiError, badRequest, endpointSlices, nodes, notFound, type Pod, pods, type Stored, services } from "#api";
-import type { ObjectReader } from "../contract.ts";
+import type { LocalNode, ObjectReader } from "../contract.ts";
 
 /** An HTTP server that answers in our place. */
 export interface Backend {
@@ -9,17 +9,25 @@ export interface Backend {
   readonly port: number;
   /** Present our client certificate: only to kubelets. */
   readonly kubelet: boolean;
-  /** The node, for connectors that reach nodes without sockets. */
-  readonly node?: string;
+  /** Answers in this process: nothing is sent. */
+  readonly local?: LocalNode;
 }
 
 const addressOrder = ["InternalIP", "Hostname", "InternalDNS", "ExternalDNS", "ExternalIP"];
 const kubeletPort = 10250;
 
+/** How nodes are found. */
+export interface Nodes {
+  readonly reader: ObjectReader;
+  readonly localNode?: ((name: string) => LocalNode | undefined) | undefined;
+}
+
 /** Throws NotFound with the pod's name when the node is gone, as upstream does. */
-export function kubeletBackend(reader: ObjectReader, nodeName: string): Backend {
+export function kubeletBackend({ reader, localNode }: Nodes, nodeName: string): Backend {
   const node = reader.get(nodes, { name: nodeName });
   if (node === undefined) throw notFound(pods, nodeName);
+  const local = localNode?.(nodeName);
+  if (local !== undefined) return { scheme: "https", host: nodeName, port: kubeletPort, kubelet: true, local };
   const addresses = node.status?.addresses ?? [];
   for (const type of addressOrder) {
     const found = addresses.find((address) => address.type === type && address.address !== "");
@@ -29,7 +37,6 @@ export function kubeletBackend(reader: ObjectReader, nodeName: string): Backend 
         host: found.address,
         port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? kubeletPort,
         kubelet: true,
-        node: nodeName,
       };
   }
   throw apiError(

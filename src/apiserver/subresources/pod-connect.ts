@@ -1,14 +1,12 @@
 // pods/log, exec, attach, port-forward and the proxies: checked here, answered by the kubelet or by the program behind the address.
 import { badRequest, type FieldError, forbiddenField, invalid, invalidValue, notFound, type Pod, type Stored } from "#api";
 import type { Answer } from "../answer.ts";
-import type { ObjectReader } from "../contract.ts";
 import { isTrue, type Query } from "../query.ts";
 import { parseInt64 } from "../registry/options.ts";
 import { notAllowed, type VerbRequest } from "../registry/verbs.ts";
-import { type Backend, kubeletBackend, podBackend, serviceBackend, splitTarget } from "./backend.ts";
+import { type Backend, kubeletBackend, type Nodes, podBackend, serviceBackend, splitTarget } from "./backend.ts";
 
-export interface ConnectDeps {
-  readonly reader: ObjectReader;
+export interface ConnectDeps extends Nodes {
   /** A number in [0, below), to choose among endpoints. */
   readonly pick: (below: number) => number;
 }
@@ -79,7 +77,7 @@ export function podLog(deps: ConnectDeps, request: VerbRequest, method: string):
   const path = `/containerLogs/${request.namespace}/${request.name}/${container}${query === "" ? "" : `?${query}`}`;
   return {
     kind: "forward",
-    backend: kubeletBackend(deps.reader, nodeName),
+    backend: kubeletBackend(deps, nodeName),
     method: "GET",
     path,
     upgradeOnly: false,
@@ -106,7 +104,7 @@ export function podExec(deps: ConnectDeps, request: VerbRequest, method: string,
   for (const part of query.all("command")) search.append("command", part);
   return {
     kind: "forward",
-    backend: kubeletBackend(deps.reader, nodeName),
+    backend: kubeletBackend(deps, nodeName),
     method,
     path: `/${what}/${request.namespace}/${request.name}/${container}?${search}`,
     upgradeOnly: true,
@@ -119,7 +117,7 @@ export function podPortForward(deps: ConnectDeps, request: VerbRequest, method: 
   const nodeName = pod.spec?.nodeName ?? "";
   if (nodeName === "") throw badRequest(`pod ${request.name} does not have a host assigned`);
   const path = `/portForward/${request.namespace}/${request.name}${passed(request.query, ["ports"]).replace("ports=", "port=")}`;
-  return { kind: "forward", backend: kubeletBackend(deps.reader, nodeName), method, path, upgradeOnly: true };
+  return { kind: "forward", backend: kubeletBackend(deps, nodeName), method, path, upgradeOnly: true };
 }
 
 /** pods/proxy, services/proxy, nodes/proxy: method, body and the rest of the path go on as they are. */
@@ -141,7 +139,7 @@ function proxyBackend(deps: ConnectDeps, plural: string, namespace: string, name
   if (plural === "services") return serviceBackend(deps.reader, namespace, name, deps.pick);
   const target = splitTarget(name, "node");
   try {
-    const backend = kubeletBackend(deps.reader, target.name);
+    const backend = kubeletBackend(deps, target.name);
     return target.port === "" || target.port === String(backend.port)
       ? backend
       : { ...backend, port: Number(target.port), kubelet: false, scheme: target.scheme };

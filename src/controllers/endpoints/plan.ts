@@ -12,6 +12,7 @@ import {
   triggerTime,
 } from "../shared/endpoints.ts";
 import { isReady, isTerminating } from "../shared/pods.ts";
+import { sortKeys } from "../shared/sort-keys.ts";
 
 /** More addresses are cut, with an annotation that says so. */
 const maxAddresses = 1000;
@@ -56,10 +57,6 @@ export function planEndpoints(
 }
 
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a, sortKeys) === JSON.stringify(b, sortKeys);
-const sortKeys = (_key: string, value: unknown): unknown =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-    : value;
 
 /** Pods with the same ports share a subset; addresses and subsets come in a fixed order, so that equal endpoints are equal objects. */
 function subsetsOf(service: Service, pods: readonly Stored<Pod>[], includeAll: boolean): readonly EndpointSubset[] {

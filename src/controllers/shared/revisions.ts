@@ -18,6 +18,7 @@ import { templateHash } from "../deployment/hash.ts";
 import { claim, planClaims } from "./claim.ts";
 import { indexOrphans } from "./orphans.ts";
 import { OwnWrites } from "./own-writes.ts";
+import { sortKeys } from "./sort-keys.ts";
 
 export const revisionHashLabel = "controller-revision-hash";
 
@@ -31,9 +32,9 @@ export interface RevisionOwner<T extends ApiObject> {
   readonly hashLabel: string;
 }
 
-/** What a revision stores: a patch that brings the template back. */
-const revisionData = (template: PodTemplateSpec): JsonObject =>
-  JSON.parse(JSON.stringify({ spec: { template: { ...template, $patch: "replace" } } })) as JsonObject;
+/** What a revision stores: a patch that brings the template back. Clients compare it byte by byte with what Go makes of the template: fields by name. */
+export const revisionData = (template: PodTemplateSpec): JsonObject =>
+  JSON.parse(JSON.stringify({ spec: { template: { ...template, $patch: "replace" } } }, sortKeys)) as JsonObject;
 
 export function templateOf(revision: ControllerRevision): PodTemplateSpec {
   const { $patch: _patch, ...template } = ((revision.data as { spec?: { template?: Record<string, unknown> } } | undefined)?.spec

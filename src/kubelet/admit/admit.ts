@@ -1,5 +1,13 @@
 // May this pod run on this node? The kubelet's own check, for pods that no scheduler or an outdated one has placed here.
-import type { Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, Taint, Toleration } from "#api";
+import {
+  isExtendedResource,
+  type Node,
+  type NodeSelectorRequirement,
+  type NodeSelectorTerm,
+  type Pod,
+  type Taint,
+  type Toleration,
+} from "#api";
 import { initContainers, isStatic } from "../pod/spec.ts";
 import { amountOf, podRequests } from "./requests.ts";
 
@@ -45,6 +53,8 @@ function fits(pod: Pod, others: readonly Pod[], node: Node): Rejection | undefin
   if (others.length + 1 > most) return outOf("pods", 1, others.length, most);
   for (const [name, requested] of podRequests(pod)) {
     if (requested === 0) continue;
+    // one that the node does not report (yet) was the scheduler's business: it may be counted elsewhere
+    if (isExtendedResource(name) && allocatable[name] === undefined) continue;
     const capacity = amountOf(name, allocatable[name] ?? 0);
     const used = others.reduce((sum, other) => sum + (podRequests(other).get(name) ?? 0), 0);
     if (requested > capacity - used) return outOf(name, requested, used, capacity);

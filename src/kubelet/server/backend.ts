@@ -34,8 +34,8 @@ export function serverBackend(
   };
 }
 
-/** Newest first. */
-async function attemptsOf(runtime: Runtime, pod: Pod, container: string): Promise<readonly ContainerStatus[]> {
+/** The containers of this name that were started, newest first. */
+export async function attemptsOf(runtime: Runtime, pod: Pod, container: string): Promise<readonly ContainerStatus[]> {
   const all = await runtime.listContainers(pod.metadata.uid);
   return all
     .filter((status) => status.name === container && status.state !== "created")

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"os"
@@ -22,6 +23,39 @@ func check(step string, err error) {
 		os.Exit(1)
 	}
 	fmt.Println(step)
+}
+
+// followLog reads a container's log line by line until the container ends.
+func followLog(ctx context.Context, client *kubernetes.Clientset, name string) {
+	pods := client.CoreV1().Pods("default")
+	_, err := pods.Create(ctx, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: corev1.PodSpec{
+			RestartPolicy: corev1.RestartPolicyNever,
+			Containers: []corev1.Container{{
+				Name: "a", Image: "busybox", Command: []string{"sh", "-c", "echo one; sleep 1; echo two; sleep 1; echo three"},
+			}},
+		},
+	}, metav1.CreateOptions{})
+	check("pod", err)
+	for {
+		pod, err := pods.Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			check("pod starts", err)
+		}
+		if pod.Status.Phase != corev1.PodPending {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	stream, err := pods.GetLogs(name, &corev1.PodLogOptions{Follow: true}).Stream(ctx)
+	check("follow", err)
+	defer stream.Close()
+	lines := bufio.NewScanner(stream)
+	for lines.Scan() {
+		fmt.Println("log " + lines.Text())
+	}
+	check("log ended", lines.Err())
 }
 
 func main() {
@@ -84,4 +118,10 @@ func main() {
 	check("not found", nil)
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	check(fmt.Sprintf("nodes %d", len(nodes.Items)), err)
+	followLog(ctx, client, name)
+	document, err := client.Discovery().OpenAPISchema()
+	check("openapi", err)
+	if found := len(document.GetPaths().GetPath()); found < 200 {
+		check("paths", fmt.Errorf("only %d", found))
+	}
 }
