@@ -53,7 +53,7 @@ export const rooms: Readonly<Record<string, Room>> = {
 export const borders: readonly string[] = [
   "src/base/system/",
   "src/store/disk/",
-  "src/store/etcd/server.ts",
+  "src/store/etcd/grpc-listener.ts",
   "src/cli/",
   "src/apiserver/http/listener.ts",
   "src/apiserver/http/outbound.ts",
@@ -64,5 +64,6 @@ export const borders: readonly string[] = [
   "src/kubelet/probe/network.ts",
   "src/dns/forwarder.ts",
   "src/proxy/health-server.ts",
+  "src/cluster/component-server.ts",
   "src/client/https-transport",
 ];

@@ -39,6 +39,7 @@ export {
   openGrpcChannel,
 } from "./system/grpc.ts";
 export { createLog, type LogOptions } from "./system/log.ts";
+export { type PresentedCredentials, presentedCredentials } from "./system/presented.ts";
 export { systemProcesses } from "./system/processes.ts";
 export { systemRandom } from "./system/random.ts";
 export { splice } from "./system/splice.ts";

@@ -1,6 +1,7 @@
 // The command line: `tiphys up` and everything else.
 import { Command, CommanderError } from "commander";
 import { OptionError } from "#base";
+import { addExplain } from "./explain.ts";
 import { normaliseArguments } from "./flags.ts";
 import { addImage } from "./image.ts";
 import { addPrograms } from "./programs.ts";
@@ -15,6 +16,7 @@ const program = new Command("tiphys")
   .showSuggestionAfterError();
 addUp(program);
 addStatus(program);
+addExplain(program);
 addImage(program);
 addPrograms(program);
 

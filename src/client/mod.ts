@@ -10,6 +10,7 @@ export {
   watchMapped,
   watchOwned,
 } from "./controller.ts";
+export { authenticate, authorize, verbOf } from "./delegation.ts";
 export type { EventNote, EventSource } from "./event-correlator.ts";
 export { createEvents, type EventRecorder, type Events, referenceTo } from "./events.ts";
 export { ConnectionLost, type HttpsOptions, httpsTransport } from "./https-transport.ts";

@@ -1,7 +1,8 @@
 // Controllers and scheduler over any kind of client: the same for a library cluster, `tiphys up` and separate processes.
+import type { Registry } from "prom-client";
 import type { Clock, Log, Random, Running } from "#base";
 import { type Client, createEvents, createInformerFactory, type UserInfo } from "#client";
-import { type ControllerOptions, startControllers } from "#controllers";
+import { type ControllerOptions, controllerMetrics, startControllers } from "#controllers";
 import { type RunningScheduler, type SchedulerOptions, startScheduler } from "#scheduler";
 import { type RunningSimNodes, type SimNodesOptions, startSimNodes } from "#sim";
 import { administrator, controllerManager, node, scheduler, systemAccount } from "./identities.ts";
@@ -14,14 +15,17 @@ export interface ComponentDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Where the controllers count their work; absent: nowhere. */
+  readonly registry?: Registry;
 }
 
 export function runControllers(options: Partial<ControllerOptions>, deps: ComponentDeps): Promise<Running> {
-  const { clock, random } = deps;
+  const { clock, random, registry } = deps;
   const log = deps.log.child({ component: "controllers" });
   const client = deps.clientFor(controllerManager, "kube-controller-manager");
+  const metrics = registry === undefined ? undefined : controllerMetrics(registry);
   return startControllers(
-    { client, clientFor: (account) => deps.clientFor(systemAccount(account), account), clock, random, log },
+    { client, clientFor: (account) => deps.clientFor(systemAccount(account), account), clock, random, log, metrics },
     options,
   );
 }

@@ -1,4 +1,6 @@
 // The front door of `cluster`, and of the package: a cluster as a library, and the wiring of the programs.
+export type { Explanation, NodeExplanation } from "#scheduler";
+export { type ComponentUrls, componentUrlsPath } from "./component-ports.ts";
 export { type Cluster, type ClusterOptions, createCluster } from "./create-cluster.ts";
 export type { FaultRule, Faults } from "./faults.ts";
 export { type UpOptions, upOptions } from "./options.ts";

@@ -1,5 +1,6 @@
 // The options of `tiphys up` (design: Surfaces).
 import { defineOptions, type OptionValues } from "#base";
+import { etcdOptions } from "./etcd.ts";
 
 export const upOptions = defineOptions({
   dataDir: {
@@ -10,6 +11,9 @@ export const upOptions = defineOptions({
   apiPort: { kind: "integer", default: 6443, help: "Port of the API server; 0 takes any free one" },
   bindAddress: { kind: "string", default: "127.0.0.1", help: "Address on which the API server listens", placeholder: "ADDRESS" },
   kubeletPort: { kind: "integer", default: 10250, help: "Port of the kubelet's server; 0 takes any free one" },
+  controllersPort: { kind: "integer", default: 10257, help: "Port on which the controllers show health and metrics" },
+  schedulerPort: { kind: "integer", default: 10259, help: "Port on which the scheduler shows health, metrics and its decisions" },
+  podManifestPath: { kind: "string", help: "Directory of static pods of the one real node", placeholder: "DIR" },
   nodes: {
     kind: "integer",
     help: "Real nodes; more than one are network namespaces of this host (default 1 for root on Linux with containerd, else 0)",
@@ -17,10 +21,7 @@ export const upOptions = defineOptions({
   simNodes: { kind: "integer", help: "Simulated nodes (default 3 where there is no real one)" },
   nodeName: { kind: "string", help: "Name of the real node (default: the host's name)", placeholder: "NAME" },
   store: { kind: "string", default: "disk", choices: ["disk", "memory", "etcd"], help: "Where the cluster's state lives" },
-  etcdServers: { kind: "list", default: [], help: "URLs of the etcd members, with --store etcd", placeholder: "URL" },
-  etcdCafile: { kind: "string", help: "Authority of the etcd members' certificates", placeholder: "FILE" },
-  etcdCertfile: { kind: "string", help: "Client certificate towards etcd", placeholder: "FILE" },
-  etcdKeyfile: { kind: "string", help: "Key of the client certificate towards etcd", placeholder: "FILE" },
+  ...etcdOptions,
   etcdListen: {
     kind: "string",
     help: "Serve etcd's v3 API from the store on this address:port (off by default)",

@@ -42,6 +42,8 @@ export interface RealNodeOptions {
   /** Leave the pods running when the node is stopped. */
   readonly keepPods: boolean;
   readonly withProxy: boolean;
+  /** Manifests of static pods; undefined: none. */
+  readonly staticPodDirectory: string | undefined;
   /** Where the proxy tells its health (upstream: 10256) and its mode (10249); absent: nowhere. */
   readonly proxyPorts?: Pick<ProxyOptions, "healthz" | "status">;
 }
@@ -126,6 +128,7 @@ export async function startRealNode(options: RealNodeOptions, deps: RealNodeDeps
         clusterDomain: options.clusterDomain,
         hostDns: await hostResolver(files),
         serverPort: server.port,
+        ...(options.staticPodDirectory === undefined ? {} : { staticPodDirectory: options.staticPodDirectory }),
       },
       {
         client,

@@ -1,13 +1,17 @@
 // `tiphys up`: everything in one process. Starts in order, says when it is ready, stops in the opposite order and leaves nothing behind.
+import { Registry } from "prom-client";
 import { type Node, nodes } from "#api";
 import { createAuditLog, ensurePki, type Pki, type RunningApiServer, startApiServer, writeKubeconfig } from "#apiserver";
 import type { Clock, Files, Log, Processes, Random } from "#base";
 import { type Client, createClient, createInformerFactory, inProcessTransport } from "#client";
 import { startDns } from "#dns";
 import { addressAt, parseRange, setUpPodNetwork } from "#network";
-import { claimDirectory, openDiskStore, openEtcdStore, openMemoryStore, type Store, startEtcdServer } from "#store";
+import type { RunningSimNodes } from "#sim";
+import { claimDirectory, openDiskStore, openMemoryStore, type Store, startEtcdServer } from "#store";
+import { componentUrlsPath, openComponentPorts } from "./component-ports.ts";
 import { type ClientFor, type ComponentDeps, runControllers, runScheduler, runSimNodes } from "./control-plane.ts";
 import { publishDns } from "./dns-service.ts";
+import { openEtcd } from "./etcd.ts";
 import { hostResolver } from "./host-facts.ts";
 import { administrator } from "./identities.ts";
 import { type LabNodesOptions, setUpLabOf, startLabNodes } from "./lab-nodes.ts";
@@ -100,6 +104,7 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
     );
   const audit = parts.add("audit log", createAuditLog({ path: `${dataDir}/audit.log`, files, clock, log }));
   const serving = { cert: pki.apiserver.certificate, key: pki.apiserver.key };
+  let simNodes: RunningSimNodes | undefined;
   const server = await startApiServer(
     {
       listen: { ...serving, address: options.bindAddress, port: options.apiPort },
@@ -116,7 +121,15 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
       enableAdmission: ["NodeRestriction"],
       packageVersion: deps.packageVersion,
     },
-    { store, clock, random, files, log: log.child({ component: "apiserver" }), audit },
+    {
+      store,
+      clock,
+      random,
+      files,
+      log: log.child({ component: "apiserver" }),
+      audit,
+      localNode: (name) => simNodes?.server(name),
+    },
   );
   parts.add("apiserver", server);
   if (withRealNodes) await server.listen({ ...serving, address: gateway, port: server.port });
@@ -128,7 +141,8 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
   const clientFor: ClientFor = (user, userAgent) => createClient(inProcessTransport(server.handle, { user, userAgent }), {});
   const componentDeps: ComponentDeps = { clientFor, clock, random, log };
   const client = clientFor(administrator, "tiphys");
-  parts.add(
+  const registry = new Registry();
+  const controllers = parts.add(
     "controllers",
     await runControllers(
       {
@@ -136,12 +150,29 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
         rootCertificate: pki.ca.certificate,
         nodeMonitorGracePeriodMs: options.nodeMonitorGracePeriod,
       },
-      componentDeps,
+      { ...componentDeps, registry },
     ),
   );
-  parts.add("scheduler", await runScheduler({}, componentDeps));
-  if (shape.simNodes > 0)
-    parts.add("simulated nodes", await runSimNodes({ count: shape.simNodes, namePrefix: "sim-" }, componentDeps));
+  const scheduler = parts.add("scheduler", await runScheduler({}, componentDeps));
+  const shown = { address: options.bindAddress, certificate: serving.cert, key: serving.key, clientCa: pki.ca.certificate };
+  // with a port of its own choosing this cluster may be one of several on the host
+  const portOf = (usual: number): number => (options.apiPort === 0 ? 0 : usual);
+  parts.add(
+    "component ports",
+    await openComponentPorts(
+      {
+        controllers: { ...shown, port: portOf(options.controllersPort), portFlag: "--controllers-port" },
+        scheduler: { ...shown, port: portOf(options.schedulerPort), portFlag: "--scheduler-port" },
+        urlsFile: componentUrlsPath(dataDir),
+      },
+      { controllers, registry, scheduler },
+      { client, files, log },
+    ),
+  );
+  if (shape.simNodes > 0) {
+    simNodes = await runSimNodes({ count: shape.simNodes, namePrefix: "sim-" }, componentDeps);
+    parts.add("simulated nodes", simNodes);
+  }
   if (withRealNodes) await serveDns(options, deps, { client, gateway, clusterDns, parts });
   if (lab !== undefined)
     parts.add("nodes", await startLabNodes(labOptions, lab, { pki, server: `https://${gateway}:${server.port}`, client }, deps));
@@ -176,22 +207,6 @@ async function openStore(options: UpOptions, dataDir: string, deps: UpDeps): Pro
   if (options.store === "memory") return openMemoryStore({ clock, random });
   if (options.store === "etcd") return openEtcd(options, deps);
   return openDiskStore({ directory: `${dataDir}/store`, clock, random, log: log.child({ component: "store" }) });
-}
-
-async function openEtcd(options: UpOptions, { files, clock, log }: UpDeps): Promise<Store> {
-  if (options.etcdServers.length === 0) throw new Error("Cannot use --store etcd: name its members with --etcd-servers");
-  const [ca, certificate, key] = await Promise.all(
-    [options.etcdCafile, options.etcdCertfile, options.etcdKeyfile].map(async (path) =>
-      path === undefined ? undefined : (await files.read(path)).toString(),
-    ),
-  );
-  const tls = ca === undefined ? undefined : { ca, certificate, key };
-  return openEtcdStore({
-    servers: options.etcdServers,
-    ...(tls === undefined ? {} : { tls }),
-    clock,
-    log: log.child({ component: "store" }),
-  });
 }
 
 /** etcd's API over our own store, with mutual TLS under an authority of its own. */
@@ -247,6 +262,7 @@ async function startOneNode(
       clientCa: pki.ca.certificate,
       keepPods: options.keepPods,
       withProxy: true,
+      staticPodDirectory: options.podManifestPath,
       // with a port of its own choosing this cluster may be one of several on the host
       proxyPorts:
         options.kubeletPort === 0

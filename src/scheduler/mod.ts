@@ -13,4 +13,5 @@ export type { CycleState } from "./framework/cycle-state.ts";
 export { parseConfiguration } from "./framework/parse-config.ts";
 export type { ClusterEvent, Plugin, PluginEntry, PluginFactory, PluginHandle, Requeue, WaitingPod } from "./framework/plugin.ts";
 export { failed, skip, success, unresolvable, unschedulable, type Verdict, wait } from "./framework/verdict.ts";
+export { schedulerMetrics } from "./metrics.ts";
 export { type RunningScheduler, type SchedulerDeps, type SchedulerOptions, startScheduler } from "./scheduler.ts";

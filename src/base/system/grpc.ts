@@ -12,6 +12,8 @@ export interface GrpcChannelOptions {
   readonly messages: Messages;
   /** Largest message in bytes, either way; default 16 MiB. */
   readonly maxMessageBytes?: number;
+  /** Ping a connection with calls on it this often, and give it up when no answer comes in time. Absent: never. */
+  readonly keepalive?: { readonly timeMs: number; readonly timeoutMs: number };
 }
 
 export interface GrpcCall {
@@ -77,6 +79,9 @@ export async function openGrpcChannel(options: GrpcChannelOptions): Promise<Grpc
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 3000,
     "grpc.use_local_subchannel_pool": 1,
+    ...(options.keepalive === undefined
+      ? {}
+      : { "grpc.keepalive_time_ms": options.keepalive.timeMs, "grpc.keepalive_timeout_ms": options.keepalive.timeoutMs }),
     ...(isAddress ? { "grpc.ssl_target_name_override": "localhost", "grpc.default_authority": options.address } : {}),
   });
   const encode = (method: GrpcMethod) => (request: object) => messages.encode(method.request, request);

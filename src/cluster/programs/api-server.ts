@@ -2,6 +2,7 @@
 import { startApiServer } from "#apiserver";
 import { defineOptions } from "#base";
 import { openDiskStore, openMemoryStore } from "#store";
+import { etcdOptions, openEtcd } from "../etcd.ts";
 import { Parts } from "../parts.ts";
 import { defineProgram } from "./program.ts";
 
@@ -15,10 +16,11 @@ export const apiServerProgram = defineProgram({
     store: {
       kind: "string",
       default: "disk",
-      choices: ["disk", "memory"],
+      choices: ["disk", "memory", "etcd"],
       help: "Where the state lives (upstream has only etcd)",
     },
     storeDirectory: { kind: "string", default: "/var/lib/tiphys/store", help: "Directory of the disk store", placeholder: "DIR" },
+    ...etcdOptions,
     tlsCertFile: { kind: "string", help: "Serving certificate", placeholder: "FILE" },
     tlsPrivateKeyFile: { kind: "string", help: "Key of the serving certificate", placeholder: "FILE" },
     clientCaFile: { kind: "string", help: "Authorities whose client certificates are users", placeholder: "FILE" },
@@ -79,7 +81,9 @@ export const apiServerProgram = defineProgram({
         "store",
         options.store === "memory"
           ? openMemoryStore({ clock, random })
-          : await openDiskStore({ directory: options.storeDirectory, clock, random, log }),
+          : options.store === "etcd"
+            ? await openEtcd(options, deps)
+            : await openDiskStore({ directory: options.storeDirectory, clock, random, log }),
       );
       const server = started.add(
         "server",

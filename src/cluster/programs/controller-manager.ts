@@ -1,10 +1,13 @@
 // `tiphys kube-controller-manager`: the controllers over HTTPS, one active copy at a time.
-import { defineOptions } from "#base";
+import { Registry } from "prom-client";
+import { defineOptions, type Running } from "#base";
+import { serveControllers } from "../component-ports.ts";
 import { type ClientFor, runControllers } from "../control-plane.ts";
 import { controllerManager } from "../identities.ts";
 import { Parts } from "../parts.ts";
 import { leading } from "./leading.ts";
 import { clientsFromKubeconfig, defineProgram } from "./program.ts";
+import { securePort, securePortOptions } from "./secure-port.ts";
 import { serviceAccountClients } from "./service-accounts.ts";
 
 export const controllerManagerProgram = defineProgram({
@@ -27,6 +30,7 @@ export const controllerManagerProgram = defineProgram({
     },
     useServiceAccountCredentials: { kind: "boolean", default: true, help: "Let each controller act as its own service account" },
     leaderElect: { kind: "boolean", default: true, help: "Work only while holding the lease kube-controller-manager" },
+    ...securePortOptions(10257),
   }),
   start: async (options, deps) => {
     const started = new Parts(deps);
@@ -39,15 +43,27 @@ export const controllerManagerProgram = defineProgram({
     const clientFor: ClientFor = (user, userAgent) =>
       user === controllerManager || accounts === undefined ? own.clientFor(user, userAgent) : accounts.clientFor(userAgent);
     const rootCertificate = options.rootCaFile === undefined ? undefined : (await deps.files.read(options.rootCaFile)).toString();
-    const run = () =>
-      runControllers(
+    // one per term of leadership: names can be registered once
+    let registry = new Registry();
+    let running: Running | undefined;
+    const run = async (): Promise<Running> => {
+      registry = new Registry();
+      running = await runControllers(
         {
           controllers: options.controllers,
           clusterCidrs: options.allocateNodeCidrs && options.clusterCidr !== undefined ? [options.clusterCidr] : [],
           nodeMonitorGracePeriodMs: options.nodeMonitorGracePeriod,
           ...(rootCertificate === undefined ? {} : { rootCertificate }),
         },
-        { ...deps, clientFor },
+        { ...deps, clientFor, registry },
+      );
+      return running;
+    };
+    const port = await securePort(options, deps);
+    if (port !== undefined)
+      started.add(
+        "secure port",
+        await serveControllers(port, { running: () => running, registry: () => registry }, { client: manager, log: deps.log }),
       );
     started.add(
       "work",

@@ -30,6 +30,7 @@ export const kubeletProgram = defineProgram({
     tlsCertFile: { kind: "string", help: "Certificate of the kubelet's server", placeholder: "FILE" },
     tlsPrivateKeyFile: { kind: "string", help: "Key of the kubelet's server", placeholder: "FILE" },
     clientCaFile: { kind: "string", help: "Authority of the kubelet server's clients", placeholder: "FILE" },
+    podManifestPath: { kind: "string", help: "Directory of static pods", placeholder: "DIR" },
     keepPods: { kind: "boolean", default: false, help: "Leave pods running when stopping" },
   }),
   start: async (options, deps) => {
@@ -66,6 +67,7 @@ export const kubeletProgram = defineProgram({
             clientCa: clientCa ?? "",
             keepPods: options.keepPods,
             withProxy: proxy !== undefined,
+            staticPodDirectory: options.podManifestPath,
           },
           {
             ...deps,

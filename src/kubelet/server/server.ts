@@ -4,14 +4,13 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import type { TLSSocket } from "node:tls";
 import type { Pod } from "#api";
-import { type Clock, type Log, splice } from "#base";
-import type { Client, UserInfo } from "#client";
+import { type Clock, type Log, presentedCredentials, splice } from "#base";
+import { authenticate, authorize, type Client, type UserInfo, verbOf } from "#client";
 import type { Runtime } from "../runtime.ts";
-import { authenticate, authorize, type Presented } from "./authorize.ts";
 import { type LogSource, readLog } from "./log-file.ts";
 import { flag, LogQueryError, parseLogQuery } from "./log-query.ts";
+import { nodeSubresource } from "./node-subresource.ts";
 import { UpgradeRefused, upgrade } from "./upgrade.ts";
 import {
   commandProtocol,
@@ -172,9 +171,18 @@ class KubeletService {
   }
 
   async #admit(request: IncomingMessage, path: string): Promise<UserInfo> {
-    const user = await authenticate(this.#deps.client, presented(request));
+    const user = await authenticate(this.#deps.client, presentedCredentials(request));
     if (user === undefined) throw new Refusal(401, "Unauthorized");
-    const allowed = await authorize(this.#deps.client, user, this.#options.nodeName, request.method ?? "GET", path);
+    const allowed = await authorize(this.#deps.client, user, {
+      resourceAttributes: {
+        verb: verbOf(request.method),
+        group: "",
+        version: "v1",
+        resource: "nodes",
+        name: this.#options.nodeName,
+        subresource: nodeSubresource(path),
+      },
+    });
     if (!allowed)
       throw new Refusal(403, `Forbidden (user=${user.name}, verb=${(request.method ?? "").toLowerCase()}, resource=nodes)`);
     return user;
@@ -310,21 +318,4 @@ class KubeletService {
     response.writeHead(code, { "Content-Type": "text/plain; charset=utf-8" });
     response.end(`${error instanceof Error ? error.message : String(error)}\n`);
   }
-}
-
-function presented(request: IncomingMessage): Presented {
-  const socket = request.socket as TLSSocket;
-  const subject = socket.authorized ? socket.getPeerCertificate().subject : undefined;
-  const organizations = subject?.O as string | string[] | undefined;
-  return {
-    authorization: request.headers.authorization,
-    ...(subject?.CN === undefined
-      ? {}
-      : {
-          certificate: {
-            commonName: String(subject.CN),
-            organizations: organizations === undefined ? [] : Array.isArray(organizations) ? organizations : [organizations],
-          },
-        }),
-  };
 }
