@@ -27,6 +27,7 @@ export {
 } from "./protobuf-table.ts";
 export { type Random, randomInt, randomSuffix, seededRandom, uuid } from "./random.ts";
 export type { Running } from "./running.ts";
+export { cannotListen } from "./system/cannot-listen.ts";
 export { systemClock } from "./system/clock.ts";
 export { systemFiles } from "./system/files.ts";
 export {

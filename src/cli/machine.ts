@@ -7,4 +7,5 @@ export const thisMachine = (): Machine => ({
   isRoot: process.getuid?.() === 0,
   hostname: hostname(),
   homeDirectory: homedir(),
+  kubeconfig: process.env.KUBECONFIG,
 });

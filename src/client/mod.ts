@@ -19,6 +19,7 @@ export type { Informer, InformerFactory, InformerHandler, Lister } from "./infor
 export { createInformerFactory, type InformerDeps } from "./informer-factory.ts";
 export { type KubeconfigOptions, loadKubeconfig } from "./kubeconfig.ts";
 export { electLeader, type LeaderElectionOptions } from "./leader-election.ts";
+export { mergeKubeconfig } from "./merge-kubeconfig.ts";
 export { controllerOf, controllerReference, isControlledBy } from "./owners.ts";
 export { collectionPath, objectPath } from "./paths.ts";
 export { compareResourceVersions } from "./resource-version.ts";

@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { type Log, presentedCredentials } from "#base";
+import { cannotListen, type Log, presentedCredentials } from "#base";
 import { authenticate, authorize, type Client, verbOf } from "#client";
 
 export interface ComponentServerOptions {
@@ -49,7 +49,7 @@ export async function startComponentServer(
   pages: ComponentPages,
   { client, log }: { readonly client: Client; readonly log: Log },
 ): Promise<ComponentServer> {
-  const { address, port, certificate, key, clientCa, portFlag } = options;
+  const { address, port, certificate, key, clientCa } = options;
   const server = createServer({
     cert: certificate,
     key,
@@ -66,10 +66,7 @@ export async function startComponentServer(
     );
   });
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const why = error.code === "EADDRINUSE" ? `the port is taken: give another with ${portFlag}` : error.message;
-      reject(new Error(`Cannot listen on ${address}:${port}: ${why}`, { cause: error }));
-    });
+    server.once("error", (error) => reject(cannotListen(options, error)));
     server.listen(port, address, resolve);
   });
   return {

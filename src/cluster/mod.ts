@@ -2,6 +2,7 @@
 export type { Explanation, NodeExplanation } from "#scheduler";
 export { type ComponentUrls, componentUrlsPath } from "./component-ports.ts";
 export { type Cluster, type ClusterOptions, createCluster } from "./create-cluster.ts";
+export { type EtcdAccess, etcdAccessPath } from "./etcd-server.ts";
 export type { FaultRule, Faults } from "./faults.ts";
 export { type UpOptions, upOptions } from "./options.ts";
 export type { Program, ProgramDeps } from "./programs/program.ts";

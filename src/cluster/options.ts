@@ -30,7 +30,11 @@ export const upOptions = defineOptions({
   serviceCidr: { kind: "string", default: "10.96.0.0/16", help: "Addresses of Services", placeholder: "CIDR" },
   clusterCidr: { kind: "string", default: "10.244.0.0/16", help: "Addresses of pods", placeholder: "CIDR" },
   clusterDomain: { kind: "string", default: "cluster.local", help: "DNS zone of the cluster", placeholder: "ZONE" },
-  kubeconfig: { kind: "string", help: "Also write the administrator's kubeconfig to this file", placeholder: "FILE" },
+  kubeconfig: {
+    kind: "string",
+    help: "Add the cluster to this kubeconfig (default: $KUBECONFIG or ~/.kube/config, unless --data-dir is given)",
+    placeholder: "FILE",
+  },
   nodeMonitorGracePeriod: {
     kind: "duration",
     default: 50_000,

@@ -8,6 +8,8 @@ export interface Machine {
   readonly isRoot: boolean;
   readonly hostname: string;
   readonly homeDirectory: string;
+  /** The variable KUBECONFIG: files, with colons between them. */
+  readonly kubeconfig: string | undefined;
 }
 
 const programs = [
@@ -22,6 +24,10 @@ const programs = [
 /** Where a cluster lives when nobody says where. */
 export const defaultDataDir = ({ isRoot, homeDirectory }: Pick<Machine, "isRoot" | "homeDirectory">): string =>
   isRoot ? "/var/lib/tiphys" : `${homeDirectory}/.tiphys`;
+
+/** Where kubectl looks. A cluster in a directory of its own choosing is a second one, or a test: it is not added by itself. */
+const usersKubeconfig = ({ kubeconfig, homeDirectory }: Machine): string =>
+  kubeconfig?.split(":").find((path) => path !== "") ?? `${homeDirectory}/.kube/config`;
 
 /** Throws a sentence for the user where the options ask for what this machine cannot do. */
 export async function decideShape(
@@ -39,6 +45,7 @@ export async function decideShape(
     realNodes,
     simNodes,
     nodeName: (options.nodeName ?? machine.hostname).toLowerCase(),
+    userKubeconfig: options.kubeconfig ?? (options.dataDir === undefined ? usersKubeconfig(machine) : undefined),
     nodeAddress: realNodes === 0 ? "127.0.0.1" : await primaryAddress(deps.processes),
     whySimulated: realNodes === 0 && options.nodes === undefined ? obstacle : undefined,
   };

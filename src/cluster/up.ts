@@ -1,17 +1,19 @@
 // `tiphys up`: everything in one process. Starts in order, says when it is ready, stops in the opposite order and leaves nothing behind.
+import { dirname } from "node:path";
 import { Registry } from "prom-client";
 import { type Node, nodes } from "#api";
-import { createAuditLog, ensurePki, type Pki, type RunningApiServer, startApiServer, writeKubeconfig } from "#apiserver";
+import { createAuditLog, ensurePki, kubeconfigFor, type Pki, type RunningApiServer, startApiServer } from "#apiserver";
 import type { Clock, Files, Log, Processes, Random } from "#base";
-import { type Client, createClient, createInformerFactory, inProcessTransport } from "#client";
+import { type Client, createClient, createInformerFactory, inProcessTransport, mergeKubeconfig } from "#client";
 import { startDns } from "#dns";
 import { addressAt, parseRange, setUpPodNetwork } from "#network";
 import type { RunningSimNodes } from "#sim";
-import { claimDirectory, openDiskStore, openMemoryStore, type Store, startEtcdServer } from "#store";
+import { claimDirectory, openDiskStore, openMemoryStore, type Store } from "#store";
 import { componentUrlsPath, openComponentPorts } from "./component-ports.ts";
 import { type ClientFor, type ComponentDeps, runControllers, runScheduler, runSimNodes } from "./control-plane.ts";
 import { publishDns } from "./dns-service.ts";
 import { openEtcd } from "./etcd.ts";
+import { pkiAccess, serveEtcd } from "./etcd-server.ts";
 import { hostResolver } from "./host-facts.ts";
 import { administrator } from "./identities.ts";
 import { type LabNodesOptions, setUpLabOf, startLabNodes } from "./lab-nodes.ts";
@@ -42,6 +44,8 @@ export interface Shape {
   readonly nodeName: string;
   /** The real node's own address. */
   readonly nodeAddress: string;
+  /** The kubeconfig to which the cluster is added, beside its own in the data directory. */
+  readonly userKubeconfig: string | undefined;
   /** Why there are no real nodes although nobody asked for none. */
   readonly whySimulated: string | undefined;
 }
@@ -107,7 +111,7 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
   let simNodes: RunningSimNodes | undefined;
   const server = await startApiServer(
     {
-      listen: { ...serving, address: options.bindAddress, port: options.apiPort },
+      listen: { ...serving, address: options.bindAddress, port: options.apiPort, portFlag: "--api-port" },
       clientCa: pki.ca.certificate,
       advertiseAddress: withRealNodes ? gateway : options.bindAddress,
       kubeletClient: {
@@ -133,10 +137,11 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
   );
   parts.add("apiserver", server);
   if (withRealNodes) await server.listen({ ...serving, address: gateway, port: server.port });
-  if (options.etcdListen !== undefined) parts.add("etcd", await serveEtcd(options.etcdListen, store, pki, deps));
+  if (options.etcdListen !== undefined) parts.add("etcd", await serveEtcdOf(options.etcdListen, store, pki, dataDir, deps));
   const kubeconfig = `${dataDir}/admin.kubeconfig`;
-  await writeAdminKubeconfig(kubeconfig, server.url, pki, files);
-  if (options.kubeconfig !== undefined) await writeAdminKubeconfig(options.kubeconfig, server.url, pki, files);
+  const access = kubeconfigFor({ server: server.url, caCertificate: pki.ca.certificate, credentials: pki.admin });
+  await files.writeAtomic(kubeconfig, access, 0o600);
+  if (shape.userKubeconfig !== undefined) await addToKubeconfig(shape.userKubeconfig, access, files);
 
   const clientFor: ClientFor = (user, userAgent) => createClient(inProcessTransport(server.handle, { user, userAgent }), {});
   const componentDeps: ComponentDeps = { clientFor, clock, random, log };
@@ -199,8 +204,16 @@ const podBridge = "tiphys0";
 /** Addresses of the nodes of `--nodes N`. */
 const labNodeCidr = "10.203.0.0/24";
 
-const writeAdminKubeconfig = (path: string, server: string, pki: Pki, files: Files): Promise<void> =>
-  writeKubeconfig(files, path, { server, caCertificate: pki.ca.certificate, credentials: pki.admin });
+/** Somebody's own file: what is in it already stays. */
+async function addToKubeconfig(path: string, access: string, files: Files): Promise<void> {
+  try {
+    const existing = (await files.stat(path)) === undefined ? undefined : (await files.read(path)).toString();
+    await files.makeDirectory(dirname(path), 0o700);
+    await files.writeAtomic(path, mergeKubeconfig(existing, access), 0o600);
+  } catch (cause) {
+    throw new Error(`Cannot add this cluster to the kubeconfig "${path}": ${(cause as Error).message}`, { cause });
+  }
+}
 
 async function openStore(options: UpOptions, dataDir: string, deps: UpDeps): Promise<Store> {
   const { clock, random, log } = deps;
@@ -209,16 +222,12 @@ async function openStore(options: UpOptions, dataDir: string, deps: UpDeps): Pro
   return openDiskStore({ directory: `${dataDir}/store`, clock, random, log: log.child({ component: "store" }) });
 }
 
-/** etcd's API over our own store, with mutual TLS under an authority of its own. */
-async function serveEtcd(listen: string, store: Store, pki: Pki, { clock, log }: UpDeps): Promise<AsyncDisposable> {
+/** With mutual TLS under an authority of its own. */
+async function serveEtcdOf(listen: string, store: Store, pki: Pki, dataDir: string, deps: UpDeps): Promise<AsyncDisposable> {
   const { ca, server } = await pki.etcd(["localhost", listen.slice(0, listen.lastIndexOf(":"))]);
-  return startEtcdServer({
-    store,
-    clock,
-    log: log.child({ component: "etcd" }),
-    listen,
-    tls: { ca: ca.certificate, certificate: server.certificate, key: server.key },
-  });
+  const tls = { ca: ca.certificate, certificate: server.certificate, key: server.key };
+  const log = deps.log.child({ component: "etcd" });
+  return serveEtcd({ listen, tls, dataDir, access: pkiAccess(dataDir) }, { ...deps, store, log });
 }
 
 async function serveDns(

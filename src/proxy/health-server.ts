@@ -1,6 +1,6 @@
 // What the proxy answers over HTTP: its own health, its mode, and per service the health that load balancers ask for (a border module: it opens sockets).
 import { createServer, type Server } from "node:http";
-import type { Log } from "#base";
+import { cannotListen, type Log } from "#base";
 
 export interface Endpoint {
   readonly address: string;
@@ -26,7 +26,7 @@ export function serveHealth({ address, port }: Endpoint, answer: (path: string) 
         .writeHead(code, { "X-Content-Type-Options": "nosniff", "Content-Type": "text/plain; charset=utf-8", ...headers })
         .end(body);
     });
-    server.once("error", (error) => reject(new Error(`Cannot listen on ${address}:${port}: ${error.message}`, { cause: error })));
+    server.once("error", (error) => reject(cannotListen({ address, port }, error)));
     server.listen(port, address, () => {
       const bound = server.address();
       resolve({

@@ -11,12 +11,14 @@ import {
 } from "node:http2";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
+import { cannotListen } from "#base";
 import type { BodyStream, Exchange } from "./exchange.ts";
 
 interface ListenerOptions {
   readonly address: string;
   /** 0: any free port. */
   readonly port: number;
+  readonly portFlag?: string;
   /** PEM. */
   readonly cert: string;
   readonly key: string;
@@ -36,7 +38,7 @@ export interface Listener {
 /** Node's default of 10 MB is shared by all streams of a session; clients put hundreds of watches on one connection. */
 const sessionMemoryMegabytes = 1_000;
 
-/** Throws the listen error (EADDRINUSE, EACCES, ...). */
+/** Throws a sentence that says why the port cannot be had. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const server = createSecureServer({
     cert: options.cert,
@@ -76,9 +78,10 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   server.on("tlsClientError", () => {});
   server.on("sessionError", () => {});
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
+    const failed = (error: Error): void => reject(cannotListen(options, error));
+    server.once("error", failed);
     server.listen(options.port, options.address, () => {
-      server.removeListener("error", reject);
+      server.removeListener("error", failed);
       resolve();
     });
   });
@@ -164,6 +167,17 @@ function rawHeaders(raw: readonly string[], prefix: string): [string, string[]][
 /** One for all: an abort without a reason makes an exception, with its stack, for every request. */
 const clientGone = new Error("the client has gone");
 
+const ignored = (): void => {};
+const oneWrite = 64 * 1024;
+
+/** A small body goes out in one piece: every write of a stream costs more than copying a few kilobytes. */
+function joined(body: readonly Buffer[]): readonly Buffer[] {
+  if (body.length === 1) return body;
+  let size = 0;
+  for (const chunk of body) size += chunk.length;
+  return size <= oneWrite ? [Buffer.concat(body, size)] : body;
+}
+
 class Http2Exchange implements Exchange {
   readonly method: string;
   readonly url: string;
@@ -176,8 +190,7 @@ class Http2Exchange implements Exchange {
     this.#headers = headers;
     this.method = String(headers[":method"]);
     this.url = String(headers[":path"]);
-    stream.on("error", () => {});
-    stream.on("close", () => this.#abort?.abort(clientGone));
+    stream.on("error", ignored);
   }
 
   header(name: string): string | undefined {
@@ -187,7 +200,7 @@ class Http2Exchange implements Exchange {
 
   headers(prefix: string): [string, readonly string[]][] {
     const found: [string, readonly string[]][] = [];
-    for (const [name, value] of Object.entries(this.#headers)) if (name.startsWith(prefix)) found.push([name, listOf(value)]);
+    for (const name in this.#headers) if (name.startsWith(prefix)) found.push([name, listOf(this.#headers[name])]);
     return found.length === 0 ? [] : found.map(([name, values]) => [name, values.flatMap((value) => value.split(", "))]);
   }
 
@@ -205,7 +218,9 @@ class Http2Exchange implements Exchange {
 
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
-      this.#abort = new AbortController();
+      const abort = new AbortController();
+      this.#abort = abort;
+      this.#stream.on("close", () => abort.abort(clientGone));
       if (this.#stream.closed || this.#stream.destroyed) this.#abort.abort(clientGone);
     }
     return this.#abort.signal;
@@ -221,8 +236,9 @@ class Http2Exchange implements Exchange {
     if (stream.closed || stream.destroyed) return;
     stream.respond({ ...headers, [constants.HTTP2_HEADER_STATUS]: code } as never, { endStream: body.length === 0 });
     if (body.length === 0) return;
-    for (let i = 0; i < body.length - 1; i++) stream.write(body[i]);
-    stream.end(body.at(-1));
+    const chunks = joined(body);
+    for (let i = 0; i < chunks.length - 1; i++) stream.write(chunks[i]);
+    stream.end(chunks.at(-1));
   }
 
   stream(code: number, headers: Readonly<Record<string, string | readonly string[]>>): BodyStream {
@@ -309,8 +325,9 @@ class Http1Exchange implements Exchange {
   respond(code: number, headers: Readonly<Record<string, string | readonly string[]>>, body: readonly Buffer[]): void {
     const length = body.reduce((sum, chunk) => sum + chunk.length, 0);
     this.#response.writeHead(code, { ...headers, "content-length": length } as never);
-    for (const chunk of body) this.#response.write(chunk);
-    this.#response.end();
+    const chunks = joined(body);
+    for (let i = 0; i < chunks.length - 1; i++) this.#response.write(chunks[i]);
+    this.#response.end(chunks.at(-1));
   }
 
   stream(code: number, headers: Readonly<Record<string, string | readonly string[]>>): BodyStream {

@@ -1,6 +1,7 @@
 // Every component that can run as a process of its own.
 import { apiServerProgram } from "./api-server.ts";
 import { controllerManagerProgram } from "./controller-manager.ts";
+import { etcdProgram } from "./etcd.ts";
 import { kubeletProgram } from "./kubelet.ts";
 import type { Program } from "./program.ts";
 import { schedulerProgram } from "./scheduler.ts";
@@ -12,4 +13,5 @@ export const programs: readonly Program[] = [
   schedulerProgram,
   kubeletProgram,
   simNodesProgram,
+  etcdProgram,
 ];

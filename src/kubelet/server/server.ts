@@ -5,7 +5,7 @@ import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Pod } from "#api";
-import { type Clock, type Log, presentedCredentials, splice } from "#base";
+import { type Clock, cannotListen, type Log, presentedCredentials, splice } from "#base";
 import { authenticate, authorize, type Client, type UserInfo, verbOf } from "#client";
 import type { Runtime } from "../runtime.ts";
 import { type LogSource, readLog } from "./log-file.ts";
@@ -91,10 +91,7 @@ export async function startKubeletServer(options: KubeletServerOptions, deps: Ku
 
 function listen(server: Server, options: KubeletServerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const why = error.code === "EADDRINUSE" ? "the port is taken: give another with --kubelet-port" : error.message;
-      reject(new Error(`Cannot listen on ${options.address}:${options.port}: ${why}`, { cause: error }));
-    });
+    server.once("error", (error) => reject(cannotListen({ ...options, portFlag: "--kubelet-port" }, error)));
     server.listen(options.port, options.address, resolve);
   });
 }
