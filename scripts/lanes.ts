@@ -15,7 +15,7 @@ export interface Lane {
 
 export const lanes: Readonly<Record<string, Lane>> = {
   unit: {
-    files: ["src/**/*.test.ts", "scripts/**/*.test.ts", "test/*.test.ts"],
+    files: ["src/**/*.test.ts", "scripts/**/*.test.ts", "test/*.test.ts", "test/checkers/*.test.ts"],
     isolation: "none",
     concurrency: 1,
     timeoutMs: 120_000,

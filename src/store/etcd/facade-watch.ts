@@ -1,5 +1,5 @@
-// One watch stream of a client: many watches, one sequence of answers. A client that reads slowly costs no memory: its watches are put
-// down and taken up again where they were, from the store's history.
+// One watch stream of a client: many watches, one sequence of answers. A client that reads slowly costs little memory: a watch whose next
+// event finds no room is put down, and taken up again there, from the store's history, when the client has caught up.
 import { type Clock, every, type Timer } from "#base";
 import type { Revision, Store, StoreEvent, StoreWatch, WatchBatch, WatchRequest } from "../store.ts";
 import type { FacadeStream, FacadeStreamHandler } from "./facade.ts";
@@ -20,24 +20,34 @@ interface Following {
   readonly id: number;
   readonly request: WatchRequest;
   readonly fragment: boolean;
-  /** Where to go on after a pause. */
+  /** The first revision that the client may not have been sent. */
   next: Revision;
-  watch: StoreWatch | undefined;
+  /** Undefined: put down, the client has not read what was sent before. */
+  reading: Reading | undefined;
   /** Since the last tick of the progress timer. */
   quiet: boolean;
   readonly timer: Timer | undefined;
+}
+
+/** One life of a watch in the store. */
+interface Reading {
+  readonly stop: AbortController;
+  watch: StoreWatch | undefined;
 }
 
 /** etcd's interval of progress notifications. */
 const progressMs = 600_000;
 /** Answers to clients that asked for fragments are cut here. */
 const fragmentBytes = 2 * 1024 * 1024;
+/** A long history goes out in answers of about this size; only a revision that is larger makes a larger one. */
+const answerBytes = 128 * 1024;
 
 interface WatchStreamOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly stream: FacadeStream;
   readonly header: (revision?: Revision) => WireHeader;
+  readonly ended: () => void;
 }
 
 export class WatchStream implements FacadeStreamHandler {
@@ -65,17 +75,28 @@ export class WatchStream implements FacadeStreamHandler {
     else if (progress_request !== undefined) this.#progressOfAll();
   }
 
-  /** The client has caught up: watches go on where they were. */
+  /** How many watches there are, and how many of these the client is too slow for. */
+  get counts(): { readonly watches: number; readonly slow: number } {
+    let slow = 0;
+    for (const { reading } of this.#following.values()) if (reading === undefined) slow++;
+    return { watches: this.#following.size, slow };
+  }
+
+  /** The client has caught up: watches go on where they were, the one farthest behind first. */
   drained(): void {
     if (!this.#paused || this.#ended) return;
     this.#paused = false;
-    for (const following of this.#following.values()) if (following.watch === undefined) this.#follow(following);
+    const behind = [...this.#following.values()].filter(({ reading }) => reading === undefined).sort((a, b) => a.next - b.next);
+    for (const following of behind) {
+      if (this.#paused) return;
+      this.#follow(following);
+    }
   }
 
   end(): void {
     this.#ended = true;
+    this.#options.ended();
     for (const following of this.#following.values()) this.#drop(following);
-    this.#following.clear();
   }
 
   #create(create: WireCreate): void {
@@ -107,7 +128,7 @@ export class WatchStream implements FacadeStreamHandler {
       request,
       fragment: create.fragment,
       next,
-      watch: undefined,
+      reading: undefined,
       quiet: true,
       timer: create.progress_notify ? every(this.#options.clock, progressMs, () => this.#tick(id)) : undefined,
     };
@@ -118,81 +139,94 @@ export class WatchStream implements FacadeStreamHandler {
 
   #follow(following: Following): void {
     const { store, header, stream } = this.#options;
+    const reading: Reading = { stop: new AbortController(), watch: undefined };
+    following.reading = reading;
+    const request = { ...following.request, startRevision: following.next, signal: reading.stop.signal };
     store
-      .watch({ ...following.request, startRevision: following.next }, (batch) => {
-        if (this.#ended || this.#paused || this.#following.get(following.id) !== following) return;
-        this.#deliver(following, batch);
+      .watch(request, (batch) => {
+        if (following.reading === reading) this.#deliver(following, batch);
       })
       .then((watch) => {
-        if (this.#ended || this.#paused || this.#following.get(following.id) !== following) {
-          void watch[Symbol.asyncDispose]();
-          return;
-        }
-        following.watch = watch;
+        if (following.reading !== reading) return;
+        reading.watch = watch;
         if (this.#awaited.has(following.id)) watch.requestProgress();
         void watch.closed.then((reason) => {
-          if (reason === undefined || this.#following.get(following.id) !== following) return;
-          this.#drop(following);
-          this.#following.delete(following.id);
+          if (reason === undefined || following.reading !== reading) return;
+          const compact_revision = reason.compactedRevision ?? 0;
           this.#send({
             header: header(),
             watch_id: following.id,
             canceled: true,
-            compact_revision: reason.compactedRevision ?? 0,
-            cancel_reason: reason.message,
+            compact_revision,
+            // etcd names the revision then, and clients make the words of it.
+            cancel_reason: reason.compactedRevision === undefined ? reason.message : "",
           });
+          this.#drop(following);
         });
       })
       .catch((error) => stream.fail(error));
   }
 
   #deliver(following: Following, { revision, events }: WatchBatch): void {
-    following.next = revision + 1;
     following.quiet = false;
-    const header = this.#options.header(revision);
-    if (events.length === 0 && this.#awaited.delete(following.id)) {
-      this.#reached = Math.min(this.#reached, revision);
-      this.#answerProgress();
-      return;
-    }
     if (events.length === 0) {
-      this.#send({ header, watch_id: following.id, events: [] });
+      following.next = Math.max(following.next, revision + 1);
+      this.#progress(following.id, revision);
       return;
     }
+    let sent = 0;
+    while (sent < events.length && !this.#paused) {
+      const end = answerEnd(events, sent);
+      // The header says how far the watch is with this answer, not how far the store is.
+      const reached = end === events.length ? revision : (events[end - 1] as StoreEvent).kv.modRevision; // end > sent >= 0
+      this.#sendEvents(following, reached, events.slice(sent, end));
+      following.next = reached + 1;
+      sent = end;
+    }
+    const unsent = events[sent];
+    if (unsent === undefined) return;
+    following.next = unsent.kv.modRevision;
+    putDown(following);
+  }
+
+  #sendEvents(following: Following, revision: Revision, events: readonly StoreEvent[]): void {
+    const header = this.#options.header(revision);
     const parts = following.fragment ? cut(events) : [events.map(toWire.event)];
     parts.forEach((part, index) => {
       this.#send({ header, watch_id: following.id, events: part, ...(index < parts.length - 1 ? { fragment: true } : {}) });
     });
   }
 
+  #progress(id: number, revision: Revision): void {
+    if (this.#awaited.delete(id)) {
+      this.#reached = Math.min(this.#reached, revision);
+      this.#answerProgress();
+    } else if (!this.#paused) this.#send({ header: this.#options.header(revision), watch_id: id, events: [] });
+  }
+
   #send(response: object): void {
-    if (this.#ended || this.#options.stream.send(response) || this.#paused) return;
-    this.#paused = true;
-    for (const following of this.#following.values()) {
-      void following.watch?.[Symbol.asyncDispose]();
-      following.watch = undefined;
-    }
+    if (!this.#ended && !this.#options.stream.send(response)) this.#paused = true;
   }
 
   #cancel(id: number): void {
     const following = this.#following.get(id);
     if (following === undefined) return;
-    this.#drop(following);
-    this.#following.delete(id);
     this.#send({ header: this.#options.header(), watch_id: id, canceled: true });
+    this.#drop(following);
   }
 
+  /** After its client has been told: the stream's progress, which may have waited for this watch alone, no longer speaks for it. */
   #drop(following: Following): void {
-    if (this.#awaited.delete(following.id)) this.#answerProgress();
+    this.#following.delete(following.id);
     following.timer?.cancel();
-    void following.watch?.[Symbol.asyncDispose]();
-    following.watch = undefined;
+    putDown(following);
+    if (this.#awaited.delete(following.id)) this.#answerProgress();
   }
 
   #tick(id: number): void {
     const following = this.#following.get(id);
     if (following === undefined) return;
-    if (following.quiet) following.watch?.requestProgress();
+    if (following.quiet) following.reading?.watch?.requestProgress();
     following.quiet = true;
   }
 
@@ -204,7 +238,7 @@ export class WatchStream implements FacadeStreamHandler {
     if (this.#awaited.size > 0) return; // the answer under way will do
     this.#reached = this.#options.store.revision;
     for (const id of this.#following.keys()) this.#awaited.add(id);
-    for (const following of this.#following.values()) following.watch?.requestProgress();
+    for (const following of this.#following.values()) following.reading?.watch?.requestProgress();
     if (this.#following.size === 0) this.#answerProgress();
   }
 
@@ -214,11 +248,29 @@ export class WatchStream implements FacadeStreamHandler {
   }
 }
 
+function putDown(following: Following): void {
+  following.reading?.stop.abort();
+  following.reading = undefined;
+}
+
+const weight = ({ kv, previous }: StoreEvent): number => kv.key.length + kv.value.length + (previous?.value.length ?? 0) + 64;
+
+/** Where the answer that begins with event `start` ends: after a whole revision. */
+function answerEnd(events: readonly StoreEvent[], start: number): number {
+  let bytes = 0;
+  for (let end = start; end < events.length; end++) {
+    const event = events[end] as StoreEvent; // in bounds
+    if (bytes >= answerBytes && event.kv.modRevision !== events[end - 1]?.kv.modRevision) return end;
+    bytes += weight(event);
+  }
+  return events.length;
+}
+
 function cut(events: readonly StoreEvent[]): WireEvent[][] {
   const parts: WireEvent[][] = [[]];
   let size = 0;
   for (const event of events) {
-    const bytes = event.kv.key.length + event.kv.value.length + (event.previous?.value.length ?? 0) + 64;
+    const bytes = weight(event);
     if (size > 0 && size + bytes > fragmentBytes) {
       parts.push([]);
       size = 0;
