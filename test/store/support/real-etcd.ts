@@ -11,11 +11,14 @@ import { type EtcdStore, openEtcdStore } from "#store";
 export const etcdMissing = spawnSync("etcd", ["--version"]).status === 0 ? undefined : "etcd is not installed";
 
 export interface RealEtcd extends Disposable {
+  readonly url: string;
+  /** Its keys as they are. */
+  connect(): Promise<EtcdStore>;
   /** Its keys are gone; its revisions go on. */
   open(): Promise<EtcdStore>;
 }
 
-const freePort = (): Promise<number> =>
+export const freePort = (): Promise<number> =>
   new Promise((resolve) => {
     const probe = createServer().listen(0, "127.0.0.1", () => {
       const address = probe.address();
@@ -23,12 +26,16 @@ const freePort = (): Promise<number> =>
     });
   });
 
-export async function startRealEtcd(): Promise<RealEtcd> {
-  // In memory where possible: nobody looks at its fsync here.
-  const directory = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "tiphys-etcd-"));
+/** In memory where possible: nobody looks at its fsync here. */
+export const etcdDirectory = (): string => mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "tiphys-etcd-"));
+
+/** `restored`: makes the data directory, knowing the address at which this member talks to others. */
+export async function startRealEtcd(restored?: (directory: string, peers: string) => Promise<void>): Promise<RealEtcd> {
+  const directory = etcdDirectory();
   const [clients, peers] = [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
+  await restored?.(join(directory, "data"), peers);
   const flags = {
-    "data-dir": directory,
+    "data-dir": join(directory, "data"),
     name: "one",
     "listen-client-urls": clients,
     "advertise-client-urls": clients,
@@ -43,6 +50,8 @@ export async function startRealEtcd(): Promise<RealEtcd> {
     { stdio: ["ignore", "ignore", process.env["ETCD_STDERR"] === undefined ? "ignore" : "inherit"] },
   );
   return {
+    url: clients,
+    connect: () => connect(clients),
     open: async () => {
       const store = await connect(clients);
       await store.transact({ if: [], then: [{ kind: "delete", key: "\0", end: "\0" }] });
