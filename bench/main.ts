@@ -4,19 +4,21 @@ import { benchApi } from "./api.ts";
 import { benchPodStart } from "./pod-start.ts";
 import { benchSimulation } from "./simulation.ts";
 import { benchStart } from "./start.ts";
+import { benchStore } from "./store.ts";
 
 const benches: Readonly<Record<string, () => Promise<unknown>>> = {
   start: benchStart,
   api: benchApi,
   simulation: benchSimulation,
   "pod-start": benchPodStart,
+  store: benchStore,
 };
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in benches));
 if (unknown.length > 0) {
   console.error(
-    `Unknown benchmark ${unknown.join(", ")}: choose from ${Object.keys(benches).join(", ")} (store and proxy: node bench/store.ts, node bench/proxy.ts)`,
+    `Unknown benchmark ${unknown.join(", ")}: choose from ${Object.keys(benches).join(", ")} (proxy: node bench/proxy.ts)`,
   );
   process.exit(2);
 }

@@ -1,86 +1,200 @@
-// Durable puts per second with 1, 16 and 128 writers, reads, and the time to open 100,000 keys. Prints one JSON object.
-// Usage: node bench/store.ts [seconds per figure] [disk|memory]
-
+// The store beside Debian's etcd in one run: same disk, fsync on, each server on core 0 and its generator on core 1. Ratios are what counts.
+// Parts: puts, range, million, compaction, jobs; BENCH_STORE=puts,range chooses. BENCH_SECONDS per figure (3), BENCH_ROUNDS (2), BENCH_KEYS
+// (1000000), BENCH_JOB_MINUTES (1), BENCH_DIRECTORY (temporary directory: on the disk to be measured).
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { silentLog, systemClock, systemRandom } from "#base";
-import { openDiskStore, openMemoryStore, prefixEnd, type Store } from "#store";
+import { fileURLToPath } from "node:url";
+import type { LoadRequest, LoadResult } from "./store-load.ts";
+import type { PartRequest } from "./store-process.ts";
+import { median, round, usage } from "./support.ts";
 
-const seconds = Number(process.argv[2] ?? 2);
-const kind = process.argv[3] ?? "disk";
-const valueBytes = 2048;
-const directory = mkdtempSync(join(process.env["BENCH_DIRECTORY"] ?? tmpdir(), "tiphys-bench-store-"));
+const number = (name: string, fallback: number): number => Number(process.env[name] ?? fallback);
+const seconds = number("BENCH_SECONDS", 3);
+const rounds = number("BENCH_ROUNDS", 2);
+const million = number("BENCH_KEYS", 1_000_000);
+const minutes = number("BENCH_JOB_MINUTES", 1);
+const valueBytes = 1024;
+const hotKeys = 10_000;
+const script = (name: string): string => fileURLToPath(new URL(`./${name}`, import.meta.url));
+/** Where there is no taskset nothing is pinned. */
+const taskset = spawnSync("taskset", ["--version"]).status === 0;
 
-const open = async (): Promise<Store> =>
-  kind === "memory"
-    ? openMemoryStore({ clock: systemClock })
-    : openDiskStore({ directory, clock: systemClock, random: systemRandom, log: silentLog });
-
-const round = (value: number, digits = 3): number => Number(value.toFixed(digits));
-
-function percentiles(latencies: number[]): { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number } {
-  latencies.sort((a, b) => a - b);
-  const at = (share: number): number => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0;
-  return { p50Ms: round(at(0.5)), p99Ms: round(at(0.99)), maxMs: round(at(1)) };
+function start(core: 0 | 1, command: string, args: readonly string[]): ChildProcess {
+  const [file, ...rest] = [...(taskset ? ["taskset", "-c", String(core)] : []), command, ...args];
+  return spawn(file as string, rest, { stdio: ["ignore", "pipe", "inherit"] }); // never empty
 }
 
-const keyOf = (index: number): string => `/registry/pods/default/web-${String(index).padStart(8, "0")}`;
-
-async function puts(store: Store, writers: number, keys: number): Promise<object> {
-  const latencies: number[] = [];
-  const until = performance.now() + seconds * 1000;
-  let count = 0;
-  const start = performance.now();
-  await Promise.all(
-    Array.from({ length: writers }, async () => {
-      while (performance.now() < until) {
-        const value = Buffer.alloc(valueBytes, "x");
-        const began = performance.now();
-        await store.transact({ if: [], then: [{ kind: "put", key: keyOf(count++ % keys), value }] });
-        latencies.push(performance.now() - began);
-      }
-    }),
-  );
-  return { writers, putsPerSecond: Math.round(count / ((performance.now() - start) / 1000)), ...percentiles(latencies) };
+/** What a program prints before it ends. */
+async function outputOf<T>(core: 0 | 1, args: readonly string[]): Promise<T> {
+  const child = start(core, process.execPath, args);
+  let text = "";
+  child.stdout?.on("data", (chunk) => (text += chunk));
+  const code = await new Promise((resolve) => child.once("close", resolve));
+  if (code !== 0) throw new Error(`${args.join(" ")} ended with ${code}`);
+  return JSON.parse(text) as T;
 }
 
-async function fill(store: Store, keys: number): Promise<number> {
-  const start = performance.now();
-  for (let at = 0; at < keys; at += 1000) {
-    const writes = Array.from({ length: Math.min(1000, keys - at) }, (_, i) =>
-      store.transact({ if: [], then: [{ kind: "put", key: keyOf(at + i), value: Buffer.alloc(valueBytes, "y") }] }),
+const inProcess = <T>(request: PartRequest, flags: readonly string[] = []): Promise<T> =>
+  outputOf<T>(0, [...flags, script("store-process.ts"), JSON.stringify(request)]);
+
+interface Server extends Disposable {
+  readonly url: string;
+  readonly pid: number;
+}
+
+const disposable = (child: ChildProcess, url: string): Server => ({
+  url,
+  pid: child.pid ?? 0,
+  [Symbol.dispose]: () => void child.kill("SIGKILL"),
+});
+
+async function startOurs(directory: string): Promise<Server> {
+  const child = start(0, process.execPath, [script("store-server.ts"), directory]);
+  const url = await new Promise<string>((resolve) => child.stdout?.once("data", (line) => resolve(String(line).trim())));
+  return disposable(child, url);
+}
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const probe = createServer().listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+
+async function startEtcd(directory: string): Promise<Server | undefined> {
+  if (spawnSync("etcd", ["--version"]).status !== 0) return undefined;
+  const [client, peer] = [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
+  const child = start(0, "etcd", [
+    `--data-dir=${directory}`,
+    `--listen-client-urls=${client}`,
+    `--advertise-client-urls=${client}`,
+    `--listen-peer-urls=${peer}`,
+    `--initial-advertise-peer-urls=${peer}`,
+    `--initial-cluster=default=${peer}`,
+    `--quota-backend-bytes=${8 * 1024 ** 3}`,
+    "--log-level=error",
+  ]);
+  for (let attempt = 0; attempt < 300; attempt++) {
+    const healthy = await fetch(`${client}/health`).then(
+      (answer) => answer.ok,
+      () => false,
     );
-    await Promise.all(writes);
+    if (healthy) return disposable(child, client);
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  return performance.now() - start;
+  throw new Error("etcd does not become healthy");
 }
 
-async function compactionUnderLoad(store: Store): Promise<object> {
-  await store.compact(store.revision);
-  return puts(store, 16, 100_000);
+async function load(server: Server, request: Omit<LoadRequest, "url">) {
+  const before = usage(server.pid).cpuSeconds;
+  const result = await outputOf<LoadResult>(1, [script("store-load.ts"), JSON.stringify({ ...request, url: server.url })]);
+  return { ...result, cpuMicroseconds: round(((usage(server.pid).cpuSeconds - before) / result.totalOperations) * 1e6) };
 }
 
-try {
-  const results: object[] = [];
-  const report: Record<string, unknown> = { store: kind, valueBytes, puts: results };
-  {
-    await using store = await open();
-    for (const writers of [1, 16, 128]) results.push(await puts(store, writers, 10_000));
-    report["fill100kMs"] = round(await fill(store, 100_000), 0);
-    const began = performance.now();
-    const { count } = await store.range("/registry/pods/", { end: prefixEnd("/registry/pods/") });
-    report["range"] = { keys: count, ms: round(performance.now() - began) };
-    report["putsDuringCompaction"] = await compactionUnderLoad(store);
-    report["status"] = await store.status();
+const best = <T extends { readonly perSecond: number }>(results: readonly T[]): T =>
+  results.reduce((a, b) => (b.perSecond > a.perSecond ? b : a));
+
+/** Rounds are interleaved; a figure is the best of its rounds, a ratio the median over the rounds. */
+async function puts(directory: string, ours: Server, etcd: Server | undefined) {
+  const figures: object[] = [];
+  for (const clients of [1, 16, 128]) {
+    const request = { kind: "put", clients, connections: 1, seconds, keys: hotKeys, valueBytes } as const;
+    const results: { own: PutsResult; facade: Loaded; etcd: Loaded | undefined }[] = [];
+    for (let index = 0; index < rounds; index++) {
+      const part = { part: "puts", directory: join(directory, `puts-${clients}-${index}`), clients, seconds } as const;
+      results.push({
+        own: await inProcess<PutsResult>({ ...part, keys: hotKeys, valueBytes }),
+        facade: await load(ours, request),
+        etcd: etcd === undefined ? undefined : await load(etcd, request),
+      });
+    }
+    const against = (pick: (result: (typeof results)[number]) => number, of: (etcd: Loaded) => number): number =>
+      round(median(results.map((result) => pick(result) / (result.etcd === undefined ? Number.NaN : of(result.etcd)))), 2);
+    figures.push({
+      clients,
+      inProcess: best(results.map((result) => result.own)),
+      facade: best(results.map((result) => result.facade)),
+      etcd: etcd === undefined ? "not installed" : best(results.flatMap((result) => result.etcd ?? [])),
+      timesEtcd: {
+        inProcess: against(
+          (result) => result.own.perSecond,
+          (other) => other.perSecond,
+        ),
+        facade: against(
+          (result) => result.facade.perSecond,
+          (other) => other.perSecond,
+        ),
+        facadeCpu: against(
+          (result) => result.facade.cpuMicroseconds,
+          (other) => other.cpuMicroseconds,
+        ),
+      },
+    });
   }
-  if (kind === "disk") {
-    const began = performance.now();
-    await using store = await open();
-    report["open"] = { keys: (await store.status()).keyCount, ms: round(performance.now() - began, 0) };
+  return { valueBytes, target: { inProcess128: 3, facade128: 1.3, facade1: 1 }, figures };
+}
+
+type Loaded = Awaited<ReturnType<typeof load>>;
+interface PutsResult {
+  readonly perSecond: number;
+}
+
+async function range(directory: string, ours: Server, etcd: Server | undefined) {
+  const request = { kind: "range", clients: 1, connections: 1, seconds, keys: hotKeys, valueBytes } as const;
+  const write = { ...request, kind: "put", clients: 128, operations: hotKeys } as const;
+  const servers = [ours, ...(etcd === undefined ? [] : [etcd])];
+  for (const server of servers) await load(server, write);
+  const facade = await load(ours, request);
+  const other = etcd === undefined ? "not installed" : await load(etcd, request);
+  return {
+    keys: hotKeys,
+    inProcess: await inProcess({ part: "range", directory: join(directory, "range"), keys: hotKeys, valueBytes }),
+    facade,
+    etcd: other,
+  };
+}
+
+async function large(directory: string) {
+  const at = async (keys: number) => {
+    const part = { directory: join(directory, `keys-${keys}`), keys, valueBytes };
+    const filled = await inProcess({ ...part, part: "fill" }, ["--expose-gc"]);
+    return { keys, filled, opened: await inProcess({ ...part, part: "open" }, ["--expose-gc"]) };
+  };
+  return {
+    target: { memoryPerByte: 1.3, openMs: { [String(million)]: 4000, [String(million / 10)]: 1000 } },
+    figures: [await at(million / 10), await at(million)],
+  };
+}
+
+export async function benchStore(): Promise<unknown> {
+  const directory = mkdtempSync(join(process.env["BENCH_DIRECTORY"] ?? tmpdir(), "tiphys-bench-store-"));
+  const chosen = process.env["BENCH_STORE"]?.split(",");
+  const wanted = (part: string): boolean => chosen?.includes(part) ?? true;
+  const result: Record<string, unknown> = {};
+  try {
+    if (wanted("puts") || wanted("range")) {
+      using ours = await startOurs(join(directory, "ours"));
+      using etcd = await startEtcd(join(directory, "etcd"));
+      if (wanted("puts")) result["puts"] = await puts(directory, ours, etcd);
+      if (wanted("range")) result["range"] = await range(directory, ours, etcd);
+    }
+    if (wanted("million")) result["million"] = await large(directory);
+    if (wanted("compaction")) {
+      const part = { part: "compaction", directory: join(directory, "compaction"), valueBytes } as const;
+      const measured = await inProcess<object>({ ...part, revisions: million, keys: million / 20, putsPerSecond: 500 });
+      result["compaction"] = { target: { putsDuringP99Ms: 10 }, ...measured };
+    }
+    if (wanted("jobs")) {
+      const compactEverySeconds = Math.min(300, Math.max(2, Math.round(minutes * 10)));
+      const part = { part: "jobs", directory: join(directory, "jobs"), valueBytes: 2048, minutes } as const;
+      result["jobs"] = await inProcess({ ...part, jobsPerSecond: 200, compactEverySeconds });
+    }
+    return result;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
   }
-  report["residentMiB"] = round(process.memoryUsage().rss / 2 ** 20, 0);
-  console.log(JSON.stringify(report, undefined, 2));
-} finally {
-  rmSync(directory, { recursive: true, force: true });
 }

@@ -83,3 +83,6 @@ export const numberFlag = (name: string, fallback: number): number => {
   const { values } = parseArgs({ options: { [name]: { type: "string" } }, strict: false, allowPositionals: true });
   return values[name] === undefined ? fallback : Number(values[name]);
 };
+
+/** Keys as long as upstream's. */
+export const keyOf = (index: number): string => `/registry/pods/default/web-${String(index).padStart(8, "0")}`;

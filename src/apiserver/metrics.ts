@@ -2,19 +2,22 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Clock } from "#base";
 import type { ParsedRequest } from "./request-info.ts";
+import type { StoreMetrics } from "./store-metrics.ts";
 
 const buckets = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
 
 export class Metrics {
   readonly #clock: Clock;
+  readonly #store: StoreMetrics;
   readonly #registry = new Registry();
   readonly #requests: Counter;
   readonly #durations: Histogram;
   readonly #watchEvents: Counter;
   readonly #inflight: Gauge;
 
-  constructor(clock: Clock, objects: () => Iterable<readonly [resource: string, count: number]>) {
+  constructor(clock: Clock, objects: () => Iterable<readonly [resource: string, count: number]>, store: StoreMetrics) {
     this.#clock = clock;
+    this.#store = store;
     const registers = [this.#registry];
     this.#requests = new Counter({
       name: "apiserver_request_total",
@@ -86,8 +89,8 @@ export class Metrics {
     this.#watchEvents.inc({ group: info.group, resource: info.resource, version: info.version }, count);
   }
 
-  text(): Promise<string> {
-    return this.#registry.metrics();
+  async text(): Promise<string> {
+    return `${await this.#registry.metrics()}\n${await this.#store.text()}`;
   }
 
   get contentType(): string {

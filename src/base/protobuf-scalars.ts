@@ -32,7 +32,11 @@ const wide = (name: Wide, wire: WireType): Scalar => ({
   wire,
   wide: true,
   zero: 0,
-  write: (writer, value) => void writer[name](toInteger(value)),
+  write: (writer, value) => {
+    // The same bytes without a bigint.
+    if ((name === "int64" || name === "uint64") && typeof value === "number" && value >>> 0 === value) writer.uint32(value);
+    else writer[name](toInteger(value));
+  },
   read: (reader) => reader[name](),
 });
 

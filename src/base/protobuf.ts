@@ -71,6 +71,9 @@ export function defineMessages(tables: FieldTables, options: MessageOptions = {}
   return new TableCodec(tables, options);
 }
 
+/** A writer that has held a larger message is not kept. */
+const keptWriterBytes = 64 * 1024;
+
 class TableCodec implements Messages {
   readonly #tables: FieldTables;
   readonly #compiled = new Map<string, CompiledMessage>();
@@ -85,6 +88,7 @@ class TableCodec implements Messages {
   readonly #maxDepth: number;
   readonly #converters: Readonly<Record<string, MessageConverter>>;
   readonly #dropZero: MessageOptions["dropZero"];
+  #writer: BinaryWriter | undefined;
 
   constructor(tables: FieldTables, options: MessageOptions) {
     this.#tables = tables;
@@ -106,9 +110,12 @@ class TableCodec implements Messages {
   }
 
   encode(message: string, object: object): Buffer {
-    const writer = new BinaryWriter();
+    // Its buffer is used again; a converter that encodes meanwhile, or a message that fails half-way, finds none and makes one.
+    const writer = this.#writer ?? new BinaryWriter();
+    this.#writer = undefined;
     this.#write(writer, message, object as Record<string, unknown>, 0);
     const bytes = writer.finish();
+    if (bytes.byteLength <= keptWriterBytes) this.#writer = writer;
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 

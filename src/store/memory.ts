@@ -2,14 +2,17 @@
 import { type Clock, type Random, seededRandom } from "#base";
 import { checkCompaction, forgetLog } from "./engine/compaction.ts";
 import { evaluate, evaluateRevocation } from "./engine/evaluate.ts";
+import { type History, historyOf } from "./engine/history.ts";
 import { LeaseClock } from "./engine/lease-clock.ts";
 import { grant, leaseIdFrom } from "./engine/leases.ts";
+import { nextSlice } from "./engine/log-slice.ts";
+import { stateMeasures } from "./engine/measures.ts";
 import { closed, compacted, emptyKey, futureRevision, leaseNotFound } from "./engine/messages.ts";
 import { rangeOf } from "./engine/range.ts";
 import { SnapshotCache } from "./engine/snapshots.ts";
-import { type LogEntry, State } from "./engine/state.ts";
+import { State } from "./engine/state.ts";
 import type { Tree } from "./engine/tree.ts";
-import { matching, type Watch, WatchHub } from "./engine/watch-hub.ts";
+import { type Watch, WatchHub } from "./engine/watch-hub.ts";
 import {
   type Key,
   type KeyValue,
@@ -18,6 +21,7 @@ import {
   type RangeResult,
   type Revision,
   type Store,
+  type StoreMeasure,
   type StoreStatus,
   type StoreWatch,
   type Transaction,
@@ -82,25 +86,19 @@ export class MemoryStore implements Store {
     this.#assertOpen();
     if (request.key === "") throw emptyKey();
     const watch = this.#hub.open(request, deliver);
-    const { startRevision } = request;
-    if (startRevision !== undefined && startRevision < this.#state.compactedRevision) {
-      watch.end(new WatchCancelled(compacted().message, this.#state.compactedRevision));
-      return watch;
-    }
-    if (startRevision !== undefined) this.#catchUp(watch, startRevision);
+    if (request.startRevision !== undefined) this.#catchUp(watch, request.startRevision);
     watch.start(this.#state.revision + 1);
     return watch;
   }
 
   #catchUp(watch: Watch, startRevision: Revision): void {
-    // The watcher may write while it is served: what it adds is part of the catch-up.
+    // The watcher may write while it is served, or compact: what it adds is part of the catch-up, what it takes away ends it.
     for (let from = startRevision; from <= this.#state.revision && !watch.ended; ) {
-      const until = this.#state.revision;
-      const entries: LogEntry[] = [];
-      this.#state.log.scan(from, until + 1, (entry) => {
-        const part = matching(entry, watch.request);
-        if (part !== undefined) entries.push(part);
-      });
+      if (from < this.#state.compactedRevision) {
+        watch.end(new WatchCancelled(compacted().message, this.#state.compactedRevision));
+        return;
+      }
+      const { entries, until } = nextSlice(this.#state, watch.request, from);
       watch.offer(entries, until);
       from = until + 1;
     }
@@ -162,6 +160,16 @@ export class MemoryStore implements Store {
     this.#assertOpen();
     const { revision, compactedRevision, live } = this.#state;
     return { revision, compactedRevision, keyCount: live.size, sizeBytes: 0, sizeInUseBytes: 0 };
+  }
+
+  /** Everything that compaction has left, as of now. */
+  async history(): Promise<History> {
+    this.#assertOpen();
+    return historyOf(this.#state.snapshot());
+  }
+
+  async measures(): Promise<readonly StoreMeasure[]> {
+    return stateMeasures(this.#state, this.#hub);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -106,6 +106,8 @@ export interface WatchRequest {
   readonly startRevision?: Revision;
   readonly previous?: boolean;
   readonly filters?: readonly ("noput" | "nodelete")[];
+  /** Ends the watch at once when aborted, also from inside `deliver` while older revisions are still being delivered. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -151,6 +153,17 @@ export interface StoreStatus {
   readonly alarm?: { readonly kind: "NOSPACE" | "CORRUPT" | "READONLY"; readonly message: string };
 }
 
+/** A figure for a metrics page; `buckets` are pairs of an upper bound and the number of observations not above it. */
+export type StoreMeasure = { readonly name: string; readonly help: string } & (
+  | { readonly kind: "counter" | "gauge"; readonly value: number }
+  | {
+      readonly kind: "histogram";
+      readonly buckets: readonly (readonly [bound: number, count: number])[];
+      readonly sum: number;
+      readonly count: number;
+    }
+);
+
 export type StoreErrorCode =
   | "compacted"
   | "futureRevision"
@@ -181,8 +194,10 @@ export class StoreError extends Error {
  * survive a power cut. Ten methods.
  */
 export interface Store extends AsyncDisposable {
-  /** The latest durable revision. */
+  /** The latest durable revision; of a store that others write to as well, the latest that this process has heard of. */
   readonly revision: Revision;
+  /** Of a store that others write to as well: asks it. Rejects when it does not answer. */
+  currentRevision?(): Promise<Revision>;
   /** Reads synchronously when the store holds the answer in memory (memory, disk: every latest read), otherwise a promise. */
   get(key: Key, revision?: Revision): KeyValue | undefined | Promise<KeyValue | undefined>;
   range(key: Key, options?: RangeOptions): RangeResult | Promise<RangeResult>;
@@ -199,6 +214,8 @@ export interface Store extends AsyncDisposable {
   lease(id: bigint): Promise<Lease | undefined>;
   leases(): Promise<readonly bigint[]>;
   status(): Promise<StoreStatus>;
+  /** Figures under etcd's names, for a metrics page. Absent: the store is somewhere else and tells its own. */
+  measures?(): Promise<readonly StoreMeasure[]>;
 }
 
 /** UTF-8 text as a key. */

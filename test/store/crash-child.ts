@@ -1,27 +1,47 @@
-// Eight writers on a disk store until somebody kills the process. Prints "ready" and then one line for each acknowledged write.
+// Eight writers and a lease keeper on a disk store until somebody kills the process. Prints "ready", then a line for each thing
+// that the store said is done. Arguments: directory, number of the run, revision to compact to, size of the values.
 import { writeSync } from "node:fs";
-import { silentLog, systemClock, systemRandom } from "#base";
-import { openDiskStore } from "#store";
+// By path: the front door loads gRPC as well, which would be half of a short life.
+import { silentLog } from "../../src/base/log.ts";
+import { systemClock } from "../../src/base/system/clock.ts";
+import { systemRandom } from "../../src/base/system/random.ts";
+import { openDiskStore } from "../../src/store/disk/open.ts";
+import { operationsOf } from "./support/replay.ts";
 
-const [directory = "", cycle = "0"] = process.argv.slice(2);
+const [directory = "", cycle = "0", compactTo = "0", bytes = "3000"] = process.argv.slice(2);
+const say = (text: string): number => writeSync(1, `${text}\n`);
+
+say("loaded");
 const store = await openDiskStore({ directory, clock: systemClock, random: systemRandom, log: silentLog, compactEveryMs: 0 });
-writeSync(1, "ready\n");
+say("ready");
 
 async function write(writer: number): Promise<never> {
   for (let n = 0; ; n++) {
-    const key = `/crash/${writer}/${n % 20}`;
-    // Now and then a deletion, a large value, two keys at once.
-    const value = Buffer.from(`${cycle} ${writer} ${n} ${"x".repeat(n % 50 === 0 ? 100_000 : (n * 37) % 3000)}`);
-    const then =
-      n % 7 === 6
-        ? ([
-            { kind: "delete", key: `/crash/${writer}/${(n - 1) % 20}` },
-            { kind: "put", key, value },
-          ] as const)
-        : ([{ kind: "put", key, value }] as const);
-    const { revision } = await store.transact({ if: [], then });
-    writeSync(1, `${revision} ${writer} ${n}\n`);
+    const { revision } = await store.transact({ if: [], then: operationsOf({ cycle: Number(cycle), writer, n }, Number(bytes)) });
+    say(`wrote ${revision} ${writer} ${n}`);
   }
 }
 
-await Promise.all(Array.from({ length: 8 }, (_, writer) => write(writer)));
+/** Leaves every third lease. */
+async function keepLeases(): Promise<never> {
+  for (let n = 0; ; n++) {
+    const { id } = await store.grantLease(100_000);
+    say(`granted ${id}`);
+    if (n % 3 === 0) continue;
+    say(`revoking ${id}`);
+    await store.revokeLease(id);
+    say(`revoked ${id}`);
+  }
+}
+
+async function compact(revision: number): Promise<void> {
+  if (revision === 0) return;
+  say(`compacting ${revision}`);
+  await store.compact(revision);
+  say(`compacted ${revision}`);
+}
+
+await store.watch({ key: "\0", end: "\0" }, ({ revision }) => {
+  say(`seen ${revision}`);
+});
+await Promise.all([...Array.from({ length: 8 }, (_, writer) => write(writer)), keepLeases(), compact(Number(compactTo))]);

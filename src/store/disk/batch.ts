@@ -43,7 +43,7 @@ export class Batch {
     const writer = new WireWriter(this.bytes);
     for (const { changes } of this.entries) {
       for (const { version: v } of changes)
-        writer.write(v.row, v.modRevision, v.key, v.createRevision, v.version, v.lease, v.value);
+        writer.write(v.row, v.modRevision, v.sub, v.key, v.createRevision, v.version, v.lease, v.value);
     }
     return writer;
   }

@@ -10,6 +10,8 @@ const walRestartBytes = 16 * 1024 * 1024;
 const walLimitBytes = 24 * 1024 * 1024;
 /** What a commit adds to the log beside its records: pages that were not full. */
 const commitOverheadBytes = 24 * 1024;
+/** Our guess; a log that grows beyond it is noticed when it is copied. */
+const bytesOfRow = 2048;
 const walFrameBytes = 16384 + 24;
 
 interface CheckpointerOptions {
@@ -33,6 +35,11 @@ export class Checkpointer {
   /** The log is so long that no commit may start before the copy under way is done. */
   get commitsMustWait(): boolean {
     return this.#running && this.#uncopiedBytes > walLimitBytes;
+  }
+
+  /** Counts a removal of so many rows: the pages they were on are written anew. */
+  countRemoved(rows: number): void {
+    this.#uncopiedBytes += rows * bytesOfRow + commitOverheadBytes;
   }
 
   /** Counts a commit of so many bytes of records. */

@@ -1,15 +1,17 @@
 // The thread that owns the SQLite file: loads it, commits batches, forgets rows. One request at a time, in order.
 import { statSync } from "node:fs";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { crc32 } from "node:zlib";
 import { StoreError } from "../store.ts";
 import { claimDirectory } from "./claim.ts";
+import { Corrupt, Newer } from "./corrupt.ts";
 import { Acknowledged, databaseFile, freeReserve, takeReserve } from "./directory.ts";
 import { failureOf } from "./failure.ts";
-import { Corrupt, load } from "./load.ts";
-import type { Loaded, Reply, Request, Sizes } from "./protocol.ts";
-import { pragma, prepare } from "./schema.ts";
+import type { Failure, Loaded, Reply, Request, Sizes, Times } from "./protocol.ts";
+import { type Recovered, recover } from "./recover.ts";
+import { pragma } from "./schema.ts";
+import type { SealedTables } from "./seal.ts";
 import { type Tally, tallyAdd, tallyRemove } from "./tally.ts";
 import { readRecords } from "./wire.ts";
 
@@ -21,51 +23,35 @@ class Committer {
   readonly #database: DatabaseSync;
   readonly #acknowledged: Acknowledged;
   readonly #tally: Tally;
+  readonly #tables: SealedTables;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #insert: StatementSync;
   readonly #remove: StatementSync;
-  readonly #grant: StatementSync;
-  readonly #revoke: StatementSync;
-  readonly #fact: StatementSync;
   #row: number;
 
-  private constructor(claim: Disposable, database: DatabaseSync, tally: Tally, row: number) {
+  private constructor(claim: Disposable, { database, tables, tally, loaded }: Recovered) {
     this.#claim = claim;
     this.#database = database;
     this.#acknowledged = new Acknowledged(directory);
     this.#tally = tally;
-    this.#row = row;
+    this.#tables = tables;
+    this.#row = loaded.row;
     this.#begin = database.prepare("BEGIN IMMEDIATE");
     this.#commit = database.prepare("COMMIT");
-    this.#insert = database.prepare("INSERT INTO changes VALUES(?,?,?,?,?,?,?,?,?,?)");
+    this.#insert = database.prepare("INSERT INTO changes VALUES(?,?,?,?,?,?,?,?,?,?,?)");
     this.#remove = database.prepare("DELETE FROM changes WHERE row=? RETURNING crc");
-    this.#grant = database.prepare("INSERT INTO leases VALUES(?,?)");
-    this.#revoke = database.prepare("DELETE FROM leases WHERE id=?");
-    this.#fact = database.prepare("INSERT INTO facts VALUES(?,?) ON CONFLICT DO UPDATE SET value=excluded.value");
   }
 
-  /** Throws StoreError, Corrupt or SQLite's error; then nothing stays open. */
+  /** Throws StoreError, Corrupt, Newer or SQLite's error; then nothing stays open. */
   static open(): { readonly committer: Committer; readonly loaded: Loaded } {
     const claim = claimDirectory(directory);
-    let database: DatabaseSync | undefined;
     try {
-      database = new DatabaseSync(databaseFile(directory), { timeout: 5000 });
-      const prepared = prepare(database);
-      if (!prepared.ok) throw new Corrupt(prepared.message);
-      const { loaded, tally } = load(database, (buffer, length) =>
+      const recovered = recover(directory, (buffer, length) =>
         port.postMessage({ kind: "loading", buffer, length } satisfies Reply, [buffer]),
       );
-      const acknowledged = Acknowledged.read(directory);
-      if (acknowledged > loaded.revision) {
-        throw new Corrupt(
-          `revision ${acknowledged} was acknowledged and the newest in the file is ${loaded.revision}: the write-ahead log is damaged`,
-        );
-      }
-      return { committer: new Committer(claim, database, tally, loaded.row), loaded };
+      return { committer: new Committer(claim, recovered), loaded: recovered.loaded };
     } catch (error) {
-      // Keeps the write-ahead log as it is: a closing connection would write it into a file that may be damaged.
-      if (!(error instanceof Corrupt)) database?.close();
       claim[Symbol.dispose]();
       throw error;
     }
@@ -96,16 +82,21 @@ class Committer {
     }
   }
 
-  #transaction(body: () => void, revision?: number): void {
+  #transaction(body: () => void, revision?: number): Times {
+    const began = performance.now();
+    let written = began;
     const before = { ...this.#tally };
     const rowBefore = this.#row;
+    const restoreTables = this.#tables.mark();
     try {
       this.#begin.run();
       body();
+      written = performance.now();
       this.#commit.run();
     } catch (error) {
       Object.assign(this.#tally, before);
       this.#row = rowBefore;
+      restoreTables();
       try {
         if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       } catch {
@@ -113,22 +104,25 @@ class Committer {
       }
       throw error;
     }
-    if (revision !== undefined) this.#acknowledged.write(revision);
+    if (revision !== undefined) this.#acknowledged.write({ revision, steps: this.#tables.fact("steps") });
+    const ended = performance.now();
+    return { commitMs: ended - began, syncMs: ended - written };
   }
 
   #write(request: Request & { kind: "commit" }): void {
     const tally = this.#tally;
-    readRecords(request.buffer, request.length, ({ row, revision, key, created, version, lease, value, all }) => {
+    readRecords(request.buffer, request.length, ({ row, revision, sub, key, created, version, lease, value, all }) => {
       const crc = crc32(all);
       tallyAdd(tally, crc);
-      this.#insert.run(row, revision, key, created, version, lease, crc, tally.count, tally.digest, value ?? Buffer.alloc(0));
+      const { count, digest } = tally;
+      this.#insert.run(row, revision, key, created, version, lease, crc, count, digest, value ?? Buffer.alloc(0), sub);
       this.#row = row;
     });
-    for (const { id, ttlSeconds } of request.leases) {
-      if (ttlSeconds === undefined) this.#revoke.run(id);
-      else this.#grant.run(id, ttlSeconds);
-    }
-    if (request.compactedRevision !== undefined) this.#fact.run("compactedRevision", request.compactedRevision);
+    const { leases, compactedRevision } = request;
+    if (leases.length === 0 && compactedRevision === undefined) return;
+    this.#tables.changeLeases(leases);
+    const steps = this.#tables.fact("steps") + 1;
+    this.#tables.setFacts(compactedRevision === undefined ? { steps } : { steps, compactedRevision });
   }
 
   #forget(rows: Float64Array): void {
@@ -136,9 +130,7 @@ class Committer {
       const removed = this.#remove.get(row);
       if (removed !== undefined) tallyRemove(this.#tally, Number(removed.crc));
     }
-    this.#fact.run("tallyRow", this.#row);
-    this.#fact.run("tallyCount", this.#tally.count);
-    this.#fact.run("tallyDigest", this.#tally.digest);
+    this.#tables.setFacts({ tallyRow: this.#row, tallyCount: this.#tally.count, tallyDigest: this.#tally.digest });
   }
 
   /** The room is first used to empty the write-ahead log, which gives back more than it takes. */
@@ -162,6 +154,13 @@ class Committer {
   }
 }
 
+function refusal(error: unknown): Failure {
+  if (error instanceof StoreError) return { code: "locked", message: error.message, definite: true };
+  if (error instanceof Corrupt) return { code: "corrupt", message: error.message, definite: true };
+  if (error instanceof Newer) return { code: "newer", message: error.message, definite: true };
+  return failureOf(error);
+}
+
 function main(): void {
   let committer: Committer;
   try {
@@ -169,13 +168,7 @@ function main(): void {
     committer = opened.committer;
     port.postMessage({ kind: "loaded", loaded: opened.loaded } satisfies Reply);
   } catch (error) {
-    const failure =
-      error instanceof StoreError
-        ? { code: "locked" as const, message: error.message, definite: true }
-        : error instanceof Corrupt
-          ? { code: "corrupt" as const, message: error.message, definite: true }
-          : failureOf(error);
-    port.postMessage({ kind: "refused", failure } satisfies Reply);
+    port.postMessage({ kind: "refused", failure: refusal(error) } satisfies Reply);
     port.close();
     return;
   }

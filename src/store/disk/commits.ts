@@ -5,6 +5,7 @@ import { StoreError } from "../store.ts";
 import type { Alarms } from "./alarms.ts";
 import { Batch, type Waiter } from "./batch.ts";
 import type { Checkpointer } from "./checkpointer.ts";
+import type { Times } from "./protocol.ts";
 import { failureFrom, type Thread } from "./thread.ts";
 
 interface CommitsOptions {
@@ -12,8 +13,8 @@ interface CommitsOptions {
   readonly state: State;
   readonly alarms: Alarms;
   readonly checkpointer: Checkpointer;
-  /** Called with what has become durable, before those hear who wait for it. */
-  readonly publish: (entries: readonly LogEntry[]) => void;
+  /** Called with what has become durable, before those hear who wait for it. `times`: absent if there was nothing to write. */
+  readonly publish: (entries: readonly LogEntry[], times: Times | undefined) => void;
 }
 
 export class Commits {
@@ -106,8 +107,8 @@ export class Commits {
       compactedRevision: batch.compactedRevision,
       revision: batch.state.revision,
     } as const;
-    thread.request(request, [packed.buffer]).then(
-      () => this.#committed(batch),
+    thread.request<Times>(request, [packed.buffer]).then(
+      (times) => this.#committed(batch, times),
       (error) => this.#fail(error),
     );
   }
@@ -132,12 +133,12 @@ export class Commits {
     });
   }
 
-  #committed(batch: Batch): void {
+  #committed(batch: Batch, times?: Times): void {
     this.#durable = batch.state as State; // set by flush()
     this.#inFlight = undefined;
     // The next batch is on its way while watchers and writers hear of this one.
     this.flush();
-    this.#options.publish(batch.entries);
+    this.#options.publish(batch.entries, times);
     for (const waiter of batch.waiters) waiter.done();
     this.#options.checkpointer.consider();
   }

@@ -1,5 +1,5 @@
 // Files beside the database: a marker of what was acknowledged, and a reserve for the day the disk is full.
-import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, constants, existsSync, ftruncateSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 /** More than the write-ahead log may hold before it is copied (disk-store.ts): enough to copy it. */
@@ -9,26 +9,29 @@ export const databaseFile = (directory: string): string => join(directory, "stor
 const acknowledgedFile = (directory: string): string => join(directory, "acknowledged");
 const reserveFile = (directory: string): string => join(directory, "reserve");
 
-/**
- * Remembers, without an fsync, the last revision that was acknowledged. SQLite takes a damaged write-ahead log for a shorter one; against
- * this number the loss shows.
- */
+export interface Mark {
+  readonly revision: number;
+  /** Changes of leases and compactions, which have no revision. */
+  readonly steps: number;
+}
+
+/** Remembers, without an fsync, what was acknowledged last: against it the loss shows when the write-ahead log is damaged. */
 export class Acknowledged {
   readonly #fd: number;
 
   constructor(directory: string) {
-    this.#fd = openSync(acknowledgedFile(directory), "a+", 0o600);
-    closeSync(this.#fd);
-    this.#fd = openSync(acknowledgedFile(directory), "r+");
+    this.#fd = openSync(acknowledgedFile(directory), constants.O_RDWR | constants.O_CREAT, 0o600);
   }
 
-  static read(directory: string): number {
-    if (!existsSync(acknowledgedFile(directory))) return 0;
-    return Number.parseInt(readFileSync(acknowledgedFile(directory), "latin1"), 10) || 0;
+  static read(directory: string): Mark {
+    if (!existsSync(acknowledgedFile(directory))) return { revision: 0, steps: 0 };
+    const [revision = "", steps = ""] = readFileSync(acknowledgedFile(directory), "latin1").split(/\s/);
+    return { revision: Number.parseInt(revision, 10) || 0, steps: Number.parseInt(steps, 10) || 0 };
   }
 
-  write(revision: number): void {
-    writeSync(this.#fd, `${String(revision).padStart(16, "0")}\n`, 0, "latin1");
+  write({ revision, steps }: Mark): void {
+    const digits = (value: number): string => String(value).padStart(16, "0");
+    writeSync(this.#fd, `${digits(revision)} ${digits(steps)}\n`, 0, "latin1");
   }
 
   close(): void {
@@ -38,7 +41,8 @@ export class Acknowledged {
 
 /** Room for deletions and compaction when the disk is full: given up with the NOSPACE alarm, taken back when it is cleared. */
 export function takeReserve(directory: string): void {
-  if (existsSync(reserveFile(directory))) return;
+  // A process may have died on the way.
+  if (statSync(reserveFile(directory), { throwIfNoEntry: false })?.size === reserveBytes) return;
   const fd = openSync(reserveFile(directory), "w", 0o600);
   try {
     const block = Buffer.alloc(64 * 1024, 0xa5); // not zeros: some file systems do not store those

@@ -3,6 +3,7 @@ import type { Clock, Log, Random, Timer } from "#base";
 import { compactPeriodically } from "../compactor.ts";
 import { checkCompaction } from "../engine/compaction.ts";
 import { evaluate, evaluateRevocation } from "../engine/evaluate.ts";
+import { type History, historyOf } from "../engine/history.ts";
 import { LeaseClock } from "../engine/lease-clock.ts";
 import { grant, leaseIdFrom } from "../engine/leases.ts";
 import { emptyKey, leaseNotFound, noSpace } from "../engine/messages.ts";
@@ -17,6 +18,7 @@ import {
   type RangeResult,
   type Revision,
   type Store,
+  type StoreMeasure,
   type StoreStatus,
   type StoreWatch,
   type Transaction,
@@ -31,6 +33,7 @@ import { Checkpointer } from "./checkpointer.ts";
 import { Commits } from "./commits.ts";
 import { Forgetter } from "./forgetter.ts";
 import { HotLog, isCold } from "./history.ts";
+import { Measures } from "./measures.ts";
 import { firstPass, OlderReads } from "./older-reads.ts";
 import type { Sizes } from "./protocol.ts";
 import { Thread } from "./thread.ts";
@@ -62,6 +65,8 @@ export class DiskStore implements Store {
   readonly #hot = new HotLog();
   readonly #leases: LeaseClock;
   readonly #forgetter: Forgetter;
+  readonly #measures = new Measures();
+  #compactionFromMs: number;
   readonly #compactor: Timer | undefined;
   #closing = false;
 
@@ -69,6 +74,7 @@ export class DiskStore implements Store {
   constructor(options: DiskStoreOptions, thread: Thread, state: State, garbage: readonly number[]) {
     this.#options = options;
     this.#thread = thread;
+    this.#compactionFromMs = options.clock.now();
     const { directory, clock, log, quotaBytes = defaultQuotaBytes, compactEveryMs = defaultCompactEveryMs } = options;
     const reader = (): Thread => this.#readerThread();
     this.#alarms = new Alarms({ directory, clock, log, thread, quotaBytes });
@@ -79,7 +85,8 @@ export class DiskStore implements Store {
       state,
       alarms: this.#alarms,
       checkpointer: this.#checkpointer,
-      publish: (entries) => {
+      publish: (entries, times) => {
+        if (times !== undefined) this.#measures.committed(entries, times);
         this.#hub.publish(entries);
         this.#hot.add(entries);
       },
@@ -97,6 +104,12 @@ export class DiskStore implements Store {
       state: () => this.#commits.head,
       trimmed: () => this.#commits.refreshDurable(),
       failed: (error) => this.#alarms.backgroundFailed(error),
+      stepped: (rows, times) => {
+        this.#measures.compactionStep(rows, times);
+        this.#checkpointer.countRemoved(rows);
+        this.#checkpointer.consider();
+      },
+      done: () => this.#measures.compactionDone(this.#compactionFromMs, clock.now()),
     });
     if (garbage.length > 0) this.#forgetter.forgetRows(garbage);
     if (compactEveryMs > 0) this.#compactor = compactPeriodically(this, clock, compactEveryMs, log);
@@ -108,6 +121,7 @@ export class DiskStore implements Store {
 
   get(key: Key, revision?: Revision): KeyValue | undefined | Promise<KeyValue | undefined> {
     this.#alarms.assertOpen();
+    this.#measures.range();
     const found = this.#older.treeAt(revision).get(key);
     if (found === undefined || !isCold(found)) return found;
     return this.#older.warmAll([found]).then(([kv]) => kv);
@@ -116,12 +130,14 @@ export class DiskStore implements Store {
   range(key: Key, options: RangeOptions = {}): RangeResult | Promise<RangeResult> {
     if (key === "") throw emptyKey();
     this.#alarms.assertOpen();
+    this.#measures.range();
     const tree = this.#older.treeAt(options.revision);
     const result = rangeOf(tree, this.revision, key, firstPass(options));
     return this.#older.complete(result, key, options);
   }
 
   transact(transaction: Transaction): Promise<TransactionResult> {
+    this.#measures.transaction();
     return new Promise((resolve, reject) => this.#run(transaction, resolve, reject));
   }
 
@@ -182,6 +198,7 @@ export class DiskStore implements Store {
       () => this.compact(revision),
     );
     this.#older.compact(revision);
+    this.#compactionFromMs = this.#options.clock.now();
     this.#forgetter.compact(revision);
   }
 
@@ -250,20 +267,48 @@ export class DiskStore implements Store {
     return alarm === undefined ? status : { ...status, alarm };
   }
 
+  async measures(): Promise<readonly StoreMeasure[]> {
+    this.#alarms.assertOpen();
+    return this.#measures.all({
+      state: this.#commits.durable,
+      sizes: await this.#thread.request<Sizes>({ kind: "sizes" }),
+      quotaBytes: this.#options.quotaBytes ?? defaultQuotaBytes,
+      watches: this.#hub,
+    });
+  }
+
   /** Ends the NOSPACE alarm if there is room again; says whether there is. */
   clearNoSpace(): Promise<boolean> {
     return this.#alarms.clearNoSpace();
   }
 
-  /** Gives free pages back to the file system. */
+  /** Gives the room of all that is forgotten back to the file system. */
   async defragment(): Promise<void> {
     this.#alarms.assertNotReadOnly();
+    await this.#forgetter.finished();
     for (let free = 1; free > 0; ) {
       await this.#thread.request({ kind: "vacuum", pages: 1000 });
       const { bytes, bytesInUse } = await this.#thread.request<Sizes>({ kind: "sizes" });
       free = bytes - bytesInUse;
     }
     await this.#thread.request({ kind: "checkpoint", mode: "TRUNCATE" });
+  }
+
+  /** Everything that compaction has left, as of now; until it is disposed no older version is removed from the file. */
+  async history(): Promise<History> {
+    this.#alarms.assertOpen();
+    const pause = await this.#forgetter.pause();
+    try {
+      const state = this.#commits.durable.snapshot();
+      return historyOf(
+        state,
+        (versions) => this.#older.warmAll(versions),
+        () => pause[Symbol.dispose](),
+      );
+    } catch (error) {
+      pause[Symbol.dispose]();
+      throw error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -281,7 +326,7 @@ export class DiskStore implements Store {
   }
 
   #readerThread(): Thread {
-    this.#reader ??= new Thread("./reader-worker.ts", this.#options.directory);
+    this.#reader ??= new Thread(new URL("./reader-worker.ts", import.meta.url), this.#options.directory);
     return this.#reader;
   }
 

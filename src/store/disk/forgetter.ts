@@ -1,6 +1,7 @@
 // Compaction after it has been decided: trims the log and removes rows in small steps between other people's commits.
 import type { LogEntry, State } from "../engine/state.ts";
 import type { Revision } from "../store.ts";
+import type { Times } from "./protocol.ts";
 import type { Thread } from "./thread.ts";
 
 /** Small, because each step is a commit that others wait behind. */
@@ -14,6 +15,9 @@ interface ForgetterOptions {
   /** Called when the log in that state has become shorter. */
   readonly trimmed: () => void;
   readonly failed: (error: unknown) => void;
+  /** Called after each step and when all is done. */
+  readonly stepped: (rows: number, times: Times) => void;
+  readonly done: () => void;
 }
 
 export class Forgetter {
@@ -22,6 +26,8 @@ export class Forgetter {
   #trimTo: Revision = 0;
   #running: Promise<void> | undefined;
   #stopped = false;
+  /** Readers of all history; no row goes while there is one. */
+  #pauses = 0;
 
   constructor(options: ForgetterOptions) {
     this.#options = options;
@@ -38,6 +44,25 @@ export class Forgetter {
     this.#start();
   }
 
+  /** Keeps every row that is there until the answer is disposed; compaction's decisions go on. Resolves when no removal is under way. */
+  async pause(): Promise<Disposable> {
+    let over = false;
+    this.#pauses++;
+    await this.#running;
+    return {
+      [Symbol.dispose]: () => {
+        if (over) return;
+        over = true;
+        if (--this.#pauses === 0) this.#start();
+      },
+    };
+  }
+
+  /** Resolves when what was decided before is removed, or a pause has come. */
+  async finished(): Promise<void> {
+    await this.#running;
+  }
+
   /** Leaves the rest for the next start, which finds it. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -45,7 +70,7 @@ export class Forgetter {
   }
 
   #start(): void {
-    if (this.#stopped) return;
+    if (this.#idle) return;
     this.#running ??= this.#run()
       .catch((error) => this.#options.failed(error))
       .finally(() => {
@@ -53,22 +78,27 @@ export class Forgetter {
       });
   }
 
+  get #idle(): boolean {
+    return this.#stopped || this.#pauses > 0;
+  }
+
   async #run(): Promise<void> {
     let removed = 0;
-    while (!this.#stopped) {
+    while (!this.#idle) {
       const more = this.#trim();
       if (this.#rows.length === 0 && !more) break;
       if (this.#rows.length > 0) {
         const rows = Float64Array.from(this.#rows.splice(0, entriesAStep));
         removed += rows.length;
-        await this.#options.thread.request({ kind: "forget", rows });
+        this.#options.stepped(rows.length, await this.#options.thread.request<Times>({ kind: "forget", rows }));
       }
       await turn();
     }
-    for (let pages = 0; pages < removed && !this.#stopped; pages += vacuumPagesAStep) {
+    for (let pages = 0; pages < removed && !this.#idle; pages += vacuumPagesAStep) {
       await this.#options.thread.request({ kind: "vacuum", pages: vacuumPagesAStep });
       await turn();
     }
+    if (removed > 0) this.#options.done();
   }
 
   /** Cuts some entries off the log and condemns their rows; says whether there are more. */

@@ -61,9 +61,10 @@ export async function warm(reader: () => Thread, versions: readonly Version[]): 
       kind: "read",
       rows: rows.slice(at, at + 1000),
     });
-    readRecords(answer.buffer, answer.length, ({ row, revision, key, created, version, lease, value }) => {
+    readRecords(answer.buffer, answer.length, ({ row, revision, sub, key, created, version, lease, value }) => {
       found.set(row, {
         row,
+        sub,
         key: key.toString("latin1"),
         value: value ?? Buffer.alloc(0),
         createRevision: created,

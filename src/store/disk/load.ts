@@ -1,14 +1,13 @@
 // Reads the whole file at start: every row is checked, the latest values and all metadata go to the store.
 import type { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
-import type { Loaded } from "./protocol.ts";
+import { Corrupt } from "./corrupt.ts";
+import type { SealedTables } from "./seal.ts";
 import { emptyTally, type Tally, tallyAdd } from "./tally.ts";
 import { sizeOfRecord, WireWriter } from "./wire.ts";
 
 /** A buffer lives as long as one value in it does, so they are small. */
 const chunkBytes = 256 * 1024;
-
-export class Corrupt extends Error {}
 
 type Row = readonly [
   row: number,
@@ -21,7 +20,16 @@ type Row = readonly [
   count: number,
   digest: number,
   value: Uint8Array,
+  sub: number,
 ];
+
+export interface Newest {
+  readonly row: number;
+  readonly revision: number;
+  /** The tally when it was written. */
+  readonly count: number;
+  readonly digest: number;
+}
 
 /**
  * Calls `send` with packed records, newest first. Values come with the newest record of a key only.
@@ -29,43 +37,31 @@ type Row = readonly [
  */
 export function load(
   database: DatabaseSync,
+  tables: SealedTables,
   send: (buffer: ArrayBuffer, length: number) => void,
-): { readonly loaded: Loaded; readonly tally: Tally } {
-  const facts = new Map<string, number>();
-  for (const { name, value } of database.prepare("SELECT name, value FROM facts").all()) facts.set(String(name), Number(value));
+): { readonly newest: Newest | undefined; readonly tally: Tally } {
   const tally = emptyTally();
   const newest = scan(database, tally, send);
-  const forgottenAt = facts.get("tallyRow") ?? 0;
   const expected =
-    newest === undefined || newest.row <= forgottenAt
-      ? { count: facts.get("tallyCount") ?? 0, digest: facts.get("tallyDigest") ?? 0 }
-      : { count: newest.count, digest: newest.digest };
+    newest === undefined || newest.row <= tables.fact("tallyRow")
+      ? { count: tables.fact("tallyCount"), digest: tables.fact("tallyDigest") }
+      : newest;
   if (tally.count !== expected.count) throw new Corrupt(`${expected.count} rows were written and ${tally.count} are left`);
   if (tally.digest !== expected.digest) throw new Corrupt("the checksum over all rows does not match");
-  const leases = database.prepare("SELECT id, ttl FROM leases");
-  leases.setReadBigInts(true);
-  return {
-    loaded: {
-      revision: newest?.revision ?? 1,
-      row: newest?.row ?? 0,
-      compactedRevision: facts.get("compactedRevision") ?? 0,
-      leases: leases.all().map(({ id, ttl }) => ({ id: BigInt(id as bigint), ttlSeconds: Number(ttl) })),
-    },
-    tally,
-  };
+  return { newest, tally };
 }
 
-function scan(database: DatabaseSync, tally: Tally, send: (buffer: ArrayBuffer, length: number) => void) {
+function scan(database: DatabaseSync, tally: Tally, send: (buffer: ArrayBuffer, length: number) => void): Newest | undefined {
   const seen = new Set<string>();
-  let newest: { readonly row: number; readonly revision: number; readonly count: number; readonly digest: number } | undefined;
+  let newest: Newest | undefined;
   let chunk = new WireWriter(chunkBytes);
   // Leases need 64 bits; the other numbers are safe integers.
   const statement = database.prepare(
-    "SELECT row, revision, key, created, version, NULLIF(CAST(lease AS TEXT), '0'), crc, count, digest, value FROM changes ORDER BY row DESC",
+    "SELECT row, revision, key, created, version, NULLIF(CAST(lease AS TEXT), '0'), crc, count, digest, value, sub FROM changes ORDER BY row DESC",
   );
   statement.setReturnArrays(true);
   for (const found of statement.iterate()) {
-    const [row, revision, keyBytes, created, version, lease, crc, count, digest, value] = found as unknown as Row;
+    const [row, revision, keyBytes, created, version, lease, crc, count, digest, value, sub] = found as unknown as Row;
     newest ??= { row, revision, count, digest };
     const key = Buffer.from(keyBytes.buffer, keyBytes.byteOffset, keyBytes.length).toString("latin1");
     const leaseId = lease === null ? 0n : BigInt(lease);
@@ -75,12 +71,12 @@ function scan(database: DatabaseSync, tally: Tally, send: (buffer: ArrayBuffer, 
       chunk = new WireWriter(Math.max(chunkBytes, needed));
     }
     const start = chunk.length;
-    const bytes = chunk.write(row, revision, key, created, version, leaseId, value);
+    const bytes = chunk.write(row, revision, sub, key, created, version, leaseId, value);
     if (crc32(bytes) !== crc) throw new Corrupt(`row ${row} (key "${key}", revision ${revision}) does not match its checksum`);
     tallyAdd(tally, crc);
     if (seen.has(key) || version === 0) {
       chunk.rewind(start);
-      chunk.write(row, revision, key, created, version, leaseId, undefined);
+      chunk.write(row, revision, sub, key, created, version, leaseId, undefined);
     }
     seen.add(key);
   }

@@ -32,6 +32,14 @@ export interface Sizes {
   readonly walBytes: number;
 }
 
+/** How long a transaction took. */
+export interface Times {
+  /** From its begin to its end. */
+  readonly commitMs: number;
+  /** Of these: writing the log and fsync. */
+  readonly syncMs: number;
+}
+
 export interface Loaded {
   readonly revision: number;
   readonly row: number;

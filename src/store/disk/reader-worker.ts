@@ -14,7 +14,7 @@ const port = parentPort as NonNullable<typeof parentPort>; // this file runs as 
 const database = new DatabaseSync(databaseFile(directory), { timeout: 5000 });
 database.exec(writerSettings);
 const select = database.prepare(
-  "SELECT revision, key, created, version, CAST(lease AS TEXT), crc, value FROM changes WHERE row=?",
+  "SELECT revision, key, created, version, CAST(lease AS TEXT), crc, value, sub FROM changes WHERE row=?",
 );
 select.setReturnArrays(true);
 
@@ -26,6 +26,7 @@ type Row = readonly [
   lease: string,
   crc: number,
   value: Uint8Array,
+  sub: number,
 ];
 
 /** Packed records of those rows that are still there. */
@@ -41,8 +42,8 @@ function read(rows: Float64Array): { readonly buffer: ArrayBuffer; readonly leng
   }
   const writer = new WireWriter(size);
   for (const { row, key, data } of found) {
-    const [revision, , created, version, lease, crc, value] = data;
-    const bytes = writer.write(row, revision, key, created, version, BigInt(lease), value);
+    const [revision, , created, version, lease, crc, value, sub] = data;
+    const bytes = writer.write(row, revision, sub, key, created, version, BigInt(lease), value);
     if (crc32(bytes) !== crc) {
       throw Object.assign(new Error(`row ${row} (key "${key}", revision ${revision}) does not match its checksum`), {
         errcode: 11,

@@ -10,11 +10,12 @@ export class Restoration {
   readonly #versions: Version[] = [];
 
   add(buffer: ArrayBuffer, length: number): void {
-    readRecords(buffer, length, ({ row, revision, key, created, version, lease, value }) => {
+    readRecords(buffer, length, ({ row, revision, sub, key, created, version, lease, value }) => {
       // A deletion has no value to fetch.
       const bytes = version === 0 ? noBytes : (value ?? evicted);
       this.#versions.push({
         row,
+        sub,
         key: key.toString("latin1"),
         value: bytes,
         createRevision: created,

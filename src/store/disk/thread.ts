@@ -27,9 +27,9 @@ export class Thread {
   #dead: ThreadFailure | undefined;
   #onOpening: ((reply: Reply) => void) | undefined;
 
-  constructor(file: "./commit-worker.ts" | "./reader-worker.ts", directory: string, onOpening?: (reply: Reply) => void) {
+  constructor(program: URL, directory: string, onOpening?: (reply: Reply) => void) {
     this.#onOpening = onOpening;
-    this.#worker = new Worker(new URL(file, import.meta.url), { workerData: { directory }, name: "store" });
+    this.#worker = new Worker(program, { workerData: { directory }, name: "store" });
     this.#worker.on("message", (reply: Reply) => this.#take(reply));
     this.#worker.on("error", (error) =>
       this.#die(`the store's thread failed: ${error instanceof Error ? error.message : String(error)}`),
@@ -96,7 +96,7 @@ export async function openCommitThread(
   onRecords: (buffer: ArrayBuffer, length: number) => void,
 ): Promise<{ readonly thread: Thread; readonly loaded: Loaded }> {
   const { promise, resolve, reject } = Promise.withResolvers<Loaded>();
-  const thread = new Thread("./commit-worker.ts", directory, (reply) => {
+  const thread = new Thread(new URL("./commit-worker.ts", import.meta.url), directory, (reply) => {
     if (reply.kind === "loading") onRecords(reply.buffer, reply.length);
     else if (reply.kind === "loaded") resolve(reply.loaded);
     else if (reply.kind === "refused") reject(new ThreadFailure(reply.failure));

@@ -4,6 +4,7 @@
 export interface WireRecord {
   readonly row: number;
   readonly revision: number;
+  readonly sub: number;
   readonly key: string;
   readonly created: number;
   readonly version: number;
@@ -12,8 +13,10 @@ export interface WireRecord {
   readonly value: Uint8Array | undefined;
 }
 
-// Eight-byte words: lengths of key and value (32 bits each), row, revision, created, version, lease; then key, value, padding.
-const headerBytes = 48;
+// Eight-byte words: sub, lengths of key and value (32 bits each), row, revision, created, version, lease; then key, value, padding.
+const headerBytes = 56;
+/** A checksum leaves out a sub of 0: schema 1 had none. */
+const subBytes = 8;
 const noValue = 0xffff_ffff;
 
 const recordBytes = (keyLength: number, valueLength: number): number => (headerBytes + keyLength + valueLength + 7) & ~7;
@@ -43,10 +46,11 @@ export class WireWriter {
     return this.buffer.byteLength - this.length;
   }
 
-  /** Appends one record; returns its bytes (for a checksum). */
+  /** Appends one record; returns the bytes that its checksum covers. */
   write(
     row: number,
     revision: number,
+    sub: number,
     key: string,
     created: number,
     version: number,
@@ -55,19 +59,20 @@ export class WireWriter {
   ): Uint8Array {
     const start = this.length;
     const word = start >> 3;
-    this.#u32[word * 2] = key.length;
-    this.#u32[word * 2 + 1] = value === undefined ? noValue : value.length;
-    this.#f64[word + 1] = row;
-    this.#f64[word + 2] = revision;
-    this.#f64[word + 3] = created;
-    this.#f64[word + 4] = version;
-    this.#i64[word + 5] = lease;
+    this.#f64[word] = sub;
+    this.#u32[word * 2 + 2] = key.length;
+    this.#u32[word * 2 + 3] = value === undefined ? noValue : value.length;
+    this.#f64[word + 2] = row;
+    this.#f64[word + 3] = revision;
+    this.#f64[word + 4] = created;
+    this.#f64[word + 5] = version;
+    this.#i64[word + 6] = lease;
     const keyAt = start + headerBytes;
     this.#bytes.write(key, keyAt, "latin1");
     const valueLength = value?.length ?? 0;
     if (value !== undefined) this.#bytes.set(value, keyAt + key.length);
     this.length += recordBytes(key.length, valueLength);
-    return this.#bytes.subarray(start, keyAt + key.length + valueLength);
+    return this.#bytes.subarray(sub === 0 ? start + subBytes : start, keyAt + key.length + valueLength);
   }
 
   /** Takes the last record back. */
@@ -79,6 +84,7 @@ export class WireWriter {
 export interface RawRecord {
   row: number;
   revision: number;
+  sub: number;
   created: number;
   version: number;
   lease: bigint;
@@ -98,6 +104,7 @@ export function readRecords(buffer: ArrayBuffer, length: number, visit: (record:
   const record: RawRecord = {
     row: 0,
     revision: 0,
+    sub: 0,
     created: 0,
     version: 0,
     lease: 0n,
@@ -107,18 +114,20 @@ export function readRecords(buffer: ArrayBuffer, length: number, visit: (record:
   };
   for (let at = 0; at < length; ) {
     const word = at >> 3;
-    const keyLength = u32[word * 2] as number; // inside the buffer: `length` ends behind a whole record
-    const marked = u32[word * 2 + 1] as number;
+    const keyLength = u32[word * 2 + 2] as number; // inside the buffer: `length` ends behind a whole record
+    const marked = u32[word * 2 + 3] as number;
     const valueLength = marked === noValue ? 0 : marked;
     const valueAt = at + headerBytes + keyLength;
-    record.row = f64[word + 1] as number;
-    record.revision = f64[word + 2] as number;
-    record.created = f64[word + 3] as number;
-    record.version = f64[word + 4] as number;
-    record.lease = i64[word + 5] as bigint;
+    record.sub = f64[word] as number;
+    record.row = f64[word + 2] as number;
+    record.revision = f64[word + 3] as number;
+    record.created = f64[word + 4] as number;
+    record.version = f64[word + 5] as number;
+    record.lease = i64[word + 6] as bigint;
     record.key = Buffer.from(buffer, at + headerBytes, keyLength);
     record.value = marked === noValue ? undefined : Buffer.from(buffer, valueAt, valueLength);
-    record.all = Buffer.from(buffer, at, valueAt + valueLength - at);
+    const covered = record.sub === 0 ? at + subBytes : at;
+    record.all = Buffer.from(buffer, covered, valueAt + valueLength - covered);
     visit(record);
     at += recordBytes(keyLength, valueLength);
   }

@@ -163,6 +163,7 @@ class Run {
       version: (previous?.version ?? 0) + 1,
       lease,
       row: ++state.row,
+      sub: this.changes.length,
     };
     state.live.set(key, version);
     if (previous !== undefined && previous.lease !== 0n && previous.lease !== lease) {
@@ -202,6 +203,7 @@ class Run {
       version: 0,
       lease: 0n,
       row: ++state.row,
+      sub: this.changes.length,
     };
     this.changes.push({ version, previous });
   }

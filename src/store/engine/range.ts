@@ -59,6 +59,7 @@ export const withoutValue = (version: Version): Version => ({
   version: version.version,
   lease: version.lease,
   row: version.row,
+  sub: version.sub,
 });
 
 const hasFilter = (options: RangeOptions): boolean =>

@@ -6,6 +6,8 @@ import { Tree } from "./tree.ts";
 export interface Version extends KeyValue {
   /** Number of this change over the life of the store; the disk store's row. */
   readonly row: number;
+  /** Its position among the changes of its revision, from 0: etcd's sub revision. */
+  readonly sub: number;
 }
 
 /** One key's step inside one revision. `version.version` is 0 for a deletion. */

@@ -23,14 +23,21 @@ export class WatchHub {
     this.#delivered = revision;
   }
 
-  get watchCount(): number {
+  /** Watches that are served as things happen. */
+  get live(): number {
     let count = 0;
     for (const groups of [this.#single, this.#ranges]) for (const group of groups.values()) count += group.watches.size;
     return count;
   }
 
+  /** Watches that are still being brought up to the present. */
+  slow = 0;
+  /** Handed out so far. */
+  events = 0;
+
   /** A watch that gets nothing before `start()`. */
   open(request: WatchRequest, deliver: (batch: WatchBatch) => void): Watch {
+    this.slow++;
     return new Watch(this, request, deliver);
   }
 
@@ -133,6 +140,8 @@ export class Watch implements StoreWatch {
     const { promise, resolve } = Promise.withResolvers<WatchCancelled | undefined>();
     this.closed = promise;
     this.#resolve = resolve;
+    request.signal?.addEventListener("abort", () => this.end(), { once: true });
+    if (request.signal?.aborted) this.end();
   }
 
   get ended(): boolean {
@@ -141,9 +150,10 @@ export class Watch implements StoreWatch {
 
   /** Makes it live: it gets revisions from `next` on as they are published. */
   start(next: Revision): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#live) return;
     this.next = Math.max(this.next, next);
     this.#live = true;
+    this.#hub.slow--;
     this.#hub.join(this);
     if (this.#progressWanted) this.#hub.progress(this);
   }
@@ -175,12 +185,14 @@ export class Watch implements StoreWatch {
         );
       }
     }
+    this.#hub.events += events.length;
     if (events.length > 0) this.#send({ revision, events });
   }
 
   end(reason?: WatchCancelled): void {
     if (this.#ended) return;
     this.#ended = true;
+    if (!this.#live) this.#hub.slow--;
     this.#hub.leave(this);
     this.#resolve(reason);
   }

@@ -1,7 +1,8 @@
 // The members of an etcd cluster as one: the one that answered last is asked first, the others when it does not.
-import { type GrpcCall, type GrpcChannel, type GrpcDuplex, GrpcError, openGrpcChannel } from "#base";
-import { StoreError, type StoreErrorCode } from "../store.ts";
-import { etcdMessages } from "./wire.ts";
+import { type Clock, every, type GrpcChannel, type GrpcDuplex, GrpcError, openGrpcChannel, sleep, type Timer } from "#base";
+import { StoreError } from "../store.ts";
+import { type Kind, neverSent, passing, storeError } from "./errors.ts";
+import { etcdMessages, type Int, type WireHeader } from "./wire.ts";
 
 export interface EtcdTls {
   /** PEM. */
@@ -10,69 +11,159 @@ export interface EtcdTls {
   readonly key?: string;
 }
 
-/** Whether asking again can do harm. */
-export type Kind = "read" | "write";
+export interface EndpointsOptions {
+  readonly servers: readonly string[];
+  readonly tls: EtcdTls | undefined;
+  readonly clock: Clock;
+  /** Of one call with all its attempts. */
+  readonly timeoutMs: number;
+}
+
+interface Member {
+  readonly url: string;
+  readonly channel: GrpcChannel;
+  /** Given by the user; the others were learned from the cluster and go when it forgets them. */
+  readonly named: boolean;
+}
+
+/** A read gives a silent member this part of its time before it asks another: longer than an election with the default of 10 s. */
+const attemptShare = 0.3;
+/** Between two rounds through all members. */
+const pauseMs = 100;
+const refreshMs = 60_000;
+/** The registry of a large cluster may come in one answer. */
+const maxMessageBytes = 2 ** 31 - 1;
+/** A connection whose other end is silent is given up after these two together. */
+const keepalive = { timeMs: 10_000, timeoutMs: 5_000 };
 
 export class Endpoints {
-  readonly #channels: readonly GrpcChannel[];
-  readonly #timeoutMs: number;
-  /** Index of the member to ask first. */
-  #current = 0;
+  readonly #options: EndpointsOptions;
+  readonly #refreshing: Timer;
+  #members: readonly Member[];
+  /** The member to ask first. */
+  #current: Member;
+  #closed = false;
 
-  private constructor(channels: readonly GrpcChannel[], timeoutMs: number) {
-    this.#channels = channels;
-    this.#timeoutMs = timeoutMs;
+  private constructor(options: EndpointsOptions, members: readonly [Member, ...Member[]]) {
+    this.#options = options;
+    this.#members = members;
+    this.#current = members[0];
+    // A member that is not heard of is no reason to fail: the named ones stay.
+    this.#refreshing = every(options.clock, refreshMs, () => this.refresh().catch(() => {}));
   }
 
-  /** `urls`: "https://10.0.0.1:2379" or "http://127.0.0.1:2379" (no TLS). */
-  static async open(urls: readonly string[], tls: EtcdTls | undefined, timeoutMs: number): Promise<Endpoints> {
-    if (urls.length === 0) throw new StoreError("unavailable", "Cannot open an etcd store: no server is named");
-    const channels = await Promise.all(
-      urls.map((url) => {
-        const address = url.replace(/^https?:\/\//, "");
-        if (!url.startsWith("https://")) return openGrpcChannel({ address, messages: etcdMessages });
-        if (tls === undefined)
-          throw new StoreError("unavailable", `Cannot open etcd "${url}": https needs a certificate authority`);
-        return openGrpcChannel({ address, messages: etcdMessages, tls });
-      }),
-    );
-    return new Endpoints(channels, timeoutMs);
+  /** Connects on first use. */
+  static async open(options: EndpointsOptions): Promise<Endpoints> {
+    const [first, ...others] = await Promise.all(options.servers.map((url) => connect(url, options.tls, true)));
+    if (first === undefined) throw new StoreError("unavailable", "Cannot open an etcd store: no server is named");
+    return new Endpoints(options, [first, ...others]);
   }
 
-  /** Throws StoreError. A write is asked again only if it surely never left this process. */
-  async call(method: string, request: object, kind: Kind): Promise<Record<string, unknown>> {
-    for (let attempt = 1; ; attempt++) {
-      const index = this.#current;
+  get urls(): readonly string[] {
+    return this.#members.map(({ url }) => url);
+  }
+
+  /**
+   * Throws StoreError. A read is asked again, of every member in turn, until its time is over. A write only if it surely never left this
+   * process: one that was sent may have been applied, whatever the answer says ("unknownOutcome").
+   */
+  async call(
+    method: string,
+    request: object,
+    kind: Kind,
+    timeoutMs: number = this.#options.timeoutMs,
+  ): Promise<Record<string, unknown>> {
+    const { clock } = this.#options;
+    const deadline = clock.monotonic() + timeoutMs;
+    for (let failures = 1; ; failures++) {
+      const member = this.#current;
+      const left = Math.max(1, deadline - clock.monotonic());
+      const attempt = { timeoutMs: kind === "read" ? Math.min(left, timeoutMs * attemptShare) : left };
       try {
-        return await this.#channel(index).unary(rpc(method), request, { timeoutMs: this.#timeoutMs });
+        return await member.channel.unary(rpc(method), request, attempt);
       } catch (error) {
-        const again = error instanceof GrpcError && error.code === "UNAVAILABLE" && (kind === "read" || neverSent(error));
-        if (!again || attempt >= this.#channels.length) throw storeError(error, kind);
-        this.#next(index);
+        this.#next(member, error);
+        const again = !this.#closed && (neverSent(error) || (kind === "read" && passing(error)));
+        if (!again || clock.monotonic() + pauseMs >= deadline) throw storeError(error, kind);
       }
+      if (failures % this.#members.length === 0) await sleep(clock, pauseMs);
     }
   }
 
-  stream(method: string, call?: GrpcCall): GrpcDuplex {
-    return this.#channel(this.#current).duplex(rpc(method), call);
+  /** On the member that answered last. A stream ends with "no leader" when that member has lost its cluster. */
+  stream(method: string, call: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): EtcdStream {
+    const member = this.#current;
+    const stream = member.channel.duplex(rpc(method), { ...call, metadata: { hasleader: "true" } });
+    return { ...stream, [Symbol.asyncIterator]: () => stream[Symbol.asyncIterator](), failed: () => this.#next(member) };
   }
 
-  /** The member that a stream broke on is not the first choice for the next. */
-  streamFailed(): void {
-    this.#next(this.#current);
+  /** Learns members that have joined and forgets those that have left. */
+  async refresh(): Promise<void> {
+    const { header, members } = (await this.call("Cluster.MemberList", {}, "read")) as unknown as MemberList;
+    const listed = new Set(members.flatMap(({ clientURLs }) => clientURLs));
+    for (const member of this.#members) {
+      if (member.named || listed.has(member.url)) continue;
+      this.#members = this.#members.filter((other) => other !== member);
+      this.#next(member);
+      member.channel.close();
+    }
+    const known = new Set(this.urls);
+    for (const url of listed) if (!known.has(url)) await this.#learn(url, BigInt(header.cluster_id ?? 0));
+  }
+
+  /** An advertised address may be of no use here ("localhost"), or lead to another cluster: it must prove itself first. */
+  async #learn(url: string, clusterId: bigint): Promise<void> {
+    const { tls } = this.#options;
+    if (url.startsWith("https://") !== this.#current.url.startsWith("https://")) return;
+    const member = await connect(url, tls, false);
+    try {
+      const answer = await member.channel.unary(
+        rpc("Cluster.MemberList"),
+        {},
+        { timeoutMs: attemptShare * this.#options.timeoutMs },
+      );
+      if (!this.#closed && BigInt((answer as unknown as MemberList).header.cluster_id ?? 0) === clusterId) {
+        this.#members = [...this.#members, member];
+        return;
+      }
+    } catch (error) {
+      if (!(error instanceof GrpcError)) throw error;
+    }
+    member.channel.close();
   }
 
   close(): void {
-    for (const channel of this.#channels) channel.close();
+    this.#closed = true;
+    this.#refreshing.cancel();
+    for (const { channel } of this.#members) channel.close();
   }
 
-  #channel(index: number): GrpcChannel {
-    return this.#channels[index] as GrpcChannel; // there is at least one, and indexes stay below their number
+  /** Another member than the one that failed, unless somebody has moved on already or the fault is not the member's. */
+  #next(failed: Member, error?: unknown): void {
+    if (this.#current !== failed || (error !== undefined && !passing(error))) return;
+    const index = this.#members.indexOf(failed);
+    this.#current = this.#members[(index + 1) % this.#members.length] ?? failed;
   }
+}
 
-  #next(failed: number): void {
-    if (this.#current === failed) this.#current = (failed + 1) % this.#channels.length;
-  }
+export interface EtcdStream extends GrpcDuplex {
+  /** The member that it broke on is not the first choice for the next. */
+  failed(): void;
+}
+
+interface MemberList {
+  readonly header: WireHeader & { readonly cluster_id?: Int };
+  readonly members: readonly { readonly clientURLs: readonly string[] }[];
+}
+
+async function connect(url: string, tls: EtcdTls | undefined, named: boolean): Promise<Member> {
+  const address = url.replace(/^https?:\/\//, "");
+  const secure = url.startsWith("https://");
+  if (secure && tls === undefined)
+    throw new StoreError("unavailable", `Cannot open etcd "${url}": https needs a certificate authority`);
+  const common = { address, messages: etcdMessages, maxMessageBytes, keepalive };
+  const channel = await openGrpcChannel(secure && tls !== undefined ? { ...common, tls } : common);
+  return { url, channel, named };
 }
 
 function rpc(method: string) {
@@ -84,32 +175,3 @@ function rpc(method: string) {
 const irregular: Readonly<Record<string, readonly [string, string]>> = {
   "KV.Compact": ["CompactionRequest", "CompactionResponse"],
 };
-
-const neverSent = (error: GrpcError): boolean =>
-  /ECONNREFUSED|No connection established|Name resolution failed/.test(error.message);
-
-const codes: readonly (readonly [string, StoreErrorCode])[] = [
-  ["required revision has been compacted", "compacted"],
-  ["required revision is a future revision", "futureRevision"],
-  ["database space exceeded", "noSpace"],
-  ["requested lease not found", "leaseNotFound"],
-  ["lease already exists", "leaseExists"],
-  ["duplicate key given", "duplicateKey"],
-  ["etcdserver: key not found", "keyNotFound"],
-  ["key is not provided", "emptyKey"],
-  ["request is too large", "tooLarge"],
-  ["too large lease TTL", "tooLarge"],
-];
-
-export function storeError(error: unknown, kind: Kind): StoreError {
-  if (error instanceof StoreError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  const known = codes.find(([text]) => message.includes(text));
-  if (known !== undefined) return new StoreError(known[1], message, { cause: error });
-  const unsure = kind === "write" && !(error instanceof GrpcError && neverSent(error));
-  return new StoreError(
-    unsure ? "unknownOutcome" : "unavailable",
-    `Cannot ${kind === "write" ? "write to" : "read from"} etcd: ${message}`,
-    { cause: error },
-  );
-}

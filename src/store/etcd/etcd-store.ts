@@ -1,23 +1,28 @@
 // A store that is a real etcd cluster, reached through gRPC.
-import type { Clock, Log } from "#base";
+import type { Clock, Log, Timer } from "#base";
 import { closed, leaseNotFound } from "../engine/messages.ts";
-import type {
-  Key,
-  KeyValue,
-  Lease,
-  RangeOptions,
-  RangeResult,
-  Revision,
-  Store,
-  StoreStatus,
-  StoreWatch,
-  Transaction,
-  TransactionResult,
-  WatchBatch,
-  WatchRequest,
+import {
+  type Key,
+  type KeyValue,
+  type Lease,
+  type Operation,
+  type RangeOptions,
+  type RangeResult,
+  type Revision,
+  type Store,
+  StoreError,
+  type StoreStatus,
+  type StoreWatch,
+  type Transaction,
+  type TransactionResult,
+  type WatchBatch,
+  type WatchRequest,
 } from "../store.ts";
-import { Endpoints, type EtcdTls, type Kind, storeError } from "./endpoints.ts";
+import { Endpoints, type EtcdTls } from "./endpoints.ts";
+import { type Kind, storeError } from "./errors.ts";
 import { EtcdWatch } from "./etcd-watch.ts";
+import { Shared } from "./shared.ts";
+import { compactInTurns } from "./turns.ts";
 import { fromWire, type Int, keyOf, toWire, type WireHeader, type WireRangeResponse, type WireTxnResponse } from "./wire.ts";
 
 export interface EtcdStoreOptions {
@@ -26,19 +31,27 @@ export interface EtcdStoreOptions {
   readonly tls?: EtcdTls;
   readonly clock: Clock;
   readonly log: Log;
-  /** Of one call; default 5 s, as etcd's clients. */
+  /** Of one call with its repetitions; default 10 s: more than the 7 s that etcd itself gives a request before it says so. */
   readonly timeoutMs?: number;
+  /** How often history is compacted, by one of the API servers on this etcd; absent or 0: never by this one. */
+  readonly compactionMs?: number;
 }
+
+const defaultTimeoutMs = 10_000;
+/** Larger answers are read in parts, all at one revision. */
+const pageSize = 5_000;
 
 /** Throws StoreError "unavailable" when no member answers. */
 export async function openEtcdStore(options: EtcdStoreOptions): Promise<EtcdStore> {
-  const endpoints = await Endpoints.open(options.servers, options.tls, options.timeoutMs ?? 5000);
+  const { servers, tls, clock, timeoutMs = defaultTimeoutMs } = options;
+  const endpoints = await Endpoints.open({ servers, tls, clock, timeoutMs });
   const store = new EtcdStore(options, endpoints);
   try {
-    await store.range("\0", { countOnly: true });
+    await store.currentRevision();
+    await endpoints.refresh();
     return store;
   } catch (error) {
-    endpoints.close();
+    await store[Symbol.asyncDispose]();
     throw error;
   }
 }
@@ -48,12 +61,16 @@ export class EtcdStore implements Store {
   readonly #options: EtcdStoreOptions;
   readonly #endpoints: Endpoints;
   readonly #watches = new Set<EtcdWatch>();
+  readonly #asking = new Shared(() => this.#ask());
+  readonly #compacting: Timer | undefined;
   #revision: Revision = 0;
   #closed = false;
 
   constructor(options: EtcdStoreOptions, endpoints: Endpoints) {
     this.#options = options;
     this.#endpoints = endpoints;
+    const { clock, compactionMs = 0, log } = options;
+    if (compactionMs > 0) this.#compacting = compactInTurns(this, clock, compactionMs, log);
   }
 
   /** The newest that any answer has named. */
@@ -66,13 +83,52 @@ export class EtcdStore implements Store {
     return kvs[0];
   }
 
+  /** What the cluster's revision is now, whoever wrote. One question answers all who ask while it has not been sent. */
+  currentRevision(): Promise<Revision> {
+    return this.#asking.next();
+  }
+
+  /** The members that it asks, as URLs. */
+  get members(): readonly string[] {
+    return this.#endpoints.urls;
+  }
+
   async range(key: Key, options: RangeOptions = {}): Promise<RangeResult> {
+    const { end, limit, countOnly, sort } = options;
+    const inKeyOrder = sort === undefined || (sort.by === "key" && sort.order === "ascend");
+    if (end === undefined || limit || countOnly || !inKeyOrder || isFiltered(options)) return this.#range(key, options);
+    for (;;) {
+      const result = await this.#inPages(key, options);
+      if (result !== undefined) return result;
+    }
+  }
+
+  async #range(key: Key, options: RangeOptions): Promise<RangeResult> {
     const response = (await this.#call("KV.Range", toWire.rangeRequest(key, options), "read")) as unknown as WireRangeResponse;
     return fromWire.range(response, Number(response.header?.revision));
   }
 
+  /** Undefined: what was read first has been compacted meanwhile; everything must be read again. */
+  async #inPages(key: Key, options: RangeOptions): Promise<RangeResult | undefined> {
+    const first = await this.#range(key, { ...options, limit: pageSize });
+    const revision = options.revision || first.revision;
+    const kvs = [...first.kvs];
+    try {
+      for (let { more } = first; more; ) {
+        const page = await this.#range(`${kvs.at(-1)?.key}\0`, { ...options, revision, limit: pageSize });
+        for (const kv of page.kvs) kvs.push(kv);
+        more = page.more;
+      }
+    } catch (error) {
+      if (error instanceof StoreError && error.code === "compacted" && !options.revision) return undefined;
+      throw error;
+    }
+    return { ...first, kvs, more: false };
+  }
+
   async transact(transaction: Transaction): Promise<TransactionResult> {
-    const response = (await this.#call("KV.Txn", toWire.transaction(transaction), "write")) as unknown as WireTxnResponse;
+    const kind = writes(transaction) ? "write" : "read";
+    const response = (await this.#call("KV.Txn", toWire.transaction(transaction), kind)) as unknown as WireTxnResponse;
     const revision = Number(response.header?.revision);
     return {
       succeeded: response.succeeded,
@@ -88,6 +144,8 @@ export class EtcdStore implements Store {
       clock: this.#options.clock,
       log: this.#options.log,
       request,
+      newest: () => this.#revision,
+      timeoutMs: this.#options.timeoutMs ?? defaultTimeoutMs,
       deliver: (batch) => {
         this.#saw(batch.revision);
         deliver(batch);
@@ -111,7 +169,7 @@ export class EtcdStore implements Store {
 
   async keepLeaseAlive(id: bigint): Promise<Lease> {
     this.#assertOpen();
-    const stream = this.#endpoints.stream("Lease.LeaseKeepAlive", { timeoutMs: this.#options.timeoutMs ?? 5000 });
+    const stream = this.#endpoints.stream("Lease.LeaseKeepAlive", { timeoutMs: this.#options.timeoutMs ?? defaultTimeoutMs });
     try {
       stream.write({ ID: id });
       for await (const answer of stream) {
@@ -121,6 +179,7 @@ export class EtcdStore implements Store {
       }
       throw new Error("the stream ended without an answer");
     } catch (error) {
+      if (!(error instanceof StoreError)) stream.failed();
       throw storeError(error, "read");
     } finally {
       stream.cancel();
@@ -151,8 +210,7 @@ export class EtcdStore implements Store {
     const alarm = (alarms as readonly { readonly alarm: "NOSPACE" | "CORRUPT" }[])[0];
     return {
       revision,
-      // etcd tells it only when somebody asks for a revision that is gone.
-      compactedRevision: 0,
+      compactedRevision: await this.#compactedRevision(),
       keyCount: count,
       sizeBytes: Number(status["dbSize"]),
       sizeInUseBytes: Number(status["dbSizeInUse"]),
@@ -160,9 +218,28 @@ export class EtcdStore implements Store {
     };
   }
 
+  /** etcd names it only to a watch that asks for a revision that is gone. */
+  async #compactedRevision(): Promise<Revision> {
+    try {
+      await this.#range("\0", { revision: 1 });
+      return 0;
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== "compacted") throw error;
+    }
+    const watch = await this.watch({ key: "\0", startRevision: 1 }, () => {});
+    const reason = await watch.closed;
+    return reason?.compactedRevision ?? 0;
+  }
+
+  async #ask(): Promise<Revision> {
+    const { revision } = await this.#range("\0", { countOnly: true });
+    return revision;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#compacting?.cancel();
     for (const watch of [...this.#watches]) await watch[Symbol.asyncDispose]();
     this.#endpoints.close();
   }
@@ -182,3 +259,11 @@ export class EtcdStore implements Store {
     if (this.#closed) throw closed();
   }
 }
+
+const isFiltered = ({ minModRevision, maxModRevision, minCreateRevision, maxCreateRevision }: RangeOptions): boolean =>
+  Boolean(minModRevision || maxModRevision || minCreateRevision || maxCreateRevision);
+
+const writes = ({ then, else: otherwise = [] }: Transaction): boolean => then.some(isWrite) || otherwise.some(isWrite);
+
+const isWrite = (operation: Operation): boolean =>
+  operation.kind === "put" || operation.kind === "delete" || (operation.kind === "txn" && writes(operation));

@@ -1,10 +1,10 @@
 // etcd's services answered from a Store: what etcdctl, etcd's clients and a second API server talk to.
-
-import { crc32 } from "node:zlib";
 import type { Clock } from "#base";
-import { emptyKey } from "../engine/messages.ts";
-import { type RangeResult, type Store, StoreError, type StoreErrorCode } from "../store.ts";
+import { emptyKey, keyNotFound, leaseNotFound } from "../engine/messages.ts";
+import { type Store, StoreError, type StoreErrorCode } from "../store.ts";
+import { FacadeError } from "./facade-errors.ts";
 import { WatchStream } from "./facade-watch.ts";
+import { type Maintained, maintenanceService } from "./maintenance.ts";
 import {
   fromWire,
   type Int,
@@ -15,17 +15,9 @@ import {
   type WireHeader,
   type WirePutRequest,
   type WireRangeRequest,
+  type WireRequestOp,
   type WireTxnRequest,
 } from "./wire.ts";
-
-/** gRPC's name of a status, with the message that clients match on. */
-export class FacadeError extends Error {
-  readonly status: string;
-  constructor(status: string, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
 
 const statusOf: Readonly<Record<StoreErrorCode, string>> = {
   compacted: "OUT_OF_RANGE",
@@ -54,12 +46,6 @@ export function statusFor(error: unknown): { readonly status: string; readonly m
   return { status: "INTERNAL", message: error instanceof Error ? error.message : String(error) };
 }
 
-/** What some stores can do beyond `Store`. */
-interface Maintained {
-  defragment?(): Promise<void>;
-  clearNoSpace?(): Promise<boolean>;
-}
-
 export interface FacadeOptions {
   readonly store: Store & Maintained;
   readonly clock: Clock;
@@ -69,16 +55,16 @@ export interface FacadeOptions {
   readonly memberId: bigint;
 }
 
-/** The version of etcd whose answers we give; clients choose features by it. */
-const etcdVersion = "3.6.4";
 const maxOperations = 128;
 
-type Unary = (request: Record<string, unknown>) => Promise<object> | object;
+export type Unary = (request: Record<string, unknown>) => Promise<object> | object;
 
 /** A client's stream as the facade sees it. */
 export interface FacadeStream {
   /** False when the client reads too slowly; `drained` follows. */
   send(response: object): boolean;
+  /** No more answers. */
+  end(): void;
   fail(error: unknown): void;
 }
 
@@ -92,6 +78,7 @@ export interface Facade {
   /** By "Service.Method". */
   readonly unary: Readonly<Record<string, Unary>>;
   readonly streams: Readonly<Record<string, (stream: FacadeStream) => FacadeStreamHandler>>;
+  watching(): { readonly watches: number; readonly slow: number };
 }
 
 export function etcdFacade(options: FacadeOptions): Facade {
@@ -112,6 +99,9 @@ export function etcdFacade(options: FacadeOptions): Facade {
     "KV.Put": async (request) => {
       const put = request as unknown as WirePutRequest;
       checkPut(put);
+      // Where a put stands alone, etcd looks for its lease before its key; inside a transaction the other way round.
+      const leaseId = BigInt(put.lease ?? 0);
+      if (put.ignore_value && leaseId !== 0n && (await store.lease(leaseId)) === undefined) throw leaseNotFound();
       const { results, revision } = await store.transact({ if: [], then: [fromWire.put(put)] });
       const result = results[0];
       const previous = result?.kind === "put" ? result.previous : undefined;
@@ -128,9 +118,9 @@ export function etcdFacade(options: FacadeOptions): Facade {
     },
     "KV.Txn": async (request) => {
       const transaction = request as unknown as WireTxnRequest;
-      checkTxn(transaction);
+      checkTxn(transaction, maxOperations);
       const { results, revision, succeeded } = await store.transact(fromWire.transaction(transaction));
-      return { header: header(revision), succeeded, responses: toWire.results(results, revision - 1, revision) };
+      return { header: header(revision), succeeded, responses: toWire.results(results, revision) };
     },
     "KV.Compact": async (request) => {
       await store.compact(Number(request["revision"]));
@@ -162,50 +152,7 @@ export function etcdFacade(options: FacadeOptions): Facade {
     "Lease.LeaseLeases": async () => ({ header: header(), leases: (await store.leases()).map((ID) => ({ ID })) }),
   };
 
-  const hash = async (
-    revision: number,
-  ): Promise<{ readonly hash: number; readonly compact_revision: number; readonly hash_revision: number }> => {
-    const at = revision === 0 ? store.revision : revision;
-    const result: RangeResult = await store.range("\0", { end: "\0", revision: at });
-    return { hash: hashOf(result), compact_revision: (await store.status()).compactedRevision, hash_revision: at };
-  };
-
-  const alarms = async (): Promise<object[]> => {
-    const { alarm } = await store.status();
-    if (alarm === undefined) return [];
-    return [{ memberID: options.memberId, alarm: alarm.kind === "NOSPACE" ? "NOSPACE" : "CORRUPT" }];
-  };
-
-  const maintenance: Record<string, Unary> = {
-    "Maintenance.Status": async () => {
-      const { sizeBytes, sizeInUseBytes, revision, alarm } = await store.status();
-      return {
-        header: header(revision),
-        version: etcdVersion,
-        dbSize: sizeBytes,
-        dbSizeInUse: sizeInUseBytes,
-        leader: options.memberId,
-        // There is no raft; numbers that grow with the store satisfy those who compare them.
-        raftIndex: revision,
-        raftAppliedIndex: revision,
-        raftTerm: 2,
-        errors: alarm === undefined ? [] : [`${alarm.kind}: ${alarm.message}`],
-        storageVersion: "3.6.0",
-      };
-    },
-    "Maintenance.HashKV": async (request) => ({ header: header(), ...(await hash(Number(request["revision"]))) }),
-    "Maintenance.Hash": async () => ({ header: header(), hash: (await hash(0)).hash }),
-    "Maintenance.Alarm": async (request) => {
-      if (request["action"] === "DEACTIVATE") await store.clearNoSpace?.();
-      else if (request["action"] === "ACTIVATE")
-        throw new FacadeError("UNIMPLEMENTED", "Cannot raise an alarm: Tiphys raises its own");
-      return { header: header(), alarms: await alarms() };
-    },
-    "Maintenance.Defragment": async () => {
-      await store.defragment?.();
-      return { header: header() };
-    },
-  };
+  const maintenance = maintenanceService({ store, clock, memberId: options.memberId, header });
 
   const cluster: Record<string, Unary> = {
     "Cluster.MemberList": () => ({
@@ -230,11 +177,28 @@ export function etcdFacade(options: FacadeOptions): Facade {
     end: () => {},
   });
 
+  const watchStreams = new Set<WatchStream>();
   return {
-    unary: { ...kv, ...lease, ...maintenance, ...cluster },
+    watching: () => {
+      const counts = [...watchStreams].map((each) => each.counts);
+      const sum = (of: "watches" | "slow"): number => counts.reduce((total, each) => total + each[of], 0);
+      return { watches: sum("watches"), slow: sum("slow") };
+    },
+    unary: { ...kv, ...lease, ...maintenance.unary, ...cluster },
     streams: {
-      "Watch.Watch": (stream) => new WatchStream({ store, clock, stream, header }),
+      "Watch.Watch": (stream) => {
+        const watching: WatchStream = new WatchStream({
+          store,
+          clock,
+          stream,
+          header,
+          ended: () => watchStreams.delete(watching),
+        });
+        watchStreams.add(watching);
+        return watching;
+      },
       "Lease.LeaseKeepAlive": keepAlive,
+      ...maintenance.streams,
     },
   };
 }
@@ -253,30 +217,29 @@ export function missing(method: string): FacadeError {
 }
 
 function checkPut(put: WirePutRequest): void {
-  if (put.key.length === 0) throw emptyKey();
+  checkKey(put.key);
   if (put.ignore_value && put.value.length > 0) throw new FacadeError("INVALID_ARGUMENT", "etcdserver: value is provided");
   if (put.ignore_lease && BigInt(put.lease ?? 0) !== 0n)
     throw new FacadeError("INVALID_ARGUMENT", "etcdserver: lease is provided");
 }
 
-function checkTxn(request: WireTxnRequest): void {
-  if (Math.max(request.compare.length, request.success.length, request.failure.length) > maxOperations) {
-    throw new FacadeError("INVALID_ARGUMENT", "etcdserver: too many operations in txn request");
-  }
-  for (const operation of [...request.success, ...request.failure]) {
-    if (operation.request_put !== undefined) checkPut(operation.request_put);
-    if (operation.request_txn !== undefined) checkTxn(operation.request_txn);
-  }
+/** Refuses in etcd's order; a nested transaction has what room its parent leaves. */
+function checkTxn({ compare, success, failure }: WireTxnRequest, room: number): void {
+  const operations = Math.max(compare.length, success.length, failure.length);
+  if (operations > room) throw new FacadeError("INVALID_ARGUMENT", "etcdserver: too many operations in txn request");
+  for (const { key } of compare) checkKey(key);
+  for (const operation of success) checkOperation(operation, room - operations);
+  for (const operation of failure) checkOperation(operation, room - operations);
 }
 
-function hashOf(result: RangeResult): number {
-  let sum = 0;
-  for (const entry of result.kvs) {
-    sum = crc32(
-      `${entry.key.length} ${entry.key} ${entry.createRevision} ${entry.modRevision} ${entry.version} ${entry.lease} ${entry.value.length} `,
-      sum,
-    );
-    sum = crc32(entry.value, sum);
-  }
-  return sum;
+function checkOperation({ request_range, request_put, request_delete_range, request_txn }: WireRequestOp, room: number): void {
+  if (request_range !== undefined) checkKey(request_range.key);
+  else if (request_put !== undefined) checkPut(request_put);
+  else if (request_delete_range !== undefined) checkKey(request_delete_range.key);
+  else if (request_txn !== undefined) checkTxn(request_txn, room);
+  else throw keyNotFound();
+}
+
+function checkKey(key: Buffer): void {
+  if (key.length === 0) throw emptyKey();
 }

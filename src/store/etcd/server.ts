@@ -1,8 +1,8 @@
-// The gRPC listener of the etcd API (a border module: it opens a port).
-import type * as Grpc from "@grpc/grpc-js";
+// Our etcd API on a port: every method of etcd's services, answered by the facade.
 import type { Clock, Log, Running } from "#base";
 import type { Store } from "../store.ts";
-import { etcdFacade, type FacadeStreamHandler, missing, statusFor } from "./facade.ts";
+import { etcdFacade, type Facade, missing, statusFor } from "./facade.ts";
+import { type GrpcFailure, type GrpcMethod, listenGrpc } from "./grpc-listener.ts";
 import { etcdMessages, etcdTables } from "./wire.ts";
 
 export interface EtcdServerOptions {
@@ -18,6 +18,17 @@ export interface EtcdServerOptions {
 export interface EtcdServer extends Running {
   /** "https://127.0.0.1:2379" */
   readonly url: string;
+  watching(): Watching;
+}
+
+/** Watches through the etcd API, as they are now. */
+export interface Watching {
+  readonly watches: number;
+  /** Put down until their clients have read what was sent before. */
+  readonly slow: number;
+  /** Answers that wait in memory to be read: of all clients, and of the one with most. */
+  readonly unreadBytes: number;
+  readonly mostUnreadBytes: number;
 }
 
 /** Larger than etcd's own request limit, so that the answer is etcd's text and not gRPC's. */
@@ -25,7 +36,6 @@ const maxMessageBytes = 8 * 1024 * 1024;
 
 /** Serves `store` until disposed; open streams are then ended. Rejects when the port is taken. */
 export async function startEtcdServer(options: EtcdServerOptions): Promise<EtcdServer> {
-  const grpc = await import("@grpc/grpc-js");
   const { tls } = options;
   let url = "";
   const facade = etcdFacade({
@@ -35,27 +45,27 @@ export async function startEtcdServer(options: EtcdServerOptions): Promise<EtcdS
     clusterId: 0x7469_7068_7973n,
     memberId: 0x7469_7068_7901n,
   });
-  const server = new grpc.Server({ "grpc.max_receive_message_length": maxMessageBytes, "grpc.max_send_message_length": -1 });
-  for (const service of ["KV", "Watch", "Lease", "Cluster", "Maintenance", "Auth"]) addService(grpc, server, service, facade);
-  const credentials =
-    tls === undefined
-      ? grpc.ServerCredentials.createInsecure()
-      : grpc.ServerCredentials.createSsl(
-          Buffer.from(tls.ca),
-          [{ private_key: Buffer.from(tls.key), cert_chain: Buffer.from(tls.certificate) }],
-          true,
-        );
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(options.listen, credentials, (error, bound) =>
-      error === null ? resolve(bound) : reject(listenError(options.listen, error)),
-    );
+  const listener = await listenGrpc({
+    listen: options.listen,
+    tls,
+    methods: methodsOf(facade),
+    failure,
+    maxMessageBytes,
+  }).catch((error: Error) => {
+    throw listenError(options.listen, error);
   });
-  url = `${tls === undefined ? "http" : "https"}://${options.listen.slice(0, options.listen.lastIndexOf(":"))}:${port}`;
+  const host = options.listen.slice(0, options.listen.lastIndexOf(":"));
+  url = `${tls === undefined ? "http" : "https"}://${host}:${listener.port}`;
   options.log.info("serving the etcd API", { url });
   return {
     url,
     ready: () => undefined,
-    [Symbol.asyncDispose]: async () => server.forceShutdown(),
+    watching: () => {
+      const unread = listener.unread();
+      const unreadBytes = unread.reduce((sum, bytes) => sum + bytes, 0);
+      return { ...facade.watching(), unreadBytes, mostUnreadBytes: Math.max(0, ...unread) };
+    },
+    [Symbol.asyncDispose]: () => listener.close(),
   };
 }
 
@@ -64,65 +74,61 @@ const listenError = (address: string, cause: Error): Error =>
     cause,
   });
 
-function addService(grpc: typeof Grpc, server: Grpc.Server, service: string, facade: ReturnType<typeof etcdFacade>): void {
-  const definition: Record<string, Grpc.MethodDefinition<object, object>> = {};
-  const implementation: Grpc.UntypedServiceImplementation = {};
-  for (const method of etcdTables.services.get(`etcdserverpb.${service}`) ?? []) {
-    const name = `${service}.${method.name}`;
-    definition[method.name] = {
-      path: `/etcdserverpb.${service}/${method.name}`,
-      requestStream: method.requestStream,
-      responseStream: method.responseStream,
-      requestSerialize: (message) => etcdMessages.encode(method.request, message),
-      requestDeserialize: (bytes) => etcdMessages.decode(method.request, bytes),
-      responseSerialize: (message) => etcdMessages.encode(method.response, message),
-      responseDeserialize: (bytes) => etcdMessages.decode(method.response, bytes),
-    };
-    const unary = facade.unary[name];
-    const stream = facade.streams[name];
-    if (stream !== undefined) {
-      implementation[method.name] = (call: Grpc.ServerDuplexStream<Record<string, unknown>, object>) =>
-        serveStream(grpc, call, stream);
-    } else if (unary !== undefined) {
-      implementation[method.name] = (
-        call: Grpc.ServerUnaryCall<Record<string, unknown>, object>,
-        reply: Grpc.sendUnaryData<object>,
-      ) => {
-        void (async () => unary(call.request))().then(
-          (response) => reply(null, response),
-          (error) => reply(failure(grpc, error), null),
-        );
-      };
-    } else if (method.responseStream) {
-      implementation[method.name] = (call: Grpc.ServerWritableStream<object, object>) =>
-        call.destroy(failure(grpc, missing(name)) as unknown as Error);
-    } else {
-      implementation[method.name] = (_call: unknown, reply: Grpc.sendUnaryData<object>) =>
-        reply(failure(grpc, missing(name)), null);
+function methodsOf(facade: Facade): ReadonlyMap<string, GrpcMethod> {
+  const methods = new Map<string, GrpcMethod>();
+  for (const service of ["KV", "Watch", "Lease", "Cluster", "Maintenance", "Auth"]) {
+    for (const { name, request, response, requestStream } of etcdTables.services.get(`etcdserverpb.${service}`) ?? []) {
+      const decode = (bytes: Buffer) => etcdMessages.decode(request, bytes);
+      const encode = (message: object) => etcdMessages.encode(response, message);
+      methods.set(`/etcdserverpb.${service}/${name}`, methodOf(facade, `${service}.${name}`, { decode, encode, requestStream }));
     }
   }
-  server.addService(definition, implementation);
+  return methods;
 }
 
-function serveStream(
-  grpc: typeof Grpc,
-  call: Grpc.ServerDuplexStream<Record<string, unknown>, object>,
-  open: (stream: { send(response: object): boolean; fail(error: unknown): void }) => FacadeStreamHandler,
-): void {
-  const handler = open({
-    send: (response) => call.write(response),
-    fail: (error) => call.destroy(failure(grpc, error) as unknown as Error),
-  });
-  call.on("data", (request: Record<string, unknown>) => handler.message(request));
-  call.on("drain", () => handler.drained());
-  call.on("end", () => {
-    handler.end();
-    call.end();
-  });
-  for (const event of ["cancelled", "error", "close"]) call.on(event, () => handler.end());
+interface Codec {
+  readonly decode: (bytes: Buffer) => Record<string, unknown>;
+  readonly encode: (message: object) => Buffer;
+  readonly requestStream: boolean;
 }
 
-function failure(grpc: typeof Grpc, error: unknown): Partial<Grpc.StatusObject> {
+function methodOf(facade: Facade, name: string, { decode, encode, requestStream }: Codec): GrpcMethod {
+  const stream = facade.streams[name];
+  if (stream !== undefined) {
+    return {
+      kind: "stream",
+      endsWithClient: requestStream,
+      open: (client) => {
+        const handler = stream({ ...client, send: (response) => client.send(encode(response)) });
+        return {
+          message: (bytes) => handler.message(decode(bytes)),
+          drained: () => handler.drained(),
+          end: () => handler.end(),
+        };
+      },
+    };
+  }
+  const unary = facade.unary[name];
+  const answer =
+    unary === undefined ? () => Promise.reject(missing(name)) : async (bytes: Buffer) => encode(await unary(decode(bytes)));
+  return { kind: "unary", answer };
+}
+
+/** gRPC's numbers of the statuses that the facade answers with. */
+const statusCodes: Readonly<Record<string, number>> = {
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  OUT_OF_RANGE: 11,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+};
+
+function failure(error: unknown): GrpcFailure {
   const { status, message } = statusFor(error);
-  return { code: grpc.status[status as keyof typeof grpc.status] ?? grpc.status.UNKNOWN, details: message };
+  return { code: statusCodes[status] ?? statusCodes["INTERNAL"] ?? 13, message };
 }

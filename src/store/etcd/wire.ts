@@ -1,5 +1,5 @@
 // etcd's messages as we use them, and their translation to the store's words and back.
-import { defineMessages, type Messages, parseFieldTable } from "#base";
+import { defineMessages, type Messages, type ParsedTables, parseFieldTable } from "#base";
 import type {
   Compare,
   Key,
@@ -8,15 +8,36 @@ import type {
   OperationResult,
   RangeOptions,
   RangeResult,
+  Revision,
   StoreEvent,
   Transaction,
 } from "../store.ts";
 import { etcdTable } from "./gen/messages.ts";
 
-export const etcdTables = parseFieldTable(etcdTable);
+// both are made on first use: a program that speaks no etcd does not pay for them
+let tables: ParsedTables | undefined;
+let messages: Messages | undefined;
+const made = (): Messages => {
+  messages ??= defineMessages(etcdTables.all);
+  return messages;
+};
+
+export const etcdTables = {
+  get all(): ParsedTables {
+    tables ??= parseFieldTable(etcdTable);
+    return tables;
+  },
+  get services(): ParsedTables["services"] {
+    return etcdTables.all.services;
+  },
+};
 
 /** 64-bit numbers come as bigint where a number would lose digits: ids go through BigInt(), revisions are safe. */
-export const etcdMessages: Messages = defineMessages(etcdTables);
+export const etcdMessages: Messages = {
+  encode: (message, object) => made().encode(message, object),
+  decode: (message, bytes) => made().decode(message, bytes),
+  has: (message) => made().has(message),
+};
 
 export type Int = number | bigint;
 
@@ -284,38 +305,9 @@ export const toWire = {
     return event.previous === undefined ? { type, kv } : { type, kv, prev_kv: toWire.keyValue(event.previous) };
   },
 
-  /** `revision` is that of the transaction if it wrote; each answer names what the store's revision was after its operation. */
-  results(results: readonly OperationResult[], before: number, after: number): WireResponseOp[] {
-    let written = false;
-    return results.map((result): WireResponseOp => {
-      switch (result.kind) {
-        case "range":
-          return { response_range: toWire.range(result, { revision: result.revision }) };
-        case "put":
-          written = true;
-          return {
-            response_put: {
-              header: { revision: after },
-              ...(result.previous === undefined ? {} : { prev_kv: toWire.keyValue(result.previous) }),
-            },
-          };
-        case "delete":
-          written ||= result.deleted > 0;
-          return {
-            response_delete_range: {
-              header: { revision: written ? after : before },
-              deleted: result.deleted,
-              prev_kvs: result.previous.map(toWire.keyValue),
-            },
-          };
-        case "txn":
-          return {
-            response_txn: { header: {}, succeeded: result.succeeded, responses: toWire.results(result.results, before, after) },
-          };
-        default:
-          return result satisfies never;
-      }
-    });
+  /** `revision` is the store's after the transaction; each answer names what it was after its own operation. */
+  results(results: readonly OperationResult[], revision: number): WireResponseOp[] {
+    return answersOf(results, revision, { revision: results.some(wrote) ? revision - 1 : revision });
   },
 
   rangeRequest(key: Key, options: RangeOptions): WireRangeRequest {
@@ -397,3 +389,33 @@ export const toWire = {
     };
   },
 };
+
+/** A result that used a revision. */
+const wrote = (result: OperationResult): boolean =>
+  result.kind === "put" || (result.kind === "delete" && result.deleted > 0) || (result.kind === "txn" && result.results.some(wrote));
+
+/** `now` moves to `after` with the first operation that writes, in a nested transaction too. */
+function answersOf(results: readonly OperationResult[], after: Revision, now: { revision: Revision }): WireResponseOp[] {
+  return results.map((result): WireResponseOp => {
+    if (result.kind !== "txn" && wrote(result)) now.revision = after;
+    const header = { revision: now.revision };
+    switch (result.kind) {
+      case "range":
+        return { response_range: toWire.range(result, { revision: result.revision }) };
+      case "put":
+        return {
+          response_put: { header, ...(result.previous === undefined ? {} : { prev_kv: toWire.keyValue(result.previous) }) },
+        };
+      case "delete":
+        return {
+          response_delete_range: { header, deleted: result.deleted, prev_kvs: result.previous.map(toWire.keyValue) },
+        };
+      case "txn":
+        return {
+          response_txn: { header: {}, succeeded: result.succeeded, responses: answersOf(result.results, after, now) },
+        };
+      default:
+        return result satisfies never;
+    }
+  });
+}

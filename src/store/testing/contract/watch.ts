@@ -212,6 +212,23 @@ export const watchCases: readonly ContractCase[] = [
     },
   },
   {
+    name: "watch() whose signal is aborted inside a delivery gets nothing more, of the past neither",
+    run: async (s) => {
+      for (let i = 0; i < 300; i++) await s.put("/w/a", String(i));
+      const stop = new AbortController();
+      let deliveries = 0;
+      const watch = await s.store.watch({ key: "/w/a", startRevision: s.base + 1, signal: stop.signal }, () => {
+        deliveries++;
+        stop.abort();
+      });
+      assert.equal(await watch.closed, undefined);
+      await s.put("/w/a", "after");
+      await using other = await s.watch({ key: "/w/a", startRevision: s.base + 301 });
+      await other.until(1);
+      assert.equal(deliveries, 1);
+    },
+  },
+  {
     name: "watch() many times on overlapping ranges: each gets its own in order",
     run: async (s) => {
       await using all = await s.watchPrefix("/w/");

@@ -1,0 +1,128 @@
+// kill -9 at system calls by which the store changes its files: after each, everything acknowledged is there and nothing is half-written.
+// CRASH_POINTS=all node --test test/store/crash-points.test.ts
+import assert from "node:assert/strict";
+import { cpSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import { randomInt, seededRandom } from "#base";
+import { startChild, straceMissing } from "./support/child.ts";
+import { Expectation } from "./support/expectation.ts";
+import { operationsOf } from "./support/replay.ts";
+import { openStore, Scratch } from "./support/scratch.ts";
+import { storeFiles, strace, writingCalls } from "./support/strace.ts";
+
+/** Of each life, this many of its calls by chance, or all. */
+const wanted = process.env["CRASH_POINTS"] ?? "8";
+const lanes = 2;
+
+interface Life {
+  readonly name: string;
+  /** Dead store that it begins with: so many writes in its log. 0: an empty directory. */
+  readonly writesBefore: number;
+  readonly writes: number;
+  readonly bytes: number;
+  /** Only calls on these are counted. */
+  readonly files: readonly string[];
+}
+
+const lives: readonly Life[] = [
+  { name: "the first life of a store", writesBefore: 0, writes: 24, bytes: 3000, files: ["", ...storeFiles] },
+  { name: "a life that begins with recovery", writesBefore: 30, writes: 24, bytes: 3000, files: ["", ...storeFiles] },
+  // More than 8 MiB, so that the second thread copies the log while the first goes on writing to it.
+  { name: "a life in which the log is copied under load", writesBefore: 30, writes: 30, bytes: 900_000, files: ["store.db"] },
+];
+
+interface Point {
+  readonly call: string;
+  readonly nth: number;
+}
+
+const base = { cycle: 0, writer: 1 };
+
+/** A store that died with these writes in its log. */
+async function makeBase(directory: string, writes: number): Promise<string[]> {
+  const live = `${directory}-live`;
+  await using store = await openStore(live);
+  const lines: string[] = [];
+  for (let n = 0; n < writes; n++) {
+    const { revision } = await store.transact({ if: [], then: operationsOf({ ...base, n }) });
+    lines.push(`wrote ${revision} ${base.writer} ${n}`);
+  }
+  cpSync(live, directory, { recursive: true });
+  return lines;
+}
+
+/** All calls of a life that nobody disturbs. */
+async function pointsOf(life: Life, directory: string): Promise<Point[]> {
+  const output = `${directory}.calls`;
+  await using child = startChild(
+    "scripted-child.ts",
+    args(life, directory),
+    strace({ directory, files: life.files, calls: writingCalls, output }),
+  );
+  await child.ended;
+  assert.equal(child.lines.at(-1), "closed", child.errors);
+  const most = new Map<string, number>();
+  const counts = new Map<string, number>();
+  for (const [, thread, call = ""] of readFileSync(output, "latin1").matchAll(/^(\d+) +(\w+)\(/gm)) {
+    const count = (counts.get(`${thread} ${call}`) ?? 0) + 1;
+    counts.set(`${thread} ${call}`, count);
+    most.set(call, Math.max(count, most.get(call) ?? 0));
+  }
+  return [...most].flatMap(([call, count]) => Array.from({ length: count }, (_, i) => ({ call, nth: i + 1 })));
+}
+
+const args = (life: Life, directory: string): string[] => [directory, "0", String(life.writes), String(life.bytes)];
+
+/** Says whether it was killed there: the order of two threads is not always the same. */
+async function die(life: Life, { call, nth }: Point, directory: string, before: readonly string[]): Promise<boolean> {
+  const wrapper = strace({ directory, files: life.files, calls: call, inject: `signal=KILL:when=${nth}` });
+  await using child = startChild("scripted-child.ts", args(life, directory), wrapper);
+  await child.ended;
+  const expectation = new Expectation();
+  expectation.assume(0, before);
+  expectation.heard(0, child.lines);
+  await using store = await openStore(directory);
+  await expectation.check(store);
+  // And it goes on.
+  await store.transact({ if: [], then: [{ kind: "put", key: "/after", value: Buffer.from("1") }] });
+  return child.lines.at(-1) !== "closed";
+}
+
+suite("kill -9 at a system call", { skip: straceMissing }, () => {
+  for (const life of lives) {
+    test(`${life.name}: ${wanted} points, at each nothing lost, nothing halved`, { timeout: 7_200_000 }, async () => {
+      using scratch = new Scratch("points", { inMemory: true });
+      const started = performance.now();
+      const fresh = join(scratch.path, "base");
+      const before = life.writesBefore === 0 ? [] : await makeBase(fresh, life.writesBefore);
+      const place = (name: string): string => {
+        const directory = join(scratch.path, name);
+        if (life.writesBefore > 0) cpSync(fresh, directory, { recursive: true });
+        return directory;
+      };
+      const all = await pointsOf(life, place("listed"));
+      const random = seededRandom(1);
+      const points =
+        wanted === "all" ? all : Array.from({ length: Number(wanted) }, () => all[randomInt(random, all.length)] as Point);
+      let killed = 0;
+      let next = 0;
+      const work = async (): Promise<void> => {
+        for (let i = next++; i < points.length; i = next++) {
+          const point = points[i] as Point; // i < length
+          const directory = place(`point-${i}`);
+          try {
+            if (await die(life, point, directory, before)) killed++;
+          } catch (error) {
+            throw new Error(`killed at ${point.call} ${point.nth}`, { cause: error });
+          }
+          rmSync(directory, { recursive: true, force: true });
+        }
+      };
+      await Promise.all(Array.from({ length: lanes }, work));
+      assert.ok(killed >= points.length * 0.8, `${killed} of ${points.length} points were reached`);
+      const seconds = (performance.now() - started) / 1000;
+      console.log(`# ${life.name}: ${killed} of ${points.length} points (${all.length} calls in all), ${seconds.toFixed(1)} s`);
+    });
+  }
+});
