@@ -44,7 +44,7 @@ async function picture(store: DiskStore): Promise<string> {
 /** The same, by the code that opens a store, without its threads. */
 function recoveredPicture(directory: string): string {
   const restoration = new Restoration();
-  const { database, loaded } = recover(directory, (buffer, length) => restoration.add(buffer, length));
+  const { database, loaded } = recover(directory, (buffer, length, compacted) => restoration.add(buffer, length, compacted));
   try {
     const { state } = restoration.finish(loaded);
     const kvs: KeyValue[] = [];

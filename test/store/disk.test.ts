@@ -1,20 +1,11 @@
 // The disk store: the contract on a real file, and what only it can get wrong.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { suite, test } from "node:test";
 import fc from "fast-check";
 import { seededRandom, silentLog, VirtualClock } from "#base";
 import { type DiskStoreOptions, openDiskStore } from "#store";
 import { storeContract } from "../../src/store/testing/contract.ts";
 import { follow, program } from "../../src/store/testing/programs.ts";
-
-class Directory implements Disposable {
-  readonly path = mkdtempSync(join(tmpdir(), "tiphys-store-"));
-  [Symbol.dispose](): void {
-    rmSync(this.path, { recursive: true, force: true });
-  }
-}
+import { Scratch } from "./support/scratch.ts";
 
 const options = (directory: string, more: Partial<DiskStoreOptions> = {}): DiskStoreOptions => ({
   directory,
@@ -26,7 +17,7 @@ const options = (directory: string, more: Partial<DiskStoreOptions> = {}): DiskS
 });
 
 storeContract("disk", async () => {
-  const directory = new Directory();
+  const directory = new Scratch("disk", { inMemory: true });
   const clock = new VirtualClock();
   const store = await openDiskStore(options(directory.path, { clock }));
   return {
@@ -46,7 +37,7 @@ suite("DiskStore", () => {
   test("does what the model does, for any program, closed and opened again in between", async () => {
     await fc.assert(
       fc.asyncProperty(program(true), async (steps) => {
-        using directory = new Directory();
+        using directory = new Scratch("disk", { inMemory: true });
         await follow(() => openDiskStore(options(directory.path)), steps);
       }),
       { numRuns: 15 },

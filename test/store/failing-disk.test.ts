@@ -75,7 +75,10 @@ test("no room for the mark of what was acknowledged harms nothing", { skip: stra
   const wrapper = strace({ directory: scratch.path, files: ["acknowledged"], calls: "pwrite64", inject: "error=ENOSPC:when=1+" });
   await using child = startChild("failing-child.ts", [scratch.path, "0"], wrapper);
   assert.equal(await child.ended, 0, child.errors);
-  assert.deepEqual(child.lines.filter((line) => !/^(wrote|seen)/.test(line)), ["codes none", "alarm none", "read", "alarm after the next start none", "closed"]);
+  assert.deepEqual(
+    child.lines.filter((line) => !/^(wrote|seen)/.test(line)),
+    ["codes none", "alarm none", "read", "alarm after the next start none", "closed"],
+  );
   const expectation = new Expectation();
   expectation.heard(0, child.lines);
   await using store = await openStore(scratch.path);

@@ -2,12 +2,11 @@
 // TIPHYS_HISTORIES=200 node --test test/store/linearizability.test.ts
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { randomInt, seededRandom, silentLog, sleep, systemClock } from "#base";
+import { seededRandom, silentLog, systemClock } from "#base";
 import { openMemoryStore, startEtcdServer } from "#store";
 import { checkHistory } from "../checkers/check-history.ts";
-import { type Child, startChild } from "./support/child.ts";
 import { type RecordedHistory, recordHistory } from "./support/record-history.ts";
-import { Scratch } from "./support/scratch.ts";
+import { RestartingStore } from "./support/restarting-store.ts";
 
 const histories = Number(process.env["TIPHYS_HISTORIES"] ?? 4);
 const full = process.env["TIPHYS_HISTORIES"] !== undefined;
@@ -29,47 +28,11 @@ async function onMemory(seed: number): Promise<Recorded> {
 }
 
 async function onKilledDisk(seed: number): Promise<Recorded> {
-  using scratch = new Scratch("history");
   const random = seededRandom(seed);
-  let port = "0";
-  const start = async (): Promise<Child> => {
-    const child = startChild("facade-child.ts", [scratch.path, port]);
-    await child.heard("ready");
-    port = child.lines.find((line) => line.startsWith("port "))?.slice(5) ?? port;
-    return child;
-  };
-  let child = await start();
-  let kills = 0;
-  let answer = Promise.withResolvers<void>();
-  const stop = new AbortController();
-  const killing = async (): Promise<void> => {
-    while (!stop.signal.aborted) {
-      // Clients find out at their leisure that it is back: its days are counted from the first answer.
-      await answer.promise;
-      await sleep(systemClock, 50 + randomInt(random, 1_200), stop.signal).catch(() => {});
-      if (stop.signal.aborted) return;
-      await child.kill();
-      child = await start();
-      answer = Promise.withResolvers<void>();
-      kills++;
-    }
-  };
-  try {
-    const killed = killing();
-    const settled = (): Promise<void> => {
-      stop.abort();
-      answer.resolve();
-      return killed;
-    };
-    const url = `http://127.0.0.1:${port}`;
-    const answered = (): void => answer.resolve();
-    const options = { url, random: seededRandom(seed), durationMs, leastOperations, answered, settled };
-    return { history: await recordHistory(options), kills };
-  } finally {
-    stop.abort();
-    answer.resolve();
-    await child.kill();
-  }
+  await using store = await RestartingStore.start(random);
+  const hooks = { answered: () => store.answered(), settled: () => store.calm() };
+  const history = await recordHistory({ url: store.url, random, durationMs, leastOperations, ...hooks });
+  return { history, kills: store.kills };
 }
 
 suite(`${histories} histories of ${durationMs / 1000} s`, { concurrency: atOnce }, () => {

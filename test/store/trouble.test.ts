@@ -45,15 +45,22 @@ suite("DiskStore in trouble", () => {
       "UPDATE changes SET value=CAST('other' AS BLOB) WHERE row=3",
       "UPDATE changes SET lease=7 WHERE row=3",
       "UPDATE changes SET revision=revision+1 WHERE row=3",
+      "DELETE FROM leases",
+      "UPDATE leases SET ttl=ttl+1",
+      "UPDATE leases SET id=id+1",
+      "UPDATE facts SET value=value+1 WHERE name='compactedRevision'",
+      "DELETE FROM facts WHERE name='compactedRevision'",
     ]) {
       using directory = new Scratch("trouble");
       const store = await openStore(directory.path);
       for (let i = 0; i < 5; i++) await put(store, `/k/${i}`, "value");
+      await store.grantLease(60, 5n);
+      await store.compact(2);
       await store[Symbol.asyncDispose]();
       const database = new DatabaseSync(join(directory.path, "store.db"));
       database.exec(damage);
       database.close();
-      await assert.rejects(openStore(directory.path), storeError("corrupt", /rows were written|checksum/), damage);
+      await assert.rejects(openStore(directory.path), storeError("corrupt", /(rows|leases) were written|checksum/), damage);
     }
   });
 

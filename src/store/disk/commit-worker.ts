@@ -47,8 +47,8 @@ class Committer {
   static open(): { readonly committer: Committer; readonly loaded: Loaded } {
     const claim = claimDirectory(directory);
     try {
-      const recovered = recover(directory, (buffer, length) =>
-        port.postMessage({ kind: "loading", buffer, length } satisfies Reply, [buffer]),
+      const recovered = recover(directory, (buffer, length, compactedRevision) =>
+        port.postMessage({ kind: "loading", buffer, length, compactedRevision } satisfies Reply, [buffer]),
       );
       return { committer: new Committer(claim, recovered), loaded: recovered.loaded };
     } catch (error) {

@@ -1,6 +1,7 @@
 // Files beside the database: a marker of what was acknowledged, and a reserve for the day the disk is full.
 import { closeSync, constants, existsSync, ftruncateSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { failureOf } from "./failure.ts";
 
 /** More than the write-ahead log may hold before it is copied (disk-store.ts): enough to copy it. */
 const reserveBytes = 32 * 1024 * 1024;
@@ -29,9 +30,14 @@ export class Acknowledged {
     return { revision: Number.parseInt(revision, 10) || 0, steps: Number.parseInt(steps, 10) || 0 };
   }
 
+  /** What it marks is durable already: without room for the mark an older one stays, which only sees less. */
   write({ revision, steps }: Mark): void {
     const digits = (value: number): string => String(value).padStart(16, "0");
-    writeSync(this.#fd, `${digits(revision)} ${digits(steps)}\n`, 0, "latin1");
+    try {
+      writeSync(this.#fd, `${digits(revision)} ${digits(steps)}\n`, 0, "latin1");
+    } catch (error) {
+      if (failureOf(error).code !== "noSpace") throw error;
+    }
   }
 
   close(): void {

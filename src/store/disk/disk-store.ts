@@ -133,6 +133,7 @@ export class DiskStore implements Store {
     this.#measures.range();
     const tree = this.#older.treeAt(options.revision);
     const result = rangeOf(tree, this.revision, key, firstPass(options));
+    if (!options.revision) return result; // all of it is in memory
     return this.#older.complete(result, key, options);
   }
 

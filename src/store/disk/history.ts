@@ -1,6 +1,7 @@
 // The part of the log whose values are on disk only, and how to get them back.
 import { type Change, evicted, type LogEntry, type Version } from "../engine/state.ts";
 import type { KeyValue, RangeResult } from "../store.ts";
+import { PackedVersion } from "./packed-version.ts";
 import type { Thread } from "./thread.ts";
 import { readRecords } from "./wire.ts";
 
@@ -49,7 +50,7 @@ export function coolEntry(entry: LogEntry): void {
 
 const cool = (version: Version): Version => (version.version === 0 || isCold(version) ? version : { ...version, value: evicted });
 
-export const isCold = (kv: KeyValue): boolean => kv.value === evicted;
+export const isCold = (kv: KeyValue): boolean => !(kv instanceof PackedVersion) && kv.value === evicted;
 
 /** Reads the values of cold versions; a row that compaction has removed meanwhile is missing in the answer. */
 export async function warm(reader: () => Thread, versions: readonly Version[]): Promise<Map<number, Version>> {
@@ -61,11 +62,11 @@ export async function warm(reader: () => Thread, versions: readonly Version[]): 
       kind: "read",
       rows: rows.slice(at, at + 1000),
     });
-    readRecords(answer.buffer, answer.length, ({ row, revision, sub, key, created, version, lease, value }) => {
+    readRecords(answer.buffer, answer.length, ({ row, revision, sub, keyText, created, version, lease, value }) => {
       found.set(row, {
         row,
         sub,
-        key: key.toString("latin1"),
+        key: keyText,
         value: value ?? Buffer.alloc(0),
         createRevision: created,
         modRevision: revision,

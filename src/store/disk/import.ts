@@ -59,7 +59,7 @@ function refuseUsed(directory: string): void {
 function write(directory: string, contents: Contents): Revision {
   const database = new DatabaseSync(databaseFile(directory));
   try {
-    prepare(database);
+    prepare(database)();
     const newest = writeRecords(database, contents.records);
     const revision = Math.max(1, newest, contents.compactedRevision) + (contents.bumpRevision ?? 0);
     database.exec("BEGIN");

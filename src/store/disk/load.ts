@@ -12,14 +12,13 @@ const chunkBytes = 256 * 1024;
 type Row = readonly [
   row: number,
   revision: number,
-  key: Uint8Array,
+  keyLength: number,
   created: number,
   version: number,
   lease: string | null,
   crc: number,
-  count: number,
-  digest: number,
-  value: Uint8Array,
+  /** In one: a blob each would be an allocation each. */
+  keyAndValue: Uint8Array,
   sub: number,
 ];
 
@@ -41,7 +40,10 @@ export function load(
   send: (buffer: ArrayBuffer, length: number) => void,
 ): { readonly newest: Newest | undefined; readonly tally: Tally } {
   const tally = emptyTally();
-  const newest = scan(database, tally, send);
+  const newest = database.prepare("SELECT row, revision, count, digest FROM changes ORDER BY row DESC LIMIT 1").get() as
+    | Newest
+    | undefined;
+  scan(database, tally, send);
   const expected =
     newest === undefined || newest.row <= tables.fact("tallyRow")
       ? { count: tables.fact("tallyCount"), digest: tables.fact("tallyDigest") }
@@ -51,19 +53,20 @@ export function load(
   return { newest, tally };
 }
 
-function scan(database: DatabaseSync, tally: Tally, send: (buffer: ArrayBuffer, length: number) => void): Newest | undefined {
+function scan(database: DatabaseSync, tally: Tally, send: (buffer: ArrayBuffer, length: number) => void): void {
   const seen = new Set<string>();
-  let newest: Newest | undefined;
   let chunk = new WireWriter(chunkBytes);
   // Leases need 64 bits; the other numbers are safe integers.
   const statement = database.prepare(
-    "SELECT row, revision, key, created, version, NULLIF(CAST(lease AS TEXT), '0'), crc, count, digest, value, sub FROM changes ORDER BY row DESC",
+    `SELECT row, revision, length(key), created, version, NULLIF(CAST(lease AS TEXT), '0'), crc, CAST(key || value AS BLOB), sub
+     FROM changes ORDER BY row DESC`,
   );
   statement.setReturnArrays(true);
   for (const found of statement.iterate()) {
-    const [row, revision, keyBytes, created, version, lease, crc, count, digest, value, sub] = found as unknown as Row;
-    newest ??= { row, revision, count, digest };
-    const key = Buffer.from(keyBytes.buffer, keyBytes.byteOffset, keyBytes.length).toString("latin1");
+    const [row, revision, keyLength, created, version, lease, crc, keyAndValue, sub] = found as unknown as Row;
+    const bytes = Buffer.from(keyAndValue.buffer, keyAndValue.byteOffset, keyAndValue.length);
+    const key = bytes.toString("latin1", 0, keyLength);
+    const value = bytes.subarray(keyLength);
     const leaseId = lease === null ? 0n : BigInt(lease);
     const needed = sizeOfRecord(key, value.length);
     if (needed > chunk.room) {
@@ -71,8 +74,8 @@ function scan(database: DatabaseSync, tally: Tally, send: (buffer: ArrayBuffer, 
       chunk = new WireWriter(Math.max(chunkBytes, needed));
     }
     const start = chunk.length;
-    const bytes = chunk.write(row, revision, sub, key, created, version, leaseId, value);
-    if (crc32(bytes) !== crc) throw new Corrupt(`row ${row} (key "${key}", revision ${revision}) does not match its checksum`);
+    const covered = chunk.write(row, revision, sub, key, created, version, leaseId, value);
+    if (crc32(covered) !== crc) throw new Corrupt(`row ${row} (key "${key}", revision ${revision}) does not match its checksum`);
     tallyAdd(tally, crc);
     if (seen.has(key) || version === 0) {
       chunk.rewind(start);
@@ -81,5 +84,4 @@ function scan(database: DatabaseSync, tally: Tally, send: (buffer: ArrayBuffer, 
     seen.add(key);
   }
   if (chunk.length > 0) send(chunk.buffer, chunk.length);
-  return newest;
 }

@@ -55,7 +55,7 @@ export type Failure = {
 };
 
 export type Reply =
-  | { readonly kind: "loading"; readonly buffer: ArrayBuffer; readonly length: number }
+  | { readonly kind: "loading"; readonly buffer: ArrayBuffer; readonly length: number; readonly compactedRevision: number }
   | { readonly kind: "loaded"; readonly loaded: Loaded }
   | { readonly kind: "refused"; readonly failure: Failure }
   | { readonly kind: "done"; readonly id: number; readonly value?: unknown }

@@ -20,7 +20,10 @@ export interface Recovered {
  * For whoever has claimed the directory. `send` gets packed records (load.ts), also of a file that is refused in the end.
  * Throws Corrupt, Newer or SQLite's error.
  */
-export function recover(directory: string, send: (buffer: ArrayBuffer, length: number) => void): Recovered {
+export function recover(
+  directory: string,
+  send: (buffer: ArrayBuffer, length: number, compactedRevision: number) => void,
+): Recovered {
   // While it is open the other connection cannot, by closing, write the log into a file that may be damaged; itself it cannot at all.
   const keeper = openReader(databaseFile(directory));
   let database: DatabaseSync | undefined;
@@ -28,12 +31,13 @@ export function recover(directory: string, send: (buffer: ArrayBuffer, length: n
     database = new DatabaseSync(databaseFile(directory), { timeout: 5000 });
     const finish = prepare(database);
     const { tables, grants } = SealedTables.read(database);
-    const { newest, tally } = load(database, tables, send);
+    const compactedRevision = tables.fact("compactedRevision");
+    const { newest, tally } = load(database, tables, (buffer, length) => send(buffer, length, compactedRevision));
     const loaded = {
       // A restored store may be ahead of its rows: compaction or a bump has taken the newest.
       revision: Math.max(newest?.revision ?? 1, tables.fact("revision")),
       row: newest?.row ?? 0,
-      compactedRevision: tables.fact("compactedRevision"),
+      compactedRevision,
       leases: grants,
     };
     checkAcknowledged(directory, loaded.revision, tables.fact("steps"));
@@ -73,7 +77,13 @@ function asDamage(error: unknown): unknown {
     readonly syscall?: string;
     readonly message: string;
   };
-  if (error instanceof Corrupt || error instanceof Newer || syscall !== undefined || (errcode !== undefined && errcode !== sqlError)) return error;
+  if (
+    error instanceof Corrupt ||
+    error instanceof Newer ||
+    syscall !== undefined ||
+    (errcode !== undefined && errcode !== sqlError)
+  )
+    return error;
   return new Corrupt(`the file cannot be read: ${message}`, { cause: error });
 }
 

@@ -32,11 +32,11 @@ export class SealedTables {
   static read(database: DatabaseSync): { readonly tables: SealedTables; readonly grants: Grants } {
     const grants = readGrants(database);
     const tables = new SealedTables(database, grants);
-    if (tables.fact(seal) !== crcOfFacts(tables.#facts)) if (false) throw new Corrupt("the checksum over the facts does not match");
+    if (tables.fact(seal) !== crcOfFacts(tables.#facts)) throw new Corrupt("the checksum over the facts does not match");
     const { count, digest } = tables.#leases;
     const written = tables.fact("leaseCount");
-    if (false) throw new Corrupt(`${written} leases were written and ${count} are left`);
-    if (false && digest !== tables.fact("leaseDigest")) throw new Corrupt("the checksum over the leases does not match");
+    if (count !== written) throw new Corrupt(`${written} leases were written and ${count} are left`);
+    if (digest !== tables.fact("leaseDigest")) throw new Corrupt("the checksum over the leases does not match");
     return { tables, grants };
   }
 

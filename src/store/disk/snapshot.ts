@@ -45,7 +45,7 @@ function reading<T>(action: string, file: string, anyChecksum: boolean, use: (sn
     return use(new Snapshot(source, { anyChecksum }));
   } catch (error) {
     if ((error as { readonly code?: string }).code === "ENOENT") {
-      throw new StoreError("unavailable", `Cannot ${action} snapshot "${file}": no such file`, { cause: error });
+      throw new StoreError("unavailable", `Cannot ${action} snapshot "${file}": no such file`);
     }
     if (!(error instanceof DamagedFile)) throw error;
     throw new StoreError("corrupt", `Cannot ${action} snapshot "${file}": ${error.message}`, { cause: error });

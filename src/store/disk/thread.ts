@@ -93,11 +93,11 @@ export class Thread {
 /** Starts the commit thread; resolves when the file is loaded. `onRecords` gets packed records, newest first. */
 export async function openCommitThread(
   directory: string,
-  onRecords: (buffer: ArrayBuffer, length: number) => void,
+  onRecords: (buffer: ArrayBuffer, length: number, compactedRevision: number) => void,
 ): Promise<{ readonly thread: Thread; readonly loaded: Loaded }> {
   const { promise, resolve, reject } = Promise.withResolvers<Loaded>();
   const thread = new Thread(new URL("./commit-worker.ts", import.meta.url), directory, (reply) => {
-    if (reply.kind === "loading") onRecords(reply.buffer, reply.length);
+    if (reply.kind === "loading") onRecords(reply.buffer, reply.length, reply.compactedRevision);
     else if (reply.kind === "loaded") resolve(reply.loaded);
     else if (reply.kind === "refused") reject(new ThreadFailure(reply.failure));
   });

@@ -81,54 +81,79 @@ export class WireWriter {
   }
 }
 
-export interface RawRecord {
-  row: number;
-  revision: number;
-  sub: number;
-  created: number;
-  version: number;
-  lease: bigint;
-  /** Views of the buffer. */
-  key: Buffer;
-  value: Buffer | undefined;
+/** One record of a buffer; the same object goes from record to record. Views stay valid as long as the buffer does. */
+export class RecordReader {
+  row = 0;
+  revision = 0;
+  sub = 0;
+  created = 0;
+  version = 0;
+  lease = 0n;
+  hasValue = false;
+  valueAt = 0;
+  /** 0 where there is none. */
+  valueLength = 0;
+  readonly #bytes: Buffer;
+  readonly #u32: Uint32Array;
+  readonly #f64: Float64Array;
+  readonly #i64: BigInt64Array;
+  #at = 0;
+  #keyLength = 0;
+
+  constructor(buffer: ArrayBuffer) {
+    this.#bytes = Buffer.from(buffer);
+    this.#u32 = new Uint32Array(buffer);
+    this.#f64 = new Float64Array(buffer);
+    this.#i64 = new BigInt64Array(buffer);
+  }
+
+  /** Reads the record at `at`; returns where the next one is. */
+  moveTo(at: number): number {
+    const word = at >> 3;
+    const u32 = this.#u32;
+    const f64 = this.#f64;
+    // All are inside the buffer: what is read ends behind a whole record.
+    const keyLength = u32[word * 2 + 2] as number;
+    const marked = u32[word * 2 + 3] as number;
+    this.#at = at;
+    this.#keyLength = keyLength;
+    this.hasValue = marked !== noValue;
+    this.valueLength = this.hasValue ? marked : 0;
+    this.valueAt = at + headerBytes + keyLength;
+    this.sub = f64[word] as number;
+    this.row = f64[word + 2] as number;
+    this.revision = f64[word + 3] as number;
+    this.created = f64[word + 4] as number;
+    this.version = f64[word + 5] as number;
+    this.lease = this.#i64[word + 6] as bigint;
+    return at + recordBytes(keyLength, this.valueLength);
+  }
+
+  get key(): Buffer {
+    return this.#bytes.subarray(this.valueAt - this.#keyLength, this.valueAt);
+  }
+
+  /** The key as the store has it: a char for each byte. */
+  get keyText(): string {
+    return this.#bytes.toString("latin1", this.valueAt - this.#keyLength, this.valueAt);
+  }
+
+  get value(): Buffer | undefined {
+    return this.hasValue ? this.#bytes.subarray(this.valueAt, this.valueAt + this.valueLength) : undefined;
+  }
+
   /** What the checksum covers. */
-  all: Buffer;
+  get all(): Buffer {
+    return this.#bytes.subarray(this.sub === 0 ? this.#at + subBytes : this.#at, this.valueAt + this.valueLength);
+  }
 }
 
-/** Calls `visit` for each record. The views stay valid as long as the buffer does; the record object is used again. */
-export function readRecords(buffer: ArrayBuffer, length: number, visit: (record: RawRecord) => void): void {
-  const u32 = new Uint32Array(buffer);
-  const f64 = new Float64Array(buffer);
-  const i64 = new BigInt64Array(buffer);
-  const nothing = Buffer.alloc(0);
-  const record: RawRecord = {
-    row: 0,
-    revision: 0,
-    sub: 0,
-    created: 0,
-    version: 0,
-    lease: 0n,
-    key: nothing,
-    value: nothing,
-    all: nothing,
-  };
+/** Calls `visit` for each record. */
+export function readRecords(buffer: ArrayBuffer, length: number, visit: (record: RecordReader) => void): void {
+  const record = new RecordReader(buffer);
   for (let at = 0; at < length; ) {
-    const word = at >> 3;
-    const keyLength = u32[word * 2 + 2] as number; // inside the buffer: `length` ends behind a whole record
-    const marked = u32[word * 2 + 3] as number;
-    const valueLength = marked === noValue ? 0 : marked;
-    const valueAt = at + headerBytes + keyLength;
-    record.sub = f64[word] as number;
-    record.row = f64[word + 2] as number;
-    record.revision = f64[word + 3] as number;
-    record.created = f64[word + 4] as number;
-    record.version = f64[word + 5] as number;
-    record.lease = i64[word + 6] as bigint;
-    record.key = Buffer.from(buffer, at + headerBytes, keyLength);
-    record.value = marked === noValue ? undefined : Buffer.from(buffer, valueAt, valueLength);
-    const covered = record.sub === 0 ? at + subBytes : at;
-    record.all = Buffer.from(buffer, covered, valueAt + valueLength - covered);
+    const next = record.moveTo(at);
     visit(record);
-    at += recordBytes(keyLength, valueLength);
+    at = next;
   }
 }

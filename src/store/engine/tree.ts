@@ -30,6 +30,28 @@ export class Tree<K extends TreeKey, V> {
     this.#root = leaf(this.#owner, [], []);
   }
 
+  /** A tree of items whose keys ascend, in linear time. */
+  static from<Item, K extends TreeKey, V>(
+    items: readonly Item[],
+    keyOf: (item: Item) => K,
+    toValue: (item: Item) => V,
+  ): Tree<K, V> {
+    const tree = new Tree<K, V>();
+    let level: Node<K, V>[] = [];
+    for (const part of parts(items)) level.push(leaf(tree.#owner, part.map(keyOf), part.map(toValue)));
+    while (level.length > 1) {
+      level = parts(level).map((children) =>
+        branch(
+          tree.#owner,
+          children.map(({ keys }) => keys[0] as K), // no node of these is empty
+          [...children],
+        ),
+      );
+    }
+    if (level[0] !== undefined) tree.#root = level[0];
+    return tree;
+  }
+
   get size(): number {
     return this.#root.size;
   }
@@ -198,6 +220,14 @@ function branch<K, V>(owner: object, keys: K[], children: Node<K, V>[]): Node<K,
   let size = 0;
   for (const child of children) size += child.size;
   return { owner, keys, values: [], children, size };
+}
+
+/** Cuts a list into parts that fill a node, of which none is nearly empty. */
+function parts<Item>(items: readonly Item[]): (readonly Item[])[] {
+  const count = Math.ceil(items.length / (maxEntries - 1));
+  return Array.from({ length: count }, (_, index) =>
+    items.slice(Math.floor((index * items.length) / count), Math.floor(((index + 1) * items.length) / count)),
+  );
 }
 
 const width = <K, V>(node: Node<K, V>): number => node.children?.length ?? node.keys.length;

@@ -2,7 +2,7 @@
 import type { Key, Revision, StoreEvent, StoreWatch, WatchBatch, WatchRequest } from "../store.ts";
 import { WatchCancelled } from "../store.ts";
 import { inInterval, interval } from "./range.ts";
-import type { Change, LogEntry } from "./state.ts";
+import type { Change, LogEntry, Version } from "./state.ts";
 
 /** Watches of the same range share the search for their events. */
 interface Group {
@@ -179,10 +179,8 @@ export class Watch implements StoreWatch {
       for (const change of entry.changes) {
         const type = change.version.version === 0 ? "delete" : "put";
         if (request.filters?.includes(type === "put" ? "noput" : "nodelete")) continue;
-        const { previous } = change;
-        events.push(
-          request.previous && previous !== undefined ? { type, kv: change.version, previous } : { type, kv: change.version },
-        );
+        const previous = request.previous ? before(entry, change) : undefined;
+        events.push(previous === undefined ? { type, kv: change.version } : { type, kv: change.version, previous });
       }
     }
     this.#hub.events += events.length;
@@ -209,6 +207,12 @@ export class Watch implements StoreWatch {
       this.end(new WatchCancelled(`Cannot deliver to a watch of "${this.request.key}": ${String(error)}`));
     }
   }
+}
+
+/** What the key was before the revision: a transaction that puts a key and deletes it shows both times what was there before it. */
+function before({ revision, changes }: LogEntry, { version, previous }: Change): Version | undefined {
+  if (previous?.modRevision !== revision) return previous;
+  return changes.find((change) => change.version.key === version.key)?.previous;
 }
 
 /** The changes of a log entry that a watch asks for; undefined when there are none. */

@@ -24,7 +24,7 @@ export interface RecordOptions {
 const clientCount = 8;
 const connectionCount = 2;
 /** Of each client, between two questions: some hundred questions a second in all. */
-const pauseMs = 14;
+const pauseMs = 8;
 const keys = Array.from({ length: 10 }, (_, index) => `/k/${index}`);
 const shortHistoryRevisions = 150;
 

@@ -44,11 +44,13 @@ export async function runProgram(pair: Pair, seed: number, length: number): Prom
 
   for (let index = 0; index < length; index++) {
     const step = program.step(situation);
+    const compacts = step.kind === "call" && step.method === "KV.Compact";
     // What a watch shows of the past depends on when it is asked, in both: it has told everything before history goes or the watch ends.
-    if (step.kind === "cancel" || (step.kind === "call" && step.method === "KV.Compact")) {
+    if (step.kind === "cancel" || compacts) {
       const difference = differing(index, "watches", await fence(pair));
       if (difference !== undefined) return difference;
     }
+    if (compacts) await both((side) => side.cancelSilent());
     const answers = await both((side) => side.take(step));
     const difference = differing(index, step, answers);
     if (difference !== undefined) return difference;
@@ -72,7 +74,7 @@ async function fence({ expected, actual }: Pair): Promise<readonly [unknown, unk
   const wanted = actual.toldCount;
   for (const end = performance.now() + patienceMs; expected.toldCount < wanted && performance.now() < end; )
     await sleep(systemClock, 5);
-  return [expected.told, actual.told];
+  return [expected.takeTold(), actual.takeTold()];
 }
 
 export class Side {
@@ -85,6 +87,7 @@ export class Side {
   /** By watch id: each event and ending, in order. */
   #told = new Map<number, unknown[]>();
   #open = new Set<number>();
+  #silent = new Set<number>();
   revision = 1;
   compacted = 0;
   toldCount = 0;
@@ -95,8 +98,11 @@ export class Side {
     this.#keepAlive = this.#client.stream("Lease.LeaseKeepAlive", (response) => this.#alive.shift()?.(response));
   }
 
-  get told(): unknown {
-    return [...this.#told].sort(([a], [b]) => a - b);
+  /** What the watches have told since it was asked last. */
+  takeTold(): unknown {
+    const told = [...this.#told].sort(([a], [b]) => a - b);
+    this.#told.clear();
+    return told;
   }
 
   async take(step: Step): Promise<unknown> {
@@ -109,21 +115,35 @@ export class Side {
       }
       case "watch": {
         const answer = await this.#next(this.#created, () => this.#watch.write({ create_request: step.request }));
-        if (!answer["canceled"]) this.#open.add(Number(answer["watch_id"]));
+        const id = Number(answer["watch_id"]);
+        if (!answer["canceled"]) this.#open.add(id);
+        if (!answer["canceled"] && Number(step.request["start_revision"]) > 0) this.#silent.add(id);
         return withoutIds(answer);
       }
       case "cancel":
-        // etcd has no answer for a watch that it does not know; the ending of one that it knows comes in the sequence of its events.
-        if (this.#open.has(step.watch)) {
-          const before = this.toldCount;
-          this.#watch.write({ cancel_request: { watch_id: step.watch } });
-          for (const end = performance.now() + patienceMs; this.toldCount === before && performance.now() < end; )
-            await sleep(systemClock, 1);
-        } else this.#watch.write({ cancel_request: { watch_id: step.watch } });
+        await this.#cancel(step.watch);
         return undefined;
       default:
         return step satisfies never;
     }
+  }
+
+  /**
+   * Ends the watches that began in the past and have told nothing: nobody can know whether etcd has brought them up to the present already, or
+   * would end them when it compacts.
+   */
+  async cancelSilent(): Promise<void> {
+    for (const id of [...this.#silent].sort((a, b) => a - b)) await this.#cancel(id);
+    this.#silent.clear();
+  }
+
+  /** etcd has no answer for a watch that it does not know; the ending of one that it knows comes in the sequence of its events. */
+  async #cancel(id: number): Promise<void> {
+    const before = this.toldCount;
+    const known = this.#open.has(id);
+    this.#watch.write({ cancel_request: { watch_id: id } });
+    for (const end = performance.now() + patienceMs; known && this.toldCount === before && performance.now() < end; )
+      await sleep(systemClock, 1);
   }
 
   async call(method: string, request: Message): Promise<unknown> {
@@ -149,6 +169,7 @@ export class Side {
     this.#watch.close();
     this.#told = new Map();
     this.#open = new Set();
+    this.#silent = new Set();
     this.toldCount = 0;
     await this.call("KV.DeleteRange", all);
     const { response } = (await this.#client.unary("Lease.LeaseLeases", {})) as { readonly response: Message };
@@ -180,6 +201,7 @@ export class Side {
       return;
     } else told.push(...events);
     this.#told.set(id, told);
+    this.#silent.delete(id);
     this.toldCount += response["canceled"] ? 1 : events.length;
   }
 
