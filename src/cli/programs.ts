@@ -38,6 +38,7 @@ async function run(program: Program, command: Command): Promise<void> {
     hostname: hostname(),
   };
   const running = await program.start(readFlags(program.options, command), deps);
+  if (running === undefined) process.exit(0);
   log.info("started");
   await stop;
   await running[Symbol.asyncDispose]();

@@ -60,9 +60,24 @@ export interface Cluster extends AsyncDisposable {
   traceHash(): string;
 }
 
-export function createCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  const clock = options.time === "real" ? systemClock : new VirtualClock();
-  return build(options, clock, openMemoryStore({ clock, random: seededRandom((options.seed ?? 1) ^ 0x5eed) }));
+export async function createCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  const random = seededRandom((options.seed ?? 1) ^ 0x5eed);
+  if (options.time === "real") return build(options, systemClock, openMemoryStore({ clock: systemClock, random }));
+  const clock = new VirtualClock();
+  begun ??= beginning();
+  return build(options, clock, (await begun).fork({ clock, random }), true);
+}
+
+let begun: Promise<MemoryStore> | undefined;
+
+/** What every cluster on virtual time has at its first moment (namespaces, roles, ...): made once a process, and forked for each. */
+async function beginning(): Promise<MemoryStore> {
+  const clock = new VirtualClock();
+  const store = openMemoryStore({ clock, random: seededRandom(0) });
+  const deps = { store, clock, random: seededRandom(0), files: systemFiles, log: silentLog };
+  const server = await startApiServer({ listen: false, serviceAccountKey: quickKey() }, deps);
+  await server[Symbol.asyncDispose]();
+  return store;
 }
 
 async function build(options: ClusterOptions, clock: Clock, store: MemoryStore, forked = false): Promise<Cluster> {

@@ -30,6 +30,8 @@ export interface DnsDeps {
 export interface RunningDns extends Running {
   /** The first address's UDP port. */
   readonly port: number;
+  /** Resolves when the cluster's names are known; until then questions for them are answered with SERVFAIL. */
+  readonly synced: Promise<void>;
 }
 
 export async function startDns(options: DnsOptions, deps: DnsDeps): Promise<RunningDns> {
@@ -38,7 +40,10 @@ export async function startDns(options: DnsOptions, deps: DnsDeps): Promise<Runn
     endpointSlices: deps.informers.informer(endpointSlices),
     namespaces: deps.informers.informer(namespaces),
   };
-  const responder = new Responder(options, clusterView(informers), forwarder(options.forwardTo, deps.clock), deps.log);
+  const all = Object.values(informers);
+  const hasSynced = (): boolean => all.every((informer) => informer.hasSynced);
+  const forward = forwarder(options.forwardTo, deps.clock);
+  const responder = new Responder(options, { view: clusterView(informers), hasSynced, forward, log: deps.log });
   deps.informers.start();
   const opened: AsyncDisposable[] = [];
   const close = async (): Promise<void> => void (await Promise.all(opened.map((socket) => socket[Symbol.asyncDispose]())));
@@ -56,23 +61,26 @@ export async function startDns(options: DnsOptions, deps: DnsDeps): Promise<Runn
   }
   return {
     port,
-    ready: () =>
-      Object.values(informers).every((informer) => informer.hasSynced) ? undefined : "services and endpoints are not listed yet",
+    ready: () => (hasSynced() ? undefined : "services and endpoints are not listed yet"),
+    synced: Promise.all(all.map((informer) => informer.synced)).then(() => {}),
     [Symbol.asyncDispose]: close,
   };
 }
 
+interface ResponderDeps {
+  readonly view: ClusterView;
+  readonly hasSynced: () => boolean;
+  readonly forward: Forwarder;
+  readonly log: Log;
+}
+
 class Responder {
   readonly #options: DnsOptions;
-  readonly #view: ClusterView;
-  readonly #forwarder: Forwarder;
-  readonly #log: Log;
+  readonly #deps: ResponderDeps;
 
-  constructor(options: DnsOptions, view: ClusterView, forward: Forwarder, log: Log) {
+  constructor(options: DnsOptions, deps: ResponderDeps) {
     this.#options = options;
-    this.#view = view;
-    this.#forwarder = forward;
-    this.#log = log;
+    this.#deps = deps;
   }
 
   /** Undefined: not worth an answer (not a DNS query). */
@@ -85,21 +93,23 @@ class Responder {
     }
     const question = query.questions?.[0];
     if (query.type !== "query" || question === undefined) return undefined;
-    const own = answer({ name: question.name, type: question.type }, this.#view, {
+    const own = answer({ name: question.name, type: question.type }, this.#deps.view, {
       zone: this.#options.zone,
       ttlSeconds: this.#options.ttlSeconds ?? 5,
     });
     if (own === undefined) return this.#forward(bytes, query, overTcp);
+    // what is not listed yet must not be said not to exist: askers remember that
+    if (!this.#deps.hasSynced()) return serverFailure(query);
     const complete = own.follow === undefined ? own : await this.#follow(own, question.type);
     return encodeAnswer(query, complete, this.#options.zone, overTcp);
   }
 
   async #forward(bytes: Buffer, query: Packet, overTcp: boolean): Promise<Buffer> {
     try {
-      return await this.#forwarder.ask(bytes, overTcp);
+      return await this.#deps.forward.ask(bytes, overTcp);
     } catch (error) {
-      this.#log.debug("no resolver answered", { name: query.questions?.[0]?.name, error });
-      return encode({ type: "response", id: query.id, flags: 0x80 | 2, questions: query.questions }); // SERVFAIL
+      this.#deps.log.debug("no resolver answered", { name: query.questions?.[0]?.name, error });
+      return serverFailure(query);
     }
   }
 
@@ -108,7 +118,7 @@ class Responder {
     if (type !== "A" && type !== "AAAA") return own;
     try {
       const query = encode({ type: "query", id: 1, flags: 0x100, questions: [{ name: own.follow as string, type }] });
-      const reply = decode(await this.#forwarder.ask(query, false));
+      const reply = decode(await this.#deps.forward.ask(query, false));
       return { ...own, answers: [...own.answers, ...((reply.answers ?? []) as unknown as Answer["answers"])] };
     } catch {
       return own;
@@ -118,7 +128,11 @@ class Responder {
 
 const authoritative = 0x400;
 const recursionAvailable = 0x80;
+const servfail = 2;
 const truncated = 0x200;
+
+const serverFailure = (query: Packet): Buffer =>
+  encode({ type: "response", id: query.id, flags: recursionAvailable | servfail, questions: query.questions });
 
 function encodeAnswer(query: Packet, found: Answer, zone: string, overTcp: boolean): Buffer {
   const question = query.questions?.[0];

@@ -1,6 +1,7 @@
 // One component a process, over HTTPS, with upstream's flag names: the same Deployment becomes Ready.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
+import { Resolver } from "node:dns/promises";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -90,8 +91,9 @@ describe("components as processes", { skip, concurrency: false }, () => {
         await kubeconfig("controllerManager"),
         "--root-ca-file",
         `${directory}/pki/ca.crt`,
+        "--secure-port=0",
       ],
-      ["kube-scheduler", "--kubeconfig", await kubeconfig("scheduler")],
+      ["kube-scheduler", "--kubeconfig", await kubeconfig("scheduler"), "--secure-port=0"],
       ["sim-nodes", "--kubeconfig", admin, "--count", String(simNodes)],
     ]) {
       const component = start(...args);
@@ -132,6 +134,17 @@ describe("components as processes", { skip, concurrency: false }, () => {
       "jsonpath={.items[*].spec.holderIdentity}",
     ]);
     assert.equal(holders.stdout.trim().split(" ").length, 2, holders.stderr);
+  });
+
+  test("the DNS server knows the cluster's services", async () => {
+    const dns = start("dns", "--kubeconfig", admin, "--port=0");
+    running.push(dns);
+    await started(dns);
+    const port = /answers .*port=(\d+)/.exec(dns.output())?.[1];
+    const resolver = new Resolver();
+    resolver.setServers([`127.0.0.1:${port}`]);
+    assert.deepEqual(await resolver.resolve4("kubernetes.default.svc.cluster.local"), ["10.96.0.1"]);
+    await assert.rejects(resolver.resolve4("nothing.default.svc.cluster.local"), { code: "ENOTFOUND" });
   });
 
   test("every process ends with 0 on SIGTERM", async () => {

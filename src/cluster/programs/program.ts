@@ -13,12 +13,12 @@ export interface ProgramDeps {
   readonly hostname: string;
 }
 
-/** `start` resolves when the component runs; disposal stops it. Flags carry upstream's names where upstream has them. */
+/** `start` resolves when the component runs; disposal stops it. Undefined: there was something to do once, and it is done. Flags carry upstream's names where upstream has them. */
 export interface Program<T extends OptionSpecs = OptionSpecs> {
   readonly name: string;
   readonly summary: string;
   readonly options: T;
-  start(options: OptionValues<T>, deps: ProgramDeps): Promise<AsyncDisposable>;
+  start(options: OptionValues<T>, deps: ProgramDeps): Promise<AsyncDisposable | undefined>;
 }
 
 export const defineProgram = <const T extends OptionSpecs>(program: Program<T>): Program => program as unknown as Program;

@@ -1,9 +1,11 @@
 // Every component that can run as a process of its own.
 import { apiServerProgram } from "./api-server.ts";
 import { controllerManagerProgram } from "./controller-manager.ts";
+import { dnsProgram } from "./dns.ts";
 import { etcdProgram } from "./etcd.ts";
 import { kubeletProgram } from "./kubelet.ts";
 import type { Program } from "./program.ts";
+import { proxyProgram } from "./proxy.ts";
 import { schedulerProgram } from "./scheduler.ts";
 import { simNodesProgram } from "./sim-nodes.ts";
 
@@ -12,6 +14,8 @@ export const programs: readonly Program[] = [
   controllerManagerProgram,
   schedulerProgram,
   kubeletProgram,
+  proxyProgram,
+  dnsProgram,
   simNodesProgram,
   etcdProgram,
 ];
