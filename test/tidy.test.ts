@@ -43,6 +43,34 @@ test("rooms import each other only through front doors, and only those that src/
   assert.deepEqual(wrong, []);
 });
 
+test("modules do not import each other in a circle: a bundle calls each one after those that it needs", () => {
+  const valueImport = /^(?:import|export)\b(?! type\b)[^"';]*?\bfrom\s*"([^"]+)"|^import\s*"([^"]+)"/gm;
+  const next = new Map(
+    sources.map((file) => {
+      const found = [...read(file).matchAll(valueImport)].map((match) => match[1] ?? match[2] ?? "");
+      const files = found.map((specifier) =>
+        specifier.startsWith("#")
+          ? `src/${specifier.slice(1)}/mod.ts`
+          : specifier.startsWith(".")
+            ? join(file, "..", specifier)
+            : "",
+      );
+      return [file, files.filter((target) => target.endsWith(".ts"))];
+    }),
+  );
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (file: string, above: readonly string[]): void => {
+    if (above.includes(file)) circles.push([...above.slice(above.indexOf(file)), file].join(" -> "));
+    else if (!done.has(file)) {
+      for (const target of next.get(file) ?? []) visit(target, [...above, file]);
+      done.add(file);
+    }
+  };
+  for (const file of sources) visit(file, []);
+  assert.deepEqual(circles, []);
+});
+
 test("time, randomness, files, sockets and processes are arguments outside the border modules (D8)", () => {
   const forbidden: [RegExp, string][] = [
     [/\bDate\.now\(|\bnew Date\(\)/, "use the injected Clock"],

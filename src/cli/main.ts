@@ -1,29 +1,13 @@
 // The command line: `tiphys up` and everything else.
-import { Command, CommanderError } from "commander";
+import { CommanderError } from "commander";
 import { OptionError } from "#base";
-import { addExplain } from "./explain.ts";
+import { commandLine } from "./command-line.ts";
 import { normaliseArguments } from "./flags.ts";
-import { addImage } from "./image.ts";
-import { addPrograms } from "./programs.ts";
-import { addStatus } from "./status.ts";
-import { addUp } from "./up.ts";
-import { packageVersion } from "./version.ts";
-
-const program = new Command("tiphys")
-  .description("Kubernetes in one program")
-  .version(packageVersion(), "-v, --version", "Print the version")
-  .exitOverride()
-  .showSuggestionAfterError();
-addUp(program);
-addStatus(program);
-addExplain(program);
-addImage(program);
-addPrograms(program);
 
 // timers of ours do not keep the process alive; this one does until the command is done
 const alive = setInterval(() => {}, 1 << 30);
 try {
-  await program.parseAsync(normaliseArguments(process.argv.slice(2)), { from: "user" });
+  await commandLine().parseAsync(normaliseArguments(process.argv.slice(2)), { from: "user" });
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode;
   else {

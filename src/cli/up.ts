@@ -1,5 +1,4 @@
 // `tiphys up`: reads the flags, starts the cluster, says what it is, and stops it on a signal.
-import { join } from "node:path";
 import type { Command } from "commander";
 import { createLog, systemClock, systemFiles, systemProcesses, systemRandom } from "#base";
 import { decideShape, type RunningUp, type Shape, type UpOptions, up, upOptions } from "#cluster";
@@ -30,7 +29,7 @@ async function run(options: UpOptions): Promise<void> {
     packageVersion: packageVersion(),
     uptimeMs: () => process.uptime() * 1000,
     signal: abort.signal,
-    program: [process.execPath, ...process.execArgv, join(import.meta.dirname, "main.ts")],
+    program: [process.execPath, ...process.execArgv, process.argv[1] as string],
   };
   try {
     const running = await up(options, shape, deps);

@@ -35,6 +35,8 @@ export interface StartOptions {
   /** Kept when given, otherwise a fresh one that disposal removes. */
   readonly dataDir?: string;
   readonly timeoutMs?: number;
+  /** What to run instead of the sources. */
+  readonly program?: string;
   /** The subcommand and its flags come after; default "up". */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -47,7 +49,7 @@ export async function startTiphys(args: readonly string[], options: StartOptions
     process.execPath,
     [
       "--disable-warning=ExperimentalWarning",
-      join(root, "src/cli/main.ts"),
+      options.program ?? join(root, "src/cli/main.ts"),
       "up",
       "--data-dir",
       dataDir,
