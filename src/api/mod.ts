@@ -46,7 +46,7 @@ export {
   isPathSegment,
   isQualifiedName,
 } from "./names.ts";
-export { openApiV2Document, openApiV3Document, openApiV3Index } from "./openapi/documents.ts";
+export { openApiV2Document, openApiV3Document, openApiV3Index, openApiV3MetaSchemas } from "./openapi/documents.ts";
 export { openApiV2Protobuf } from "./openapi/v2-protobuf.ts";
 export {
   addQuantities,

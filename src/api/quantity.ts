@@ -58,8 +58,26 @@ function interpret(suffix: string): { format: QuantityFormat; exponent: number }
   return Math.abs(exponent) <= 2147483647 ? { format: "DecimalExponent", exponent } : undefined;
 }
 
+// The same few texts come again and again: a bounded cache of immutable values that follow from the text alone.
+const parsedTexts = new Map<string, ParsedQuantity>();
+const canonicalTexts = new Map<string, string>();
+const cachedTexts = 2_000;
+const cachedLength = 32;
+
+function remember<T>(cache: Map<string, T>, text: string, value: T): T {
+  if (text.length > cachedLength) return value;
+  if (cache.size >= cachedTexts) cache.clear();
+  cache.set(text, value);
+  return value;
+}
+
 /** Throws QuantityError with upstream's text. */
 export function parseQuantity(quantity: Quantity): ParsedQuantity {
+  if (typeof quantity === "number") return parse(quantity);
+  return parsedTexts.get(quantity) ?? remember(parsedTexts, quantity, parse(quantity));
+}
+
+function parse(quantity: Quantity): ParsedQuantity {
   const text = typeof quantity === "number" ? numberText(quantity) : quantity.trim();
   const parts = split(text);
   const found = interpret(parts.suffix);
@@ -156,8 +174,8 @@ export function formatQuantity(quantity: ParsedQuantity): string {
  */
 export function canonicalQuantity(quantity: Quantity | null): string {
   if (quantity === null) return "0";
-  const parsed = parseQuantity(quantity);
-  return keepOrFormat(quantity, parsed);
+  if (typeof quantity === "number") return keepOrFormat(quantity, parseQuantity(quantity));
+  return canonicalTexts.get(quantity) ?? remember(canonicalTexts, quantity, keepOrFormat(quantity, parseQuantity(quantity)));
 }
 
 /** As `canonicalQuantity`, of a resource list's entry: rounded up to thousandths. A text that is no quantity is returned as it is. */
@@ -165,7 +183,7 @@ export function canonicalResource(quantity: Quantity | null): string {
   if (quantity === null) return "0";
   const parsed = tryParseQuantity(quantity);
   if (parsed === undefined) return String(quantity);
-  return parsed.exponent >= -3 ? keepOrFormat(quantity, parsed) : formatQuantity(roundUpToMilli(parsed));
+  return parsed.exponent >= -3 ? canonicalQuantity(quantity) : formatQuantity(roundUpToMilli(parsed));
 }
 
 function keepOrFormat(quantity: Quantity, parsed: ParsedQuantity): string {

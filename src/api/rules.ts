@@ -1,5 +1,6 @@
 // The rules of every built-in kind as data: defaults, preparation, validation, warnings; the registry's strategies are built from this.
 import type { FieldError } from "./errors.ts";
+import { certificateRules } from "./validation/certificates.ts";
 import { coreRules } from "./validation/core/rules.ts";
 import { otherRules } from "./validation/other-rules.ts";
 import { securityRules } from "./validation/security-kinds.ts";
@@ -24,6 +25,8 @@ export interface KindRules {
   validateStatusUpdate?(next: AnyObject, old: AnyObject): FieldError[];
   /** Texts for Warning headers. `old` is undefined on create. */
   warnings?(next: AnyObject, old: AnyObject | undefined): readonly string[];
+  /** What of a new object its writer may own in managed fields; default: all but the status. */
+  owned?(object: AnyObject): AnyObject;
   /** Served with a /status subresource. */
   readonly status: boolean;
   /** The strategy manages metadata.generation: 1 on create, one more when the spec changes. */
@@ -39,4 +42,5 @@ export const kindRules: Readonly<Record<string, KindRules>> = {
   ...coreRules,
   ...otherRules,
   ...securityRules,
+  ...certificateRules,
 };

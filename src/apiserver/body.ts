@@ -98,7 +98,7 @@ export function decodeObject(
   try {
     const typed =
       expected.decode?.(raw.value) ??
-      decodeTyped(expected.schema, raw.value, raw.literals === undefined ? {} : { literals: raw.literals });
+      decodeTyped(expected.schema, raw.value, { literals: raw.literals, owned: body.bytes !== undefined });
     const found = [...raw.problems, ...typed.problems];
     const problems =
       found.length < 2 || body.bytes === undefined

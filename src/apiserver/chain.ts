@@ -20,13 +20,15 @@ export interface IncomingRequest {
   readonly query: Query;
   readonly body: RequestBody;
   readonly user: UserInfo;
-  readonly impersonate?: UserInfo;
+  /** What the answer's Audit-Id says; a new one when absent. */
+  readonly auditId?: string;
+  readonly impersonate?: UserInfo | undefined;
   readonly userAgent: string;
   readonly sourceIPs: readonly string[];
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   readonly header?: (name: string) => string | undefined;
   /** What the router says of the Accept header: thrown once the request is authorized. */
-  readonly refused?: ApiError;
+  readonly refused?: ApiError | undefined;
 }
 
 export interface Outcome {
@@ -134,7 +136,7 @@ class AuditTrail {
     this.#chain = chain;
     this.#incoming = incoming;
     this.#info = info;
-    this.#auditID = chain.audit === undefined ? "" : uuid(chain.random);
+    this.#auditID = chain.audit === undefined ? "" : (incoming.auditId ?? uuid(chain.random));
     this.#receivedAtMs = chain.clock.now();
     this.#record("RequestReceived", undefined, undefined);
   }
@@ -160,8 +162,10 @@ class AuditTrail {
     code: number | undefined,
     object: { readonly name: string; readonly uid: string } | undefined,
   ): void {
+    const { audit, clock } = this.#chain;
+    if (audit === undefined) return;
     const incoming = this.#incoming;
-    this.#chain.audit?.record({
+    audit.record({
       auditID: this.#auditID,
       stage,
       requestURI: incoming.uri,
@@ -170,11 +174,12 @@ class AuditTrail {
       sourceIPs: incoming.sourceIPs,
       userAgent: incoming.userAgent,
       receivedAtMs: this.#receivedAtMs,
-      atMs: this.#chain.clock.now(),
-      ...(this.#impersonated === undefined ? {} : { impersonatedUser: this.#impersonated }),
-      ...(code === undefined ? {} : { code }),
-      ...(this.#decision === undefined ? {} : { decision: this.#decision }),
-      ...(object === undefined ? {} : { objectName: object.name, uid: object.uid }),
+      atMs: clock.now(),
+      impersonatedUser: this.#impersonated,
+      code,
+      decision: this.#decision,
+      objectName: object?.name,
+      uid: object?.uid,
     });
   }
 }

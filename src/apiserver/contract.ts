@@ -91,16 +91,16 @@ export interface AuditEvent {
   readonly requestURI: string;
   readonly request: RequestInfo;
   readonly user: UserInfo;
-  readonly impersonatedUser?: UserInfo;
+  readonly impersonatedUser?: UserInfo | undefined;
   readonly sourceIPs: readonly string[];
   readonly userAgent: string;
-  readonly code?: number;
-  readonly decision?: Decision;
+  readonly code?: number | undefined;
+  readonly decision?: Decision | undefined;
   readonly receivedAtMs: number;
   readonly atMs: number;
-  readonly objectName?: string;
-  readonly resourceVersion?: string;
-  readonly uid?: string;
+  readonly objectName?: string | undefined;
+  readonly resourceVersion?: string | undefined;
+  readonly uid?: string | undefined;
 }
 
 export interface AuditSink extends AsyncDisposable {

@@ -14,7 +14,7 @@ type Raw = {
 };
 
 describe("GET /openapi/v2", () => {
-  const answer = openApiV2(() => none);
+  const answer = openApiV2(async () => none);
   for (const [accept, contentType] of [
     ["", "application/json"],
     ["application/json", "application/json"],

@@ -26,10 +26,12 @@ const formats: readonly { readonly format: "json" | "protobuf"; readonly types: 
 ];
 
 /** Answers a request by its Accept and If-None-Match headers. */
-export function openApiV2(custom: () => CustomPartV2): (accept: string, ifNoneMatch: string | undefined) => Promise<Answer> {
+export function openApiV2(
+  custom: () => Promise<CustomPartV2>,
+): (accept: string, ifNoneMatch: string | undefined) => Promise<Answer> {
   let prepared: Prepared | undefined;
   const current = async (): Promise<Prepared> => {
-    const part = custom();
+    const part = await custom();
     if (prepared?.custom === part) return prepared;
     const builtIn = await openApiV2Document();
     const json =

@@ -8,10 +8,10 @@ import type { Security } from "./security/mod.ts";
 
 /** Documents of custom resources, by path ("apis/stable.example.com/v1"). */
 export interface CustomDocuments {
-  index(): Readonly<Record<string, { readonly serverRelativeURL: string }>>;
-  document(path: string): Buffer | undefined;
+  index(): Promise<Readonly<Record<string, { readonly serverRelativeURL: string }>>>;
+  document(path: string): Promise<Buffer | undefined>;
   /** What custom resources add to the document of version 2. */
-  v2(): CustomPartV2;
+  v2(): Promise<CustomPartV2>;
 }
 
 const plain = "text/plain; charset=utf-8";
@@ -22,20 +22,18 @@ export function openApiPaths(custom: CustomDocuments): PathHandler {
     const { path } = request.info;
     if (path === "/openapi/v2") return versionTwo(request.header("accept") ?? "", request.header("if-none-match"));
     if (path === "/openapi/v3")
-      return {
-        kind: "raw",
-        code: 200,
-        contentType: plain,
-        body: JSON.stringify({ paths: { ...openApiV3Index(), ...custom.index() } }),
-      };
+      return custom.index().then((index): Answer => {
+        const body = JSON.stringify({ paths: { ...openApiV3Index(), ...index } });
+        return { kind: "raw", code: 200, contentType: plain, body };
+      });
     if (!path.startsWith("/openapi/v3/")) return undefined;
     const name = path.slice("/openapi/v3/".length);
     const empty: Answer = { kind: "raw", code: 404, contentType: "", body: "" };
     return (async (): Promise<Answer> => {
-      const body = custom.document(name) ?? (await openApiV3Document(name));
+      const body = (await custom.document(name)) ?? (await openApiV3Document(name));
       if (body === undefined) return empty;
       const wanted = request.query.first("hash");
-      const listed = { ...openApiV3Index(), ...custom.index() }[name]?.serverRelativeURL;
+      const listed = { ...openApiV3Index(), ...(await custom.index()) }[name]?.serverRelativeURL;
       const hash = listed === undefined ? undefined : parseQuery(listed.slice(listed.indexOf("?") + 1)).first("hash");
       if (wanted !== undefined && hash !== undefined && wanted !== hash)
         return { kind: "raw", code: 301, contentType: "application/json", body: "", headers: { location: listed ?? "" } };

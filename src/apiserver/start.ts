@@ -24,6 +24,7 @@ import { ObjectStore } from "./registry/object-store.ts";
 import type { Reads } from "./registry/read.ts";
 import type { Writes } from "./registry/request.ts";
 import { createSecurity, newServiceAccountKey, type Security } from "./security/mod.ts";
+import { resourceByKey, StoreMetrics } from "./store-metrics.ts";
 import { createSubresources } from "./subresources/subresources.ts";
 import { versionInfo, versionPath } from "./version.ts";
 
@@ -31,6 +32,8 @@ export interface ListenOptions {
   readonly address: string;
   /** 0: any free port. */
   readonly port: number;
+  /** The flag that chooses the port, for the message when it is taken. */
+  readonly portFlag?: string;
   /** Serving certificate and key, PEM. */
   readonly cert: string;
   readonly key: string;
@@ -95,9 +98,15 @@ const shutdownGraceMs = 5_000;
 const storeCheckMs = 2_000;
 
 export async function startApiServer(options: ApiServerOptions, deps: ApiServerDeps): Promise<RunningApiServer> {
-  const { store, clock, random, log } = deps;
-  const hub = new CacheHub({ store, clock, log, freeze: options.freezeObjects ?? false });
+  const { clock, random, log } = deps;
   const catalogue = new Catalogue();
+  const storeMetrics = new StoreMetrics(
+    deps.store,
+    clock,
+    resourceByKey(() => placesOf(catalogue)),
+  );
+  const store = storeMetrics.measured;
+  const hub = new CacheHub({ store, clock, log, freeze: options.freezeObjects ?? false });
   catalogue.addBuiltIns(hub);
   await hub.start();
 
@@ -138,7 +147,7 @@ export async function startApiServer(options: ApiServerOptions, deps: ApiServerD
     removeAll: async (prefix) =>
       void (await store.transact({ if: [], then: [{ kind: "delete", key: prefix, end: prefixEnd(prefix) }] })),
   });
-  const metrics = new Metrics(clock, () => objectCounts(catalogue));
+  const metrics = new Metrics(clock, () => objectCounts(catalogue), storeMetrics);
   const version = versionInfo(options.packageVersion ?? "0.1.0");
   const chain: Chain = {
     catalogue,
@@ -277,6 +286,10 @@ const metricsPath =
     if (request.info.path !== "/metrics") return undefined;
     return (async () => ({ kind: "raw", code: 200, contentType: metrics.contentType, body: await metrics.text() }))();
   };
+
+function* placesOf(catalogue: Catalogue): Iterable<{ prefix: string; group: string; resource: string }> {
+  for (const { cache, type } of catalogue.served) yield { prefix: cache.prefix, group: type.group, resource: type.plural };
+}
 
 function* objectCounts(catalogue: Catalogue): Iterable<readonly [string, number]> {
   for (const resource of catalogue.served) {

@@ -28,6 +28,7 @@ import {
   sameManagers,
   versionsOf,
 } from "./managers.ts";
+import { fieldsOfNew } from "./new-fields.ts";
 import { type Comparison, checkTyped, compareTyped, fieldSetOf, mergeTyped, removeFields, withNamedFields } from "./typed.ts";
 
 interface AnObject {
@@ -130,6 +131,10 @@ const makeEmpty = (object: AnObject, schema: ObjectSchema): AnObject =>
  */
 export function updateManagedFields<T extends AnObject>(context: WriteContext & { readonly next: T }): T {
   const { live, next, schema } = context;
+  if (live === undefined) {
+    const created = withCreator(context);
+    if (created !== undefined) return created;
+  }
   const given = next.metadata.managedFields;
   const stored = live?.metadata.managedFields;
   const isVersion = versionsOf(context.apiVersion, next.kind ?? "");
@@ -176,6 +181,48 @@ export function updateManagedFields<T extends AnObject>(context: WriteContext & 
   }
   return withManagers(next, capped);
 }
+
+/** The short way of a creation: everything is new and the writer's. Undefined for objects that have to go the long way. */
+function withCreator<T extends AnObject>(context: WriteContext & { readonly next: T }): T | undefined {
+  const { next, schema, apiVersion, subresource } = context;
+  const ignored = ignoredAtTop(context, next);
+  const fieldsV1 = ignored === undefined ? undefined : fieldsOfNew(emptyObject(next, schema), next, schema, ignored);
+  if (fieldsV1 === undefined || apiVersion === "") return undefined;
+  if (Object.keys(fieldsV1).length === 0) return withoutManagedFields(next);
+  const entry: ManagedFieldsEntry = {
+    manager: context.manager === "" ? "unknown" : context.manager,
+    operation: "Update",
+    apiVersion,
+    time: context.time,
+    fieldsType: "FieldsV1",
+    fieldsV1,
+    ...(subresource === "" ? {} : { subresource }),
+  };
+  return { ...next, metadata: { ...next.metadata, managedFields: [entry] } };
+}
+
+const nothingIgnored: ReadonlySet<string> = new Set();
+const statusIgnored: ReadonlySet<string> = new Set(["status"]);
+const specIgnored: ReadonlySet<string> = new Set(["spec"]);
+
+/** `resetsOf` as names of fields at the top; undefined when they lie deeper. */
+function ignoredAtTop(context: WriteContext, object: AnObject): ReadonlySet<string> | undefined {
+  if (context.resetFields !== undefined)
+    return context.resetFields.every((path) => path.length === 1) ? new Set(context.resetFields.flat()) : undefined;
+  if (context.subresource !== "") return namesOf(resetFields(object, context.subresource));
+  let ignored = ignoredOf.get(context.schema);
+  if (ignored === undefined) {
+    ignored = namesOf(resetFields(object, ""));
+    ignoredOf.set(context.schema, ignored);
+  }
+  return ignored;
+}
+
+const namesOf = (reset: FieldSet): ReadonlySet<string> =>
+  reset === specFields ? specIgnored : reset === statusFields ? statusIgnored : nothingIgnored;
+
+// a cache of what follows from the kind that the schema describes
+const ignoredOf = new WeakMap<ObjectSchema, ReadonlySet<string>>();
 
 const restored = <T extends AnObject>(object: T, managedFields: readonly ManagedFieldsEntry[] | undefined): T =>
   managedFields === undefined ? withoutManagedFields(object) : { ...object, metadata: { ...object.metadata, managedFields } };

@@ -137,7 +137,7 @@ export const keyText = (json: string): string =>
     .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
     .join(",");
 
-type FieldsV1 = { readonly [element: string]: FieldsV1 };
+export type FieldsV1 = { readonly [element: string]: FieldsV1 };
 
 // caches of immutable values: what was decoded from which object of a stored managedFields list, and the way back
 const decodedFrom = new WeakMap<object, FieldSet>();

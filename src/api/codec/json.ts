@@ -1,5 +1,5 @@
 // JSON as the API server reads and writes it: integers stay exact, duplicate keys are reported, errors read as upstream's.
-import type { JsonValue } from "../scalars.ts";
+import type { JsonObject, JsonValue } from "../scalars.ts";
 import { DecodeError } from "./errors.ts";
 import { jsonSyntaxError } from "./json-syntax.ts";
 
@@ -22,14 +22,21 @@ export type Literals = ReadonlyMap<object, ReadonlyMap<string, string>>;
 
 const maxProblems = 100;
 const noLiterals: Literals = new Map();
+const noProblems: readonly string[] = [];
+/** What is nested more deeply is not counted by recursion: the stack has an end. */
+const countedDepth = 500;
 
 /** Reads one JSON document. Throws `DecodeError` with upstream's text. Bytes that are not UTF-8 become U+FFFD, as upstream. */
 export function decodeJson(input: Uint8Array | string, options: DecodeOptions = {}): Decoded {
   const text = typeof input === "string" ? input : Buffer.from(input.buffer, input.byteOffset, input.byteLength).toString("utf8");
-  const scanned = scan(text, options.maxDepth ?? 10_000);
+  const maxDepth = options.maxDepth ?? 10_000;
+  const seen = glance(text);
+  let problems: readonly string[] | undefined = seen.depth > Math.min(maxDepth, countedDepth) ? scan(text, maxDepth) : undefined;
   try {
-    if (!scanned.oddNumbers) return { value: JSON.parse(text) as JsonValue, problems: scanned.problems, literals: noLiterals };
-    return { ...parseExactly(text), problems: scanned.problems };
+    const parsed = seen.oddNumbers ? parseExactly(text) : { value: JSON.parse(text) as JsonValue, literals: noLiterals };
+    // A key that stands twice is in the tree once.
+    problems ??= seen.keys === keysIn(parsed.value) ? noProblems : scan(text, maxDepth);
+    return { ...parsed, problems };
   } catch (error) {
     if (error instanceof DecodeError) throw error;
     throw jsonSyntaxError(text);
@@ -69,9 +76,54 @@ function parseExactly(text: string): { value: JsonValue; literals: Literals } {
   return { value, literals };
 }
 
-interface Scanned {
-  readonly problems: string[];
+interface Glance {
+  /** Keys of all objects, those that stand twice counted twice. */
+  readonly keys: number;
+  readonly depth: number;
+  /** Whether there is a number that JSON.parse would round or reshape. */
   readonly oddNumbers: boolean;
+}
+
+// One pass over the characters, before parsing. Nearly every document is in order, so this only counts; `scan` finds out what is wrong.
+// It trusts the syntax (JSON.parse checks it) and only has to stay in step with it.
+function glance(text: string): Glance {
+  const { length } = text;
+  let keys = 0;
+  let depth = 0;
+  let deepest = 0;
+  let oddNumbers = false;
+  for (let at = 0; at < length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x22) {
+      at++;
+      for (let inner = text.charCodeAt(at); inner !== 0x22 && at < length; inner = text.charCodeAt(at))
+        at += inner === 0x5c ? 2 : 1;
+    } else if (code === 0x3a) keys++;
+    else if (code === 0x7b || code === 0x5b) {
+      if (++depth > deepest) deepest = depth;
+    } else if (code === 0x7d || code === 0x5d) depth--;
+    else if (!oddNumbers && (code === 0x2d || (code >= 0x30 && code <= 0x39))) {
+      const end = numberEnd(text, at);
+      oddNumbers = isOdd(text, at, end);
+      at = end - 1;
+    }
+  }
+  return { keys, depth: deepest, oddNumbers };
+}
+
+function keysIn(value: JsonValue): number {
+  if (typeof value !== "object" || value === null) return 0;
+  let count = 0;
+  if (Array.isArray(value)) for (const item of value) count += keysIn(item);
+  else {
+    const object = value as JsonObject;
+    for (const key in object) {
+      const inner = object[key];
+      count++;
+      if (typeof inner === "object" && inner !== null) count += keysIn(inner);
+    }
+  }
+  return count;
 }
 
 interface Frame {
@@ -81,14 +133,12 @@ interface Frame {
   index: number;
 }
 
-// One pass over the characters, before parsing: depth, duplicate keys, and numbers that JSON.parse would round or reshape.
-// It trusts the syntax (JSON.parse checks it) and only has to stay in step with it.
-function scan(text: string, maxDepth: number): Scanned {
+/** Keys that stand twice. Throws DecodeError for what is nested too deeply. */
+function scan(text: string, maxDepth: number): string[] {
   const problems: string[] = [];
   const stack: Frame[] = [];
   let frame: Frame | undefined;
   let expectKey = false;
-  let oddNumbers = false;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === 0x22) {
@@ -115,13 +165,9 @@ function scan(text: string, maxDepth: number): Scanned {
     } else if (code === 0x2c) {
       if (frame?.keys !== undefined) expectKey = true;
       else if (frame !== undefined) frame.index++;
-    } else if (!oddNumbers && (code === 0x2d || (code >= 0x30 && code <= 0x39))) {
-      const end = numberEnd(text, at);
-      oddNumbers = isOdd(text, at, end);
-      at = end - 1;
     }
   }
-  return { problems, oddNumbers };
+  return problems;
 }
 
 /**

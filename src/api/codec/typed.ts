@@ -11,6 +11,8 @@ import { normalizeMicroTime, normalizeTime } from "./time.ts";
 export interface TypedOptions {
   /** From `decodeJson`: lets 1.0 and 8e1 be refused for integers, as upstream does. */
   readonly literals?: Literals;
+  /** The tree is nobody else's: parts of it that need no change may become parts of the result. Default false. */
+  readonly owned?: boolean;
   /** Whether fields that Go writes even when empty (`status: {}`, `resources: {}`) are filled in. Default true. */
   readonly emitEmpty?: boolean;
 }
@@ -51,41 +53,58 @@ class Reader {
   };
   readonly #literals: Literals | undefined;
   readonly #emitEmpty: boolean;
+  readonly #owned: boolean;
 
   constructor(options: TypedOptions) {
     this.#literals = options.literals;
     this.#emitEmpty = options.emitEmpty ?? true;
+    this.#owned = options.owned ?? false;
   }
 
   object(schema: ObjectSchema, value: JsonValue, goType: string): JsonObject {
     const input = value ?? {};
     if (!isObject(input)) throw this.#mismatch(describe(value), goType);
-    const output: Record<string, JsonValue | undefined> = {};
     this.#structs.push(schema.name.slice(schema.name.lastIndexOf(".") + 1));
-    for (const key of Object.keys(input)) {
+    const output = this.#read(schema, input);
+    this.#structs.pop();
+    return this.#emitEmpty ? this.#fillIn(schema, output) : output;
+  }
+
+  /** A copy with what the schema makes of each value. Copies keep the compact form of a parsed object, which objects that grow key by key lose. */
+  #read(schema: ObjectSchema, input: JsonObject): JsonObject {
+    let output: Record<string, JsonValue | undefined> | undefined = this.#owned ? undefined : { ...input };
+    let dropped = false;
+    for (const key in input) {
       const field = Object.hasOwn(schema.fields, key) ? schema.fields[key] : undefined;
       const item = input[key];
+      let result: JsonValue | undefined;
       this.#steps.push(key);
       if (field === undefined) this.#unknown();
       else if (item !== undefined && item !== null) {
         this.#fields.push(field);
-        const result = this.#value(field.schema, item, field.goType ?? "", input, key);
+        const value = this.#value(field.schema, item, field.goType ?? "", input, key);
         this.#fields.pop();
-        if (isWritten(field, result)) output[key] = result;
+        if (isWritten(field, value)) result = value;
       }
       this.#steps.pop();
+      if (result === undefined) dropped = true;
+      if (result === item && output === undefined) continue;
+      output ??= { ...input };
+      setOwn(output, key, result);
     }
-    this.#structs.pop();
-    if (this.#emitEmpty) this.#fillIn(schema, output);
-    return output;
+    if (output === undefined) return input;
+    return dropped ? withoutUndefined(output) : (output as JsonObject);
   }
 
-  #fillIn(schema: ObjectSchema, output: Record<string, JsonValue | undefined>): void {
+  #fillIn(schema: ObjectSchema, object: JsonObject): JsonObject {
+    let output: Record<string, JsonValue | undefined> = object;
     for (const field of emitted(schema)) {
       const value = output[field.name];
-      if (value === undefined || (Array.isArray(value) && value.length === 0))
-        output[field.name] = field.pointer === true ? null : this.#zero(field.schema, field.goType ?? "");
+      if (value !== undefined && !(Array.isArray(value) && value.length === 0)) continue;
+      if (output === object) output = { ...object };
+      output[field.name] = field.pointer === true ? null : this.#zero(field.schema, field.goType ?? "");
     }
+    return output as JsonObject;
   }
 
   #zero(schema: Schema, goType: string): JsonValue {
@@ -114,30 +133,36 @@ class Reader {
       case "list": {
         if (!Array.isArray(value)) throw this.#mismatch(describe(value), goType);
         const itemType = elementGo(goType, schema.items);
-        return value.map((item: JsonValue, index) => {
-          if (item === null) return this.#zero(schema.items, itemType);
+        let output: JsonValue[] | undefined = this.#owned ? undefined : [...value];
+        for (let index = 0; index < value.length; index++) {
+          const item = value[index] as JsonValue; // index < length
           this.#steps.push(index);
-          const result = this.#value(schema.items, item, itemType, value, String(index));
+          const result =
+            item === null
+              ? this.#zero(schema.items, itemType)
+              : this.#value(schema.items, item, itemType, value, this.#literals === undefined ? "" : String(index));
           this.#steps.pop();
-          return result;
-        });
+          if (result === item) continue;
+          output ??= [...value];
+          output[index] = result;
+        }
+        return output ?? value;
       }
       case "map": {
         if (!isObject(value)) throw this.#mismatch(describe(value), goType);
         const valueType = elementGo(goType, schema.values);
-        const output: Record<string, JsonValue> = {};
-        for (const name of Object.keys(value)) {
+        let output: Record<string, JsonValue | undefined> | undefined = this.#owned ? undefined : { ...value };
+        for (const name in value) {
           const item = value[name];
           this.#steps.push(name);
           const isNull = item === undefined || item === null;
-          setOwn(
-            output,
-            name,
-            isNull ? this.#zero(schema.values, valueType) : this.#value(schema.values, item, valueType, value, name),
-          );
+          const result = isNull ? this.#zero(schema.values, valueType) : this.#value(schema.values, item, valueType, value, name);
           this.#steps.pop();
+          if (result === item) continue;
+          output ??= { ...value };
+          setOwn(output, name, result);
         }
-        return output;
+        return (output ?? value) as JsonObject;
       }
       default:
         return schema satisfies never;
@@ -362,7 +387,17 @@ function pathText(steps: readonly Step[]): string {
   return text;
 }
 
-function setOwn(target: Record<string, JsonValue>, key: string, value: JsonValue): void {
+/** In the same order. */
+function withoutUndefined(object: Readonly<Record<string, JsonValue | undefined>>): JsonObject {
+  const kept: Record<string, JsonValue> = {};
+  for (const key in object) {
+    const value = object[key];
+    if (value !== undefined) setOwn(kept, key, value);
+  }
+  return kept;
+}
+
+function setOwn(target: Record<string, JsonValue | undefined>, key: string, value: JsonValue | undefined): void {
   if (key === "__proto__") Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
   else target[key] = value;
 }

@@ -52,6 +52,12 @@ export async function openApiV2Document(): Promise<Buffer> {
   });
 }
 
+/** The schema of ObjectMeta in version 3 and of what it refers to, by name, as JSON: custom resources' documents hold them too. */
+export async function openApiV3MetaSchemas(): Promise<Buffer> {
+  const names = ["io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"];
+  return await remembered("v3 meta", (descriptions) => schemasOf(names, "v3", descriptions));
+}
+
 const securitySchemes = {
   BearerToken: { description: "Bearer Token authentication", type: "apiKey", name: "authorization", in: "header" },
 };

@@ -322,7 +322,7 @@ export function validatePriorityClass(object: AnyObject): FieldError[] {
   } else if (value > highestUserPriority)
     errors.push(forbiddenField("value", `maximum allowed value of a user defined priority is ${highestUserPriority}`));
   if (object.preemptionPolicy !== undefined && !["Never", "PreemptLowerPriority"].includes(object.preemptionPolicy))
-    errors.push(notSupported("preemptionPolicy", object.preemptionPolicy, ["Never", "PreemptLowerPriority"]));
+    errors.push(notSupported("preemptionPolicy", object.preemptionPolicy, ["PreemptLowerPriority", "Never"]));
   return errors;
 }
 export function validatePriorityClassUpdate(next: AnyObject, old: AnyObject): FieldError[] {

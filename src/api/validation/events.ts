@@ -1,8 +1,9 @@
 // Events of both groups: the new one is strict, the old one almost free.
+import { semanticEqual } from "../deep-equal.ts";
 import { type FieldError, invalidValue, required } from "../errors.ts";
 import { byteLength, isLabelKey } from "../names.ts";
 import type { AnyObject } from "../rules.ts";
-import { invalids, subdomainName, validateObjectMeta, validateObjectMetaUpdate } from "./meta.ts";
+import { immutableText, invalids, subdomainName, validateObjectMeta, validateObjectMetaUpdate } from "./meta.ts";
 
 /** Events of objects without a namespace live in "default". */
 function legacy(event: AnyObject): FieldError[] {
@@ -76,4 +77,27 @@ export const validateEventUpdate = (next: AnyObject, old: AnyObject): FieldError
 export const validateEventV1Update = (next: AnyObject, old: AnyObject): FieldError[] => [
   ...validateEventV1(next),
   ...validateObjectMetaUpdate(next.metadata, old.metadata),
+  ...fixedFields(next, old),
 ];
+
+/** An event of the newer group says what happened once; only its series goes on. The names are those of the core group. */
+function fixedFields(next: AnyObject, old: AnyObject): FieldError[] {
+  const fields: readonly (readonly [string, string])[] = [
+    ["regarding", "involvedObject"],
+    ["reason", "reason"],
+    ["note", "message"],
+    ["deprecatedSource", "source"],
+    ["deprecatedFirstTimestamp", "firstTimestamp"],
+    ["deprecatedLastTimestamp", "lastTimestamp"],
+    ["deprecatedCount", "count"],
+    ["type", "type"],
+    ["eventTime", "eventTime"],
+    ["action", "action"],
+    ["related", "related"],
+    ["reportingController", "reportingController"],
+    ["reportingInstance", "reportingInstance"],
+  ];
+  return fields.flatMap(([field, shown]) =>
+    semanticEqual(next[field], old[field]) ? [] : [invalidValue(shown, next[field] ?? null, immutableText)],
+  );
+}

@@ -1,7 +1,7 @@
 // What a status update of a Job may say: counters that only grow, conditions that agree with each other.
 import { duplicate, type FieldError, invalidValue, noValue, required } from "../errors.ts";
 import type { AnyObject } from "../rules.ts";
-import { parseIndexes } from "./batch.ts";
+import { parseIndexes } from "./completion-indexes.ts";
 import { immutableText, validateObjectMetaUpdate } from "./meta.ts";
 import { nonNegativeFields } from "./workloads.ts";
 

@@ -1,14 +1,17 @@
 // The kinds of all groups but core.
+
+import { semanticEqual } from "../deep-equal.ts";
 import * as apps from "../defaults/apps.ts";
 import * as others from "../defaults/others.ts";
-import { type FieldError, forbiddenField } from "../errors.ts";
-import type { KindRules } from "../rules.ts";
+import { type FieldError, forbiddenField, invalidValue } from "../errors.ts";
+import type { AnyObject, KindRules } from "../rules.ts";
 import * as admission from "./admission.ts";
 import * as app from "./apps.ts";
 import * as scale from "./autoscaling.ts";
 import * as batch from "./batch.ts";
 import * as events from "./events.ts";
 import { keepSpecAndLabels, keepSpecAndMeta, plainKind } from "./helpers.ts";
+import { immutableText } from "./meta.ts";
 import * as network from "./network.ts";
 import * as storage from "./storage.ts";
 import * as warn from "./warnings.ts";
@@ -17,6 +20,12 @@ import * as warn from "./warnings.ts";
 const refuseUnevaluated = (): FieldError[] => [
   forbiddenField("spec", "admission policies are not evaluated yet: this binding would have no effect"),
 ];
+
+const fixed = (field: string, next: unknown, old: unknown): FieldError[] =>
+  semanticEqual(next, old) ? [] : [invalidValue(field, next ?? null, immutableText)];
+
+/** What is allocated by it cannot change under it. */
+const fixedSpec = (next: AnyObject, old: AnyObject): FieldError[] => fixed("spec", next.spec, old.spec);
 
 export const otherRules: Readonly<Record<string, KindRules>> = {
   "apps/Deployment": plainKind({
@@ -258,9 +267,26 @@ export const otherRules: Readonly<Record<string, KindRules>> = {
     validateUpdate: scale.validateRuntimeClassUpdate,
   }),
   "resource.k8s.io/DeviceClass": plainKind({ namespaced: false, generation: true }),
-  "resource.k8s.io/ResourceClaim": plainKind({ namespaced: true, status: true, default: others.defaultResourceClaim }),
-  "resource.k8s.io/ResourceClaimTemplate": plainKind({ namespaced: true, default: others.defaultResourceClaimTemplate }),
-  "resource.k8s.io/ResourceSlice": plainKind({ namespaced: false, generation: true }),
+  "resource.k8s.io/ResourceClaim": plainKind({
+    namespaced: true,
+    status: true,
+    default: others.defaultResourceClaim,
+    checkUpdate: fixedSpec,
+  }),
+  "resource.k8s.io/ResourceClaimTemplate": plainKind({
+    namespaced: true,
+    default: others.defaultResourceClaimTemplate,
+    checkUpdate: fixedSpec,
+  }),
+  "resource.k8s.io/ResourceSlice": plainKind({
+    namespaced: false,
+    generation: true,
+    checkUpdate: (next, old) => [
+      ...fixed("spec.pool.name", next.spec?.pool?.name, old.spec?.pool?.name),
+      ...fixed("spec.driver", next.spec?.driver, old.spec?.driver),
+      ...fixed("spec.nodeName", next.spec?.nodeName, old.spec?.nodeName),
+    ],
+  }),
   "apiregistration.k8s.io/APIService": plainKind({
     validate: admission.validateApiService,
     validateUpdate: admission.validateApiServiceUpdate,

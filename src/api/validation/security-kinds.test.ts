@@ -162,22 +162,3 @@ for (const { name, kind, object, old, expected } of rows) {
     );
   });
 }
-
-test("a certificate must be one, is set once, and conditions stay", () => {
-  const check = (next: object, old: object): string[] =>
-    (
-      securityRules["certificates.k8s.io/CertificateSigningRequest"]?.validateStatusUpdate?.({ status: next }, { status: old }) ??
-      []
-    )
-      .filter(({ field }) => field.startsWith("status."))
-      .map(({ field, detail }) => `${field}: ${detail}`);
-  const certificate = Buffer.from("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n").toString("base64");
-  assert.deepEqual(check({ certificate: "eA==" }, {}), ["status.certificate: must contain at least one CERTIFICATE PEM block"]);
-  assert.deepEqual(check({ certificate }, {}), []);
-  assert.deepEqual(check({ certificate }, { certificate: "eA==" }), [
-    "status.certificate: updates may not set certificate content",
-  ]);
-  assert.deepEqual(check({ conditions: [] }, { conditions: [{ type: "Approved" }] }), [
-    'status.conditions: updates may not remove a condition of type "Approved"',
-  ]);
-});

@@ -297,31 +297,6 @@ function validateFlowSchema(schema: AnyObject): FieldError[] {
   return errors;
 }
 
-const certificateData = "<certificate data>";
-
-/** A certificate is base64 of PEM blocks, all of them certificates. */
-function validateCertificateStatus(next: AnyObject, old: AnyObject): FieldError[] {
-  const errors: FieldError[] = [];
-  const [now, before]: readonly (readonly AnyObject[])[] = [next.status?.conditions ?? [], old.status?.conditions ?? []];
-  for (const type of ["Approved", "Denied", "Failed"]) {
-    const had = before?.some((condition) => condition.type === type) ?? false;
-    if (had && !now?.some((condition) => condition.type === type)) {
-      errors.push(forbiddenField("status.conditions", `updates may not remove a condition of type ${JSON.stringify(type)}`));
-    }
-  }
-  const certificate: string = next.status?.certificate ?? "";
-  if (certificate === "" || certificate === (old.status?.certificate ?? "")) return errors;
-  if ((old.status?.certificate ?? "") !== "") {
-    errors.push(forbiddenField("status.certificate", "updates may not set certificate content"));
-  }
-  const text = Buffer.from(certificate, "base64").toString("latin1");
-  const blocks = [...text.matchAll(/-----BEGIN ([^-]+)-----/g)].map((match) => match[1]);
-  if (!blocks.includes("CERTIFICATE")) {
-    errors.push(invalidValue("status.certificate", certificateData, "must contain at least one CERTIFICATE PEM block"));
-  }
-  return errors;
-}
-
 export const securityRules: Readonly<Record<string, KindRules>> = {
   "rbac.authorization.k8s.io/Role": plainKind({
     namespaced: true,
@@ -372,10 +347,5 @@ export const securityRules: Readonly<Record<string, KindRules>> = {
     default: others.defaultPriorityLevel,
     check: validatePriorityLevel,
     updateChecksObject: "first",
-  }),
-  "certificates.k8s.io/CertificateSigningRequest": plainKind({
-    namespaced: false,
-    status: true,
-    validateStatusUpdate: validateCertificateStatus,
   }),
 };

@@ -190,8 +190,11 @@ export function validatePersistentVolumeUpdate(next: AnyObject, old: AnyObject):
   return [...errors, ...metaUpdate(next, old)];
 }
 
-/** A volume starts pending, whatever the client says. */
-export const prepareVolumeForCreate = (volume: AnyObject): AnyObject => ({ ...volume, status: { phase: "Pending" } });
+/** A volume starts pending, whatever the client says, and this is its first phase. */
+export const prepareVolumeForCreate = (volume: AnyObject): AnyObject => ({
+  ...volume,
+  status: { phase: "Pending", lastPhaseTransitionTime: volume.metadata.creationTimestamp },
+});
 
 // PersistentVolumeClaim
 

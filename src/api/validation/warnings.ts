@@ -39,13 +39,14 @@ const volumeWarnings: Readonly<Record<string, readonly [field: string, text: str
   rbd: ["rbd", "deprecated in v1.28, non-functional in v1.31+"],
 };
 
-const fractional = (list: AnyObject, path: string, ...names: readonly string[]): string[] =>
-  names.flatMap((name) => {
-    const value = list?.[name];
-    return value !== undefined && scaledQuantity(parseQuantity(value), -3) % 1000n !== 0n
-      ? [`${path}[${name}]: fractional byte value "${value}" is invalid, must be an integer`]
-      : [];
-  });
+const none: readonly string[] = [];
+
+function fractional(list: AnyObject, path: string, name: string): readonly string[] {
+  const value = list?.[name];
+  return value !== undefined && scaledQuantity(parseQuantity(value), -3) % 1000n !== 0n
+    ? [`${path}[${name}]: fractional byte value "${value}" is invalid, must be an integer`]
+    : none;
+}
 
 /** Of a pod's spec and the metadata beside it. */
 function podSpecWarnings(spec: AnyObject, metadata: AnyObject, path: string, metaPath: string): string[] {

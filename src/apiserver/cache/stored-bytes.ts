@@ -1,5 +1,14 @@
 // The one form in which objects are stored and served: JSON that begins with a fixed head and an 18-byte slot for the resourceVersion (D4).
-import { type ApiObject, apiVersionOf, decodeJson, type ResourceType, type Stored, stringifyJson } from "#api";
+import {
+  type ApiObject,
+  apiVersionOf,
+  decodeJson,
+  decodeProtobuf,
+  isProtobuf,
+  type ResourceType,
+  type Stored,
+  stringifyJson,
+} from "#api";
 import { type KeyValue, revisionSlotLength } from "#store";
 
 /** What the slot holds until the store fills it in; no revision looks like this. */
@@ -64,7 +73,7 @@ export function withRevision(form: StoredForm, bytes: Buffer, revision: number):
 
 /**
  * The bytes to serve for a stored value: the value itself when its slot was filled by the store, a corrected copy when it was not, and a
- * rewritten one for values that somebody else wrote (etcd, an older layout).
+ * rewritten one for values that somebody else wrote: a real kube-apiserver's protobuf or JSON, an older layout.
  */
 export function servedBytes(form: StoredForm, kv: Pick<KeyValue, "value" | "modRevision">): Buffer {
   const { head } = form;
@@ -74,7 +83,8 @@ export function servedBytes(form: StoredForm, kv: Pick<KeyValue, "value" | "modR
     if (value.toString("latin1", head.length + 1, head.length + 1 + placeholder.length) === placeholder)
       return withRevision(form, value, kv.modRevision);
   }
-  const bytes = serialize(form, JSON.parse(value.toString("utf8")) as ApiObject);
+  const object = isProtobuf(value) ? decodeProtobuf(value) : JSON.parse(value.toString("utf8"));
+  const bytes = serialize(form, object as ApiObject);
   fillSlot(bytes, head.length, kv.modRevision);
   return bytes;
 }

@@ -1,6 +1,6 @@
 // OpenAPI documents of custom resources, versions 2 and 3: enough for `kubectl explain` and for kubectl's choice of server-side field validation.
 import { createHash } from "node:crypto";
-import { apiVersionOf, type ResourceType } from "#api";
+import { apiVersionOf, openApiV3MetaSchemas, type ResourceType } from "#api";
 import type { CustomDocuments } from "../openapi.ts";
 import type { CustomPartV2 } from "../openapi-v2.ts";
 import type { Catalogue } from "../registry/catalogue.ts";
@@ -98,7 +98,7 @@ interface Documents {
   readonly v2: CustomPartV2;
 }
 
-function build(custom: CustomResources): Documents {
+function build(custom: CustomResources, metaSchemas: object): Documents {
   const groups = new Map<string, { schemas: Record<string, object>; paths: Record<string, object> }>();
   const v2 = { paths: {} as Record<string, object>, definitions: {} as Record<string, object> };
   for (const { type, props, listKind } of custom.versions()) {
@@ -111,7 +111,6 @@ function build(custom: CustomResources): Documents {
     v2.definitions[nameOf({ ...type, kind: listKind })] = listSchema(type, listKind);
     Object.assign(v2.paths, pathsOf(type, "v2"));
   }
-  const metadata = { type: "object", description: "ObjectMeta is metadata that all persisted resources must have." };
   const bodies = new Map(
     [...groups].map(([path, { schemas, paths }]) => [
       path,
@@ -120,7 +119,7 @@ function build(custom: CustomResources): Documents {
           openapi: "3.0.0",
           info: { title: "Kubernetes CRD Swagger", version: "v0.1.0" },
           paths,
-          components: { schemas: { ...schemas, [objectMeta]: metadata } },
+          components: { schemas: { ...metaSchemas, ...schemas } },
         }),
       ),
     ]),
@@ -132,17 +131,17 @@ function build(custom: CustomResources): Documents {
 
 /** Built when asked for, and again after a definition has changed. */
 export function customDocuments(custom: CustomResources, catalogue: Pick<Catalogue, "onChange">): CustomDocuments {
-  let built: Documents | undefined;
+  let built: Promise<Documents> | undefined;
   catalogue.onChange(() => {
     built = undefined;
   });
-  const documents = (): Documents => {
-    built ??= build(custom);
+  const documents = (): Promise<Documents> => {
+    built ??= openApiV3MetaSchemas().then((bytes) => build(custom, JSON.parse(bytes.toString("utf8")) as object));
     return built;
   };
   return {
-    index: () => documents().index,
-    document: (path) => documents().bodies.get(path),
-    v2: () => documents().v2,
+    index: async () => (await documents()).index,
+    document: async (path) => (await documents()).bodies.get(path),
+    v2: async () => (await documents()).v2,
   };
 }

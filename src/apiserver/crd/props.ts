@@ -28,7 +28,16 @@ export interface Props {
   readonly anyOf?: readonly Props[];
   readonly oneOf?: readonly Props[];
   readonly not?: Props;
+  readonly title?: string;
   readonly description?: string;
+  /** Refused, as the other keywords of JSON Schema here. */
+  readonly $ref?: string;
+  readonly $schema?: string;
+  readonly id?: string;
+  readonly additionalItems?: unknown;
+  readonly patternProperties?: object;
+  readonly definitions?: object;
+  readonly dependencies?: object;
   readonly "x-kubernetes-preserve-unknown-fields"?: boolean;
   readonly "x-kubernetes-embedded-resource"?: boolean;
   readonly "x-kubernetes-int-or-string"?: boolean;
@@ -81,7 +90,19 @@ export interface DefinitionSpec {
   readonly scope: string;
   readonly versions: readonly DefinitionVersion[];
   readonly preserveUnknownFields?: boolean;
-  readonly conversion?: { readonly strategy: string };
+  readonly conversion?: Conversion;
+}
+
+export interface Conversion {
+  readonly strategy?: string;
+  readonly webhook?: {
+    readonly conversionReviewVersions?: readonly string[] | null;
+    readonly clientConfig?: {
+      readonly url?: string;
+      readonly service?: { readonly name?: string; readonly namespace?: string; readonly port?: number; readonly path?: string };
+      readonly caBundle?: string;
+    };
+  };
 }
 
 /** Whether any schema inside uses a keyword. */

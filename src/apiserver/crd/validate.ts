@@ -80,10 +80,11 @@ export class Validator {
 
   #string(props: Props, value: string, path: string, errors: FieldError[]): void {
     const length = [...value].length;
+    // the first of these three that fails is the one that is told
     if (props.maxLength !== undefined && length > props.maxLength) errors.push(tooLong(path, props.maxLength));
-    if (props.minLength !== undefined && length < props.minLength)
+    else if (props.minLength !== undefined && length < props.minLength)
       errors.push(invalidValue(path, value, `${path} in body should be at least ${props.minLength} chars long`));
-    if (props.pattern !== undefined && !this.#patterns.get(props.pattern)(value))
+    else if (props.pattern !== undefined && !this.#patterns.get(props.pattern)(value))
       errors.push(invalidValue(path, value, `${path} in body should match '${props.pattern}'`));
     const problem = props.format === undefined ? undefined : formatProblem(props.format, value);
     if (problem !== undefined)

@@ -48,13 +48,15 @@ export async function handleExchange(deps: HttpDeps, exchange: Exchange): Promis
       query,
       body,
       user,
+      auditId,
       userAgent: exchange.header("user-agent") ?? "",
       sourceIPs: [exchange.remoteAddress],
-      signal: exchange.signal,
+      signal: exchange.method === "GET" ? exchange.signal : undefined,
       header: (name) => exchange.header(name),
-      ...(impersonate === undefined ? {} : { impersonate }),
+      impersonate,
+      refused: refusedAccept(exchange, path),
     };
-    const outcome = await inTime(deps.chain, timeoutMs, serve(deps.chain, { ...incoming, ...refusedAccept(exchange, path) }));
+    const outcome = await inTime(deps.chain, timeoutMs, serve(deps.chain, incoming));
     await answer(deps, exchange, query, body, outcome, head);
   } catch (error) {
     fail(deps, exchange, error, head);
@@ -194,13 +196,14 @@ async function readBody(exchange: Exchange): Promise<RequestBody> {
 }
 
 /** A request whose Accept header the router refuses is still authorized first; the refusal then is its answer. */
-function refusedAccept(exchange: Exchange, path: string): { readonly refused?: ApiError } {
-  if (!/^\/(api|apis\/[^/]+\/[^/]+)(\/|$)/.test(path)) return {};
+function refusedAccept(exchange: Exchange, path: string): ApiError | undefined {
   const accept = exchange.header("accept");
-  const refused =
+  if (accept === undefined || accept === "application/json") return undefined;
+  if (!/^\/(api|apis\/[^/]+\/[^/]+)(\/|$)/.test(path)) return undefined;
+  return (
     checkRoute(accept, exchange.method === "GET" && requestsCollection(path)) ??
-    (negotiate(accept, true) === undefined && !path.endsWith("/api") ? notAcceptable() : undefined);
-  return refused === undefined ? {} : { refused };
+    (negotiate(accept, true) === undefined && !path.endsWith("/api") ? notAcceptable() : undefined)
+  );
 }
 
 /** Lists and discovery differ from single objects in the types that the router names. */
@@ -212,6 +215,10 @@ function requestsCollection(path: string): boolean {
 
 function wantedOf(deps: HttpDeps, exchange: Exchange, query: Query, accepted: Accepted): Wanted {
   const include = query.first("includeObject");
+  if (accepted.transform === "Table" && !["", "None", "Metadata", "Object"].includes(include ?? ""))
+    throw badRequest(
+      `Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(include)}: must be 'Metadata', 'Object', 'None', or empty`,
+    );
   return {
     ...accepted,
     pretty: accepted.pretty || prettyWanted(exchange, query),

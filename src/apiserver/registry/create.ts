@@ -13,11 +13,11 @@ import type { Entry } from "../cache/entry.ts";
 import {
   dedupeOwners,
   newMeta,
+  ownedByCreator,
   placeInNamespace,
   withGeneration,
   withMeta,
   withOwnership,
-  withoutStatus,
   withStatus,
 } from "./metadata.ts";
 import { unstoredEntry } from "./object-store.ts";
@@ -35,7 +35,7 @@ export async function create(writes: Writes, request: WriteRequest, object: ApiO
     deletionTimestamp: undefined,
     deletionGracePeriodSeconds: undefined,
   });
-  const managed = withOwnership(placed, strategy.rules.status ? withoutStatus(placed) : placed, (next) =>
+  const managed = withOwnership(placed, ownedByCreator(strategy.rules, placed), (next) =>
     updateManagedFields({
       live: undefined,
       next,
@@ -76,7 +76,7 @@ async function tryCreate(writes: Writes, request: WriteRequest, admitted: ApiObj
   next = withStatus(next, strategy.emptyStatus);
   const name = next.metadata.name ?? "";
   const errors = rules.validate?.(next) ?? [];
-  if (errors.length > 0) throw invalid(type, name, errors);
+  if (errors.length > 0) throw invalid(resource.storedType, name, errors);
   for (const warning of rules.warnings?.(next, undefined) ?? []) request.warn(warning);
 
   const allocation =

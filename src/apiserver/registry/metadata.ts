@@ -1,15 +1,37 @@
 // The metadata that the server looks after: namespaces, names, owner references, generation, what an update may not change.
-import { type ApiObject, badRequest, deepEqual, type ObjectMeta } from "#api";
+import { type ApiObject, badRequest, deepEqual, type KindRules, type ObjectMeta } from "#api";
 import { type Random, randomSuffix, uuid } from "#base";
 
-export const withMeta = <T extends ApiObject>(
+/** The object with these fields of metadata; undefined takes one away. The object itself when nothing changes. */
+export function withMeta<T extends ApiObject>(
   object: T,
   changes: { readonly [K in keyof ObjectMeta]?: ObjectMeta[K] | undefined },
-): T => {
-  const metadata = { ...object.metadata, ...changes } as Record<string, unknown>;
-  for (const key of Object.keys(changes)) if (metadata[key] === undefined) delete metadata[key];
-  return { ...object, metadata: metadata as ObjectMeta };
-};
+): T {
+  const before = object.metadata as Readonly<Record<string, unknown>>;
+  const wanted = changes as Readonly<Record<string, unknown>>;
+  let metadata: Record<string, unknown> | undefined;
+  let leaves = false;
+  for (const key in wanted) {
+    const value = wanted[key];
+    if (value === undefined) leaves ||= key in before;
+    else if (value !== before[key]) {
+      metadata ??= { ...before };
+      metadata[key] = value;
+    }
+  }
+  if (leaves) metadata = withoutKeys(metadata ?? before, wanted);
+  return metadata === undefined ? object : { ...object, metadata: metadata as ObjectMeta };
+}
+
+/** Not by `delete`: objects that have lost a key are slow to copy and to serialise ever after. */
+function withoutKeys(
+  metadata: Readonly<Record<string, unknown>>,
+  wanted: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const kept: Record<string, unknown> = {};
+  for (const key in metadata) if (!(key in wanted && wanted[key] === undefined)) kept[key] = metadata[key];
+  return kept;
+}
 
 /** Gives the object the request's namespace. Throws BadRequest when it names another one. */
 export function placeInNamespace(object: ApiObject, namespaced: boolean, namespace: string): ApiObject {
@@ -106,6 +128,10 @@ export function withOwnership(object: ApiObject, owned: ApiObject, manage: (next
   const { managedFields } = manage(owned).metadata;
   return withMeta(object, { managedFields });
 }
+
+/** What of a new object its writer comes to own. */
+export const ownedByCreator = (rules: Pick<KindRules, "owned" | "status">, object: ApiObject): ApiObject =>
+  rules.owned?.(object) ?? (rules.status ? withoutStatus(object) : object);
 
 /** Kinds whose status upstream writes even when it is empty always show one. */
 export function withStatus(object: ApiObject, emptyStatus: unknown): ApiObject {

@@ -1,11 +1,12 @@
 // Reads and writes single objects in the store: compare-and-set by revision, bytes serialised once.
 import { type ApiObject, alreadyExists, apiError, notFound } from "#api";
-import { type Store, StoreError } from "#store";
+import type { Store } from "#store";
 import { Entry, ParsedCache } from "../cache/entry.ts";
 import type { CacheHub } from "../cache/hub.ts";
 import { serialize, stringify } from "../cache/stored-bytes.ts";
 import type { ServedResource } from "./resource.ts";
 import { objectKey } from "./storage-keys.ts";
+import { translated } from "./store-errors.ts";
 
 /** Upstream's limit is etcd's: 1.5 MiB for a request. */
 const maxObjectBytes = 1_572_864;
@@ -31,7 +32,7 @@ export class ObjectStore {
   /** The latest state, from the store itself: after a lost race the cache may be behind (a remote store). */
   async latest(resource: ServedResource, namespace: string, name: string): Promise<Entry | undefined> {
     const key = this.keyOf(resource, namespace, name);
-    const kv = await this.#store.get(key);
+    const kv = await translated(this.#store.get(key));
     if (kv === undefined) return undefined;
     const cached = resource.cache.get(key);
     return cached?.revision === kv.modRevision ? cached : resource.cache.entryOf(kv);
@@ -112,18 +113,3 @@ export function unstoredEntry(object: ApiObject): Entry {
 }
 
 export const absent = (resource: ServedResource, name: string): Error => notFound(resource.type, name);
-
-/** Store errors as the API says them. */
-async function translated<T>(promise: Promise<T>): Promise<T> {
-  try {
-    return await promise;
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    if (error.code === "tooLarge") throw apiError("", "etcdserver: request is too large");
-    if (error.code === "noSpace") throw apiError("", "etcdserver: mvcc: database space exceeded");
-    if (error.code === "unavailable" || error.code === "closed")
-      throw apiError("ServiceUnavailable", `the store is not available: ${error.message}`);
-    if (error.code === "unknownOutcome") throw apiError("Timeout", `Timeout: ${error.message}`);
-    throw error;
-  }
-}

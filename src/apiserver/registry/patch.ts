@@ -75,7 +75,7 @@ function patchChange(request: WriteRequest, type: Exclude<PatchType, "apply">, b
     if (live === undefined) throw new Error("a patch without an object");
     apply ??= reader(type, body, resource.strategy.schema);
     const patched = apply.to(live);
-    const object = typed(request, patched, apply.problems, type === "strategic" ? goText(apply.value) : undefined);
+    const object = typed(request, patched, apply, type);
     const placed = placeInNamespace(object, resource.type.namespaced, request.namespace);
     checkName(placed, request.name, request.namespace);
     return owned(request, placed, live, time);
@@ -148,16 +148,22 @@ function patchValue(type: PatchType, body: RequestBody): { readonly value: unkno
 }
 
 /** The patched document as an object of the kind, with its defaults. */
-function typed(request: WriteRequest, patched: unknown, problems: readonly string[], shown?: string): ApiObject {
+function typed(
+  request: WriteRequest,
+  patched: unknown,
+  { problems, value }: PatchReader,
+  patchType: Exclude<PatchType, "apply">,
+): ApiObject {
   const { resource, options } = request;
   const { strategy, type } = resource;
+  const shown = (): string => (patchType === "strategic" ? goText(value) : encodeJson(patched).toString("utf8"));
   const refuse = (why: string): ApiError =>
-    withoutKind(
-      invalid({ group: "", kind: "" }, "", [invalidValue("patch", shown ?? encodeJson(patched).toString("utf8"), why)]),
-    );
+    withoutKind(invalid({ group: "", kind: "" }, "", [invalidValue("patch", shown(), why)]));
   try {
     const decoded = strategy.decode?.(patched as JsonValue) ?? decodeTyped(strategy.schema, patched as JsonValue);
-    const all = [...problems, ...decoded.problems];
+    // Go has put the fields of a merged built-in object in the order of their names
+    const isSorted = strategy.decode === undefined && patchType !== "json";
+    const all = [...problems, ...(isSorted ? [...decoded.problems].sort() : decoded.problems)];
     if (all.length > 0) {
       if (options.fieldValidation === "Strict") throw refuse(`strict decoding error: ${all.join(", ")}`);
       if (options.fieldValidation === "Warn") for (const problem of all) request.warn(problem);

@@ -1,5 +1,5 @@
 // get, list and watch: answered from the watch cache, with upstream's resourceVersion semantics (KEP-2340, KEP-3157).
-import { apiError, badRequest, expired, notFound } from "#api";
+import { ApiError, apiError, badRequest, expired, notFound } from "#api";
 import type { Clock } from "#base";
 import { prefixEnd, type Store, StoreError } from "#store";
 import type { Answer } from "../answer.ts";
@@ -18,6 +18,7 @@ import {
 } from "./list-options.ts";
 import type { ServedResource } from "./resource.ts";
 import { objectKey } from "./storage-keys.ts";
+import { translated } from "./store-errors.ts";
 
 const freshnessLimitMs = 3_000;
 const watchCapacity = 10_000;
@@ -43,7 +44,7 @@ export async function get(reads: Reads, place: Place): Promise<Answer> {
   if (wanted !== "" && wanted !== "0") {
     if (!/^[0-9]+$/.test(wanted)) throw apiError("", `invalid resource version: ${resourceVersionProblem(wanted)}`);
     await waitFor(reads, Number(wanted));
-  }
+  } else if (wanted === "") await waitForNewest(reads);
   const entry = resource.cache.get(objectKey(resource.cache.prefix, resource.type.namespaced ? namespace : "", name));
   if (entry === undefined) throw notFound(resource.type, name);
   return { kind: "entry", code: 200, resource, entry };
@@ -101,7 +102,7 @@ export async function select(reads: Reads, resource: ServedResource, filter: Fil
     const exact = options.match === "Exact" || (options.match === "" && options.limit > 0 && revision !== 0);
     if (exact) return await atRevision(reads, resource, filter, options.limit, revision, filter.prefix, false);
   } else if (options.resourceVersion === "") {
-    await waitFor(reads, reads.store.revision);
+    await waitForNewest(reads);
   }
   return fromCache(hub, resource, filter, revision === 0 && options.resourceVersion === "0" ? 0 : options.limit, filter.prefix);
 }
@@ -133,7 +134,7 @@ async function atRevision(
   }
   try {
     const from = start < filter.prefix ? filter.prefix : start;
-    const found = await reads.store.range(from, { end: prefixEnd(filter.prefix), revision });
+    const found = await translated(reads.store.range(from, { end: prefixEnd(filter.prefix), revision }));
     return {
       ...page(
         found.kvs.map((kv) => cache.entryOf(kv)),
@@ -145,10 +146,13 @@ async function atRevision(
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== "compacted") throw error;
     if (!continued) throw expired("The resourceVersion for the provided list is too old.");
-    throw apiError(
+    // with it the client may go on from the same key, in the list as it is now
+    const latest = encodeContinue({ revision: -1, start: start.slice(cache.prefix.length) });
+    const { status } = apiError(
       "Expired",
       "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.",
     );
+    throw new ApiError({ ...status, metadata: { continue: latest } });
   }
 }
 
@@ -165,6 +169,12 @@ function page(found: Iterable<Entry>, filter: Filter, limit: number): Omit<Selec
     } else entries.push(entry);
   }
   return { entries, ...(next === undefined ? {} : { next, remaining }) };
+}
+
+/** A read without a resourceVersion sees every write that was acknowledged before it, by whatever API server. */
+async function waitForNewest(reads: Reads): Promise<void> {
+  const { store } = reads;
+  await waitFor(reads, store.currentRevision === undefined ? store.revision : await translated(store.currentRevision()));
 }
 
 /** Waits until the caches have reached `revision`; 504 after three seconds, as upstream. */
@@ -194,7 +204,7 @@ export async function watch(reads: Reads, place: Place, minTimeoutSeconds: numbe
   const since = parseResourceVersion(options.resourceVersion);
   const initialEvents = options.sendInitialEvents ?? since === 0;
   if (options.sendInitialEvents === true)
-    await waitFor(reads, since === 0 && options.resourceVersion === "" ? reads.store.revision : since);
+    await (since === 0 && options.resourceVersion === "" ? waitForNewest(reads) : waitFor(reads, since));
   const initial = !initialEvents
     ? []
     : filter.key === undefined

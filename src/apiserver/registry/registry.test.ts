@@ -173,6 +173,25 @@ describe("registry", () => {
     );
   });
 
+  it("list() goes on from the same key, as things are now, when its revision is compacted away", async () => {
+    const query = { limit: "2", labelSelector: "gone=y" };
+    for (const name of ["c1", "c2", "c3", "c4"])
+      await cluster.call("POST", maps, { apiVersion: "v1", kind: "ConfigMap", metadata: { name, labels: { gone: "y" } } });
+    const first = await cluster.call("GET", maps, undefined, { query });
+    await cluster.call("DELETE", `${maps}/c4`);
+    await cluster.store.compact(cluster.store.revision);
+    const { continue: token } = first.object.metadata;
+    const refused = await cluster.call("GET", maps, undefined, { query: { ...query, continue: token } });
+    assert.deepEqual([refused.code, refused.object.reason], [410, "Expired"]);
+    const rest = await cluster.call("GET", maps, undefined, {
+      query: { ...query, continue: refused.object.metadata.continue },
+    });
+    assert.deepEqual(
+      rest.object.items.map((item: { metadata: { name: string } }) => item.metadata.name),
+      ["c3"],
+    );
+  });
+
   it("list() of a future resourceVersion times out after three seconds", async () => {
     const pending = cluster.call("GET", maps, undefined, { query: { resourceVersion: "999999" } });
     await cluster.clock.advance(3_000);
@@ -224,5 +243,131 @@ describe("registry", () => {
     assert.equal(object.apiVersion, "events.k8s.io/v1");
     assert.equal(object.note, "hello");
     assert.equal(object.regarding.name, "p");
+  });
+
+  it("a scale owns the replicas without a time, and nothing when it is zero", async () => {
+    const path = "/apis/apps/v1/namespaces/default/deployments";
+    const template = { metadata: { labels: { a: "b" } }, spec: { containers: [{ name: "c", image: "i" }] } };
+    const spec = { replicas: 2, selector: { matchLabels: { a: "b" } }, template };
+    await cluster.call("POST", path, { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "scaled" }, spec });
+    const owners = async (replicas: number): Promise<object[]> => {
+      await cluster.call("PATCH", `${path}/scaled/scale`, { spec: { replicas } }, merge);
+      const { object } = await cluster.call("GET", `${path}/scaled`);
+      return object.metadata.managedFields.filter((entry: { subresource?: string }) => entry.subresource === "scale");
+    };
+    assert.deepEqual(await owners(5), [
+      {
+        apiVersion: "apps/v1",
+        fieldsType: "FieldsV1",
+        fieldsV1: { "f:spec": { "f:replicas": {} } },
+        manager: "test",
+        operation: "Update",
+        subresource: "scale",
+      },
+    ]);
+    assert.deepEqual(await owners(0), []);
+  });
+
+  it("an applied scale conflicts with who else set the replicas, and takes them by force", async () => {
+    const path = "/apis/apps/v1/namespaces/default/deployments";
+    const template = { metadata: { labels: { a: "b" } }, spec: { containers: [{ name: "c", image: "i" }] } };
+    const spec = { replicas: 2, selector: { matchLabels: { a: "b" } }, template };
+    await cluster.call("POST", path, { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "applied" }, spec });
+    const apply = (replicas: number, query: Record<string, string> = {}) =>
+      cluster.call(
+        "PATCH",
+        `${path}/applied/scale`,
+        { apiVersion: "autoscaling/v1", kind: "Scale", metadata: { name: "applied" }, spec: { replicas } },
+        { contentType: "application/apply-patch+yaml", query: { fieldManager: "hpa", ...query } },
+      );
+    const refused = await apply(5);
+    assert.equal(refused.code, 409);
+    assert.match(
+      refused.object.message,
+      /^Apply failed with 1 conflict: conflict with "test" using autoscaling\/v1.*: \.spec\.replicas$/,
+    );
+    assert.equal((await apply(5, { force: "true" })).object.spec.replicas, 5);
+    assert.equal((await apply(6)).object.spec.replicas, 6);
+    const { object } = await cluster.call("GET", `${path}/applied`);
+    const owns = (entry: { fieldsV1: Record<string, object> }): boolean => "f:replicas" in (entry.fieldsV1["f:spec"] ?? {});
+    const owners = object.metadata.managedFields.filter(owns);
+    assert.deepEqual(
+      owners.map(({ manager, operation, subresource }: Record<string, string>) => [manager, operation, subresource]),
+      [["hpa", "Apply", "scale"]],
+    );
+  });
+
+  it("what a certificate signing request asks for cannot be changed, and nobody owns it", async () => {
+    const path = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+    const spec = {
+      request: Buffer.from("-----BEGIN CERTIFICATE REQUEST-----\nAA==\n-----END CERTIFICATE REQUEST-----\n").toString("base64"),
+      signerName: "example.com/a",
+      usages: ["client auth"],
+    };
+    const created = await cluster.call("POST", path, {
+      apiVersion: "certificates.k8s.io/v1",
+      kind: "CertificateSigningRequest",
+      metadata: { name: "csr" },
+      spec,
+    });
+    assert.deepEqual(created.object.metadata.managedFields, undefined);
+    const patched = await cluster.call("PATCH", `${path}/csr`, { spec: { signerName: "example.com/b" } }, merge);
+    assert.equal(patched.object.spec.signerName, "example.com/a");
+  });
+
+  it("a volume begins pending, with the time of that", async () => {
+    const spec = { capacity: { storage: "1Gi" }, accessModes: ["ReadWriteOnce"], hostPath: { path: "/x" } };
+    const volume = { apiVersion: "v1", kind: "PersistentVolume", metadata: { name: "pv" }, spec };
+    const { object } = await cluster.call("POST", "/api/v1/persistentvolumes", volume);
+    assert.deepEqual(object.status, { phase: "Pending", lastPhaseTransitionTime: object.metadata.creationTimestamp });
+  });
+
+  it("a label of an endpoint slice counts as a new generation", async () => {
+    const path = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
+    const slice = { apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", metadata: { name: "s" } };
+    await cluster.call("POST", path, { ...slice, addressType: "IPv4", endpoints: [] });
+    const { object } = await cluster.call("PATCH", `${path}/s`, { metadata: { labels: { a: "b" } } }, merge);
+    assert.equal(object.metadata.generation, 2);
+  });
+
+  it("a merge patch warns of unknown fields in the order of their names", async () => {
+    await cluster.call("POST", maps, configMap("warned"));
+    const body = { zeta: 1, metadata: { bar: 1 }, alpha: 1 };
+    assert.deepEqual((await cluster.call("PATCH", `${maps}/warned`, body, merge)).warnings, [
+      'unknown field "alpha"',
+      'unknown field "metadata.bar"',
+      'unknown field "zeta"',
+    ]);
+  });
+
+  it("an event of events.k8s.io says once what happened; errors name the kind of the core group", async () => {
+    const path = "/apis/events.k8s.io/v1/namespaces/default/events";
+    const created = await cluster.call("POST", path, {
+      apiVersion: "events.k8s.io/v1",
+      kind: "Event",
+      metadata: { name: "once" },
+      regarding: { kind: "Pod", name: "p", namespace: "default", apiVersion: "v1" },
+      eventTime: "2026-01-01T00:00:00.000000Z",
+      reportingController: "example.com/c",
+      reportingInstance: "i",
+      action: "Act",
+      reason: "R",
+      type: "Normal",
+    });
+    assert.equal(created.code, 201);
+    const { code, object } = await cluster.call("PATCH", `${path}/once`, { reason: "X" }, merge);
+    assert.deepEqual(
+      { code, message: object.message },
+      { code: 422, message: 'Event "once" is invalid: reason: Invalid value: "X": field is immutable' },
+    );
+  });
+
+  it("the spec of a resource claim stays, its labels may change", async () => {
+    const path = "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims";
+    const requests = (name: string): object => ({ devices: { requests: [{ name, exactly: { deviceClassName: "c" } }] } });
+    const claim = { apiVersion: "resource.k8s.io/v1", kind: "ResourceClaim", metadata: { name: "claim" }, spec: requests("a") };
+    assert.equal((await cluster.call("POST", path, claim)).code, 201);
+    assert.equal((await cluster.call("PATCH", `${path}/claim`, { spec: requests("b") }, merge)).code, 422);
+    assert.equal((await cluster.call("PATCH", `${path}/claim`, { metadata: { labels: { a: "b" } } }, merge)).code, 200);
   });
 });

@@ -18,12 +18,12 @@ import {
   checkName,
   dedupeOwners,
   keepSystemMeta,
+  ownedByCreator,
   placeInNamespace,
   sameState,
   withGeneration,
   withMeta,
   withOwnership,
-  withoutStatus,
   withStatus,
 } from "./metadata.ts";
 import { unstoredEntry } from "./object-store.ts";
@@ -65,7 +65,7 @@ export function owned(request: WriteRequest, next: ApiObject, live: Stored<ApiOb
   const { resource, options, subresource } = request;
   const { rules, schema } = resource.strategy;
   const { prepare } = updateRules(request);
-  const kept = live === undefined ? (rules.status ? withoutStatus(next) : next) : (prepare?.(next, live) ?? next);
+  const kept = live === undefined ? ownedByCreator(rules, next) : (prepare?.(next, live) ?? next);
   return withOwnership(next, kept, (object) =>
     updateManagedFields({
       live,
@@ -172,7 +172,7 @@ async function tryUpdate(
 
   const next = prepared(request, withMeta(admitted, { resourceVersion: old.metadata.resourceVersion }), old);
   const errors = updateRules(request).validate?.(next, old) ?? [];
-  if (errors.length > 0) throw invalid(type, name, errors);
+  if (errors.length > 0) throw invalid(resource.storedType, name, errors);
   for (const warning of rules.warnings?.(next, old) ?? []) request.warn(warning);
 
   const allocation =
@@ -207,7 +207,7 @@ function prepared(request: WriteRequest, admitted: ApiObject, old: Stored<ApiObj
 }
 
 /** Kinds without a spec whose every change counts. */
-const countsWhole = new Set(["PodTemplate", "EndpointSlice", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]);
+const countsWhole = new Set(["PodTemplate", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]);
 
 /** What a new generation is about. */
 function specOf(object: ApiObject): unknown {
@@ -221,6 +221,8 @@ function specOf(object: ApiObject): unknown {
   const { spec } = rest as { readonly spec?: unknown };
   // A Deployment's annotations count too: its controller copies them to replica sets.
   if (kind === "Deployment") return { spec, annotations: metadata.annotations ?? {} };
+  // and a slice's labels, by which proxies choose
+  if (kind === "EndpointSlice") return { ...rest, labels: metadata.labels ?? {} };
   return kind !== undefined && countsWhole.has(kind) ? rest : spec;
 }
 

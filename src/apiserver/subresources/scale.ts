@@ -1,6 +1,8 @@
 // scale: the number of replicas of a workload, read and written as an autoscaling/v1 Scale.
 import {
   type ApiObject,
+  apiVersionOf,
+  applyPatch,
   internalError,
   invalid,
   invalidValue,
@@ -9,6 +11,8 @@ import {
   type Stored,
   selectorText,
   setSelector,
+  updateManagedFields,
+  type WriteContext,
 } from "#api";
 import type { Answer } from "../answer.ts";
 import { decodeObject, type ExpectedKind } from "../body.ts";
@@ -17,10 +21,11 @@ import { checkName, withMeta } from "../registry/metadata.ts";
 import { absent } from "../registry/object-store.ts";
 import { writeOptions } from "../registry/options.ts";
 import { patchedDocument, patchType } from "../registry/patch.ts";
-import type { Writes } from "../registry/request.ts";
+import { managerOf, type Writes } from "../registry/request.ts";
 import { type ServedResource, toServed } from "../registry/resource.ts";
-import { guaranteedUpdate, owned } from "../registry/update.ts";
+import { guaranteedUpdate } from "../registry/update.ts";
 import { notAllowed, type VerbRequest, writeRequest } from "../registry/verbs.ts";
+import { scaleOwners, workloadOwners } from "./scale-ownership.ts";
 
 interface Workload extends ApiObject {
   readonly spec?: { readonly replicas?: number; readonly selector?: unknown };
@@ -106,54 +111,88 @@ export async function scale(writes: Writes, request: VerbRequest, method: string
       const options = writeOptions("UpdateOptions", request.query);
       const given = decodeObject(request.body, expected(), options.fieldValidation, request.warn) as Scale;
       checkName(given, name, namespace);
-      return await write(writes, request, options, () => given, true);
+      return await write(
+        writes,
+        request,
+        options,
+        changed(() => given),
+        true,
+      );
     }
     case "PATCH": {
       const type = patchType(request.body.contentType, false);
       const options = writeOptions("PatchOptions", request.query, { apply: type === "apply" });
       const patched = patchedDocument(type, request.body, expected(), options, request);
-      return await write(writes, request, options, (current) => patched(current as ApiObject) as Scale);
+      if (type === "apply") return await write(writes, request, options, applied(patched, options.force));
+      const wanted = changed((current) => {
+        const next = patched(current) as Scale;
+        checkName(next, name, namespace);
+        return next;
+      });
+      return await write(writes, request, options, wanted);
     }
     default:
       throw notAllowed();
   }
 }
 
+type ScaleContext = Omit<WriteContext, "live"> & { readonly live: Scale };
+
+/** What becomes of a Scale: the new one, its managed fields with it. */
+type ScaleChange = (context: ScaleContext) => Scale;
+
+const changed =
+  (wanted: (current: Scale) => Scale): ScaleChange =>
+  (context) => {
+    const { live } = context;
+    const next = wanted(live);
+    // who never applied is not tracked
+    if ((live.metadata.managedFields ?? []).length === 0) return withMeta(next, { managedFields: [] });
+    return updateManagedFields({ ...context, next: withMeta(next, { managedFields: live.metadata.managedFields }) });
+  };
+
+const applied =
+  (wanted: (current: Scale) => ApiObject, force: boolean): ScaleChange =>
+  (context) =>
+    applyPatch({ ...context, applied: wanted(context.live), force }) as Scale;
+
 async function write(
   writes: Writes,
   request: VerbRequest,
   options: ReturnType<typeof writeOptions>,
-  wanted: (current: object) => Scale,
+  change: ScaleChange,
   uidIsPrecondition = false,
 ): Promise<Answer> {
   const { resource } = request;
   const inner = { ...writeRequest(request, options), special: { prepare: (next: ApiObject) => next } };
+  const path = fieldNames(resource.scale?.specReplicasPath ?? ".spec.replicas");
   const { entry } = await guaranteedUpdate(
     writes,
     inner,
     (live, time) => {
       const workload = live as Workload & Stored<ApiObject>;
-      const given = wanted(scaleOf(resource, workload));
+      const owners = workload.metadata.managedFields;
+      const given = change({
+        live: withMeta(scaleOf(resource, workload) as Scale, { managedFields: scaleOwners(owners, path) }),
+        manager: managerOf(options, request.userAgent),
+        subresource: "scale",
+        apiVersion: "autoscaling/v1",
+        time,
+        schema: expected().schema,
+        resetFields: [["status"]],
+      });
       const replicas = given.spec?.replicas ?? 0;
       if (replicas < 0)
         throw invalid({ group: "autoscaling", kind: "Scale" }, request.name, [
           invalidValue("spec.replicas", replicas, "must be greater than or equal to 0"),
         ]);
-      const next = (
-        resource.scale === undefined
-          ? { ...workload, spec: { ...workload.spec, replicas } }
-          : withValue(workload, fieldNames(resource.scale.specReplicasPath), replicas)
-      ) as Workload;
-      const { resourceVersion, uid } = given.metadata;
-      return owned(
-        inner,
-        withMeta(next, {
-          resourceVersion: resourceVersion ?? workload.metadata.resourceVersion,
-          ...(uid === undefined ? {} : { uid }),
-        }),
-        live,
-        time,
-      );
+      const { resourceVersion, uid, managedFields } = given.metadata;
+      const managed = workloadOwners(owners, managedFields, apiVersionOf(resource.type), path);
+      return withMeta(withValue(workload, path, replicas) as Workload, {
+        resourceVersion: resourceVersion ?? workload.metadata.resourceVersion,
+        ...(uid === undefined ? {} : { uid }),
+        managedFields: managed.length === 0 ? undefined : managed,
+      });
     },
     { createsWhenAbsent: false, uidIsPrecondition },
   );

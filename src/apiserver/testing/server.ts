@@ -1,7 +1,7 @@
 // An API server in memory for tests, and short words to talk to it.
 import { seededRandom, silentLog, systemFiles, VirtualClock } from "#base";
 import type { ApiReply, HttpMethod, UserInfo, WatchFrame } from "#client";
-import { openMemoryStore } from "#store";
+import { openMemoryStore, type Store } from "#store";
 import { newServiceAccountKey } from "../security/mod.ts";
 import { type ApiServerOptions, type RunningApiServer, startApiServer } from "../start.ts";
 
@@ -15,6 +15,7 @@ type Answered = { readonly code: number; readonly object: any; readonly warnings
 export interface TestServer extends AsyncDisposable {
   readonly server: RunningApiServer;
   readonly clock: VirtualClock;
+  readonly store: Store;
   call(
     method: HttpMethod,
     path: string,
@@ -27,9 +28,10 @@ export interface TestServer extends AsyncDisposable {
 export async function testServer(options: ApiServerOptions = {}): Promise<TestServer> {
   const clock = new VirtualClock();
   key ??= newServiceAccountKey();
+  const store = openMemoryStore({ clock });
   const server = await startApiServer(
     { listen: false, freezeObjects: true, serviceAccountKey: await key, ...options },
-    { store: openMemoryStore({ clock }), clock, random: seededRandom(1), files: systemFiles, log: silentLog },
+    { store, clock, random: seededRandom(1), files: systemFiles, log: silentLog },
   );
   const send = (
     method: HttpMethod,
@@ -51,6 +53,7 @@ export async function testServer(options: ApiServerOptions = {}): Promise<TestSe
   return {
     server,
     clock,
+    store,
     call: async (method, path, body, more = {}) =>
       (await send(method, path, body, more.query ?? {}, more.contentType, more.user)) as Answered,
     watch: async (path, query = {}) => {

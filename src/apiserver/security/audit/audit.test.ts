@@ -63,6 +63,18 @@ test("an event is one line of audit.k8s.io/v1", async () => {
   });
 });
 
+test("what a client says of itself is quoted, and what is empty is left out", async () => {
+  const { log, lines } = world();
+  const userAgent = 'a "quoted" \\ \u0001 wörd';
+  log.record(event({ userAgent, sourceIPs: [], objectName: "", uid: "u", decision: undefined, requestURI: "/a?b=\u2028" }));
+  await log[Symbol.asyncDispose]();
+  const written = JSON.parse(lines()[0] ?? "");
+  assert.equal(written.userAgent, userAgent);
+  assert.equal(written.requestURI, "/a?b=\u2028");
+  assert.deepEqual(written.objectRef, { resource: "pods", namespace: "ns", uid: "u", apiVersion: "v1" });
+  assert.ok(!("sourceIPs" in written) && !("annotations" in written));
+});
+
 test("events reach the file in order within 200 ms, many to a write", async () => {
   const { log, clock, lines, files } = world();
   let appends = 0;

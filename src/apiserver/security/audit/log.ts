@@ -1,7 +1,7 @@
 // The audit log: lines collected in memory and appended to a file now and then, so that no request waits for the disk.
 import type { Clock, Files, Log, Timer } from "#base";
 import type { AuditEvent, AuditSink } from "../../contract.ts";
-import { auditLine } from "./event.ts";
+import { auditLines } from "./event.ts";
 
 export interface AuditLogOptions {
   readonly path: string;
@@ -21,6 +21,7 @@ const maxWaitingBytes = 16 * 1024 * 1024;
 
 class AuditLog implements AuditSink {
   readonly #options: AuditLogOptions;
+  readonly #line = auditLines();
   #lines: string[] = [];
   #bytes = 0;
   #dropped = 0;
@@ -38,7 +39,7 @@ class AuditLog implements AuditSink {
       this.#dropped++;
       return;
     }
-    const line = auditLine(event);
+    const line = this.#line(event);
     this.#lines.push(line);
     this.#bytes += line.length;
     if (this.#bytes >= flushBytes) this.#flush();

@@ -12,6 +12,7 @@ import {
   roleBindings,
   roles,
   type Subject,
+  semanticEqual,
 } from "#api";
 import { uncovered } from "../authorization/rules.ts";
 import {
@@ -136,7 +137,8 @@ export function reconciled(existing: ApiObject, wanted: ApiObject): ApiObject | 
       ? undefined
       : ({ ...existing, metadata: meta, subjects: [...(have.subjects ?? []), ...missing] } as ApiObject); // with subjects
   }
-  const missing = uncovered(have.rules ?? [], want.rules ?? []);
+  // the same rules cover each other; on most starts nothing else is asked
+  const missing = semanticEqual(have.rules, want.rules) ? [] : uncovered(have.rules ?? [], want.rules ?? []);
   return missing.length === 0 && sameMeta
     ? undefined
     : ({ ...existing, metadata: meta, rules: [...(have.rules ?? []), ...missing] } as ApiObject); // with rules

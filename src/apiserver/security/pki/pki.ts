@@ -110,11 +110,19 @@ function serverNames(options: PkiOptions): readonly string[] {
   return unique([...fixed, ...given]);
 }
 
+/** What a file holds, and the certificate as an object. */
+interface Found extends KeyPair {
+  readonly parsed: X509Certificate;
+}
+
+const pairOf = ({ certificate, key }: Found): KeyPair => ({ certificate, key });
+
 /** Makes and checks certificate files of one directory. */
 class Shop {
   readonly #directory: string;
   readonly #options: PkiOptions;
   readonly #log: Log;
+  readonly #issuers = new Map<string, X509Certificate>();
 
   constructor(directory: string, options: PkiOptions) {
     this.#directory = directory;
@@ -124,7 +132,7 @@ class Shop {
 
   async authority(name: string, commonName: string): Promise<KeyPair> {
     const found = await this.#read(name);
-    if (found !== undefined && this.#lasts(new X509Certificate(found.certificate))) return found;
+    if (found !== undefined && this.#lasts(found.parsed)) return pairOf(found);
     // The same key again: certificates that it has signed stay valid.
     const made = await issueAuthority(commonName, this.#options, found?.key);
     await this.#write(name, made);
@@ -136,7 +144,7 @@ class Shop {
 
   async leaf(name: string, authority: KeyPair, request: Omit<CertificateRequest, "validityMs">): Promise<KeyPair> {
     const found = await this.#read(name);
-    if (found !== undefined && this.#serves(new X509Certificate(found.certificate), authority, request)) return found;
+    if (found !== undefined && this.#serves(found.parsed, authority, request)) return pairOf(found);
     const made = await issueCertificate(authority, { ...request, validityMs: leafValidityMs }, this.#options);
     await this.#write(name, made);
     this.#log.info(found === undefined ? "made certificate" : "renewed certificate", { file: `${this.#directory}/${name}.crt` });
@@ -148,7 +156,7 @@ class Shop {
   }
 
   #serves(certificate: X509Certificate, authority: KeyPair, request: Omit<CertificateRequest, "validityMs">): boolean {
-    const issuer = new X509Certificate(authority.certificate);
+    const issuer = this.#issuer(authority);
     return (
       this.#lasts(certificate) &&
       certificate.checkIssued(issuer) &&
@@ -157,21 +165,28 @@ class Shop {
     );
   }
 
-  async #read(name: string): Promise<KeyPair | undefined> {
+  #issuer({ certificate }: KeyPair): X509Certificate {
+    const known = this.#issuers.get(certificate);
+    if (known !== undefined) return known;
+    const parsed = new X509Certificate(certificate);
+    this.#issuers.set(certificate, parsed);
+    return parsed;
+  }
+
+  async #read(name: string): Promise<Found | undefined> {
     const [certificate, key] = await Promise.all([
       readText(this.#options.files, `${this.#directory}/${name}.crt`),
       readText(this.#options.files, `${this.#directory}/${name}.key`),
     ]);
     if (certificate === undefined || key === undefined) return undefined;
     try {
-      new X509Certificate(certificate);
+      return { certificate, key, parsed: new X509Certificate(certificate) };
     } catch (cause) {
       throw new Error(
         `Cannot use certificate "${this.#directory}/${name}.crt": it is not a PEM certificate; remove it to have a new one made`,
         { cause },
       );
     }
-    return { certificate, key };
   }
 
   async #write(name: string, pair: KeyPair): Promise<void> {
