@@ -23,6 +23,8 @@ const testPackages = [
   ["etcd-server", "/usr/bin/etcd"],
   ["etcd-client", "/usr/bin/etcdctl"],
   ["strace", "/usr/bin/strace"],
+  ["e2fsprogs", "/usr/sbin/mkfs.ext4"],
+  ["xfsprogs", "/usr/sbin/mkfs.xfs"],
 ];
 
 const bundledNode = () => join(root, "node_modules", nodePackage ?? "none", "bin", "node");
