@@ -1,7 +1,7 @@
 // The whole way on a real node: containers from our own images answer through a Service; afterwards nothing of ours is left on the machine.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +15,7 @@ const example = join(import.meta.dirname, "../../examples/hello.yaml");
 describe("one real node", { skip, concurrency: false }, () => {
   let cluster: Tiphys;
   let directory: string;
+  let manifests: string;
   let before_: readonly string[];
   const k = async (...args: string[]): Promise<string> => {
     const result = await cluster.kubectl(...args);
@@ -31,7 +32,9 @@ describe("one real node", { skip, concurrency: false }, () => {
   before(async () => {
     directory = mkdtempSync(join(tmpdir(), "hello-"));
     before_ = await leftovers();
-    cluster = await startTiphys(["--nodes", "1", "--log-level", "info"], { timeoutMs: 90_000 });
+    manifests = join(directory, "manifests");
+    mkdirSync(manifests);
+    cluster = await startTiphys(["--nodes", "1", "--log-level", "info", "--pod-manifest-path", manifests], { timeoutMs: 90_000 });
     await k("apply", "-f", example);
     await k("rollout", "status", "deployment/hello", "--timeout=90s");
   });
@@ -52,9 +55,16 @@ describe("one real node", { skip, concurrency: false }, () => {
     const [name = ""] = await podNames();
     assert.match(await k("logs", name), /serving on 8080/);
     const following = spawn("kubectl", ["--kubeconfig", cluster.info.kubeconfig, "logs", "-f", "--tail=0", name]);
-    const line = new Promise<string>((resolve) => following.stdout.on("data", (data: Buffer) => resolve(data.toString())));
+    // the probes' requests are written there too
+    let written = "";
+    const heard = new Promise<void>((resolve) =>
+      following.stdout.on("data", (data: Buffer) => {
+        written += data.toString();
+        if (/spoken/.test(written)) resolve();
+      }),
+    );
     await k("exec", name, "--", "sh", "-c", "echo spoken > /proc/1/fd/1");
-    assert.match(await line, /spoken/);
+    await heard;
     following.kill();
   });
 
@@ -103,6 +113,25 @@ describe("one real node", { skip, concurrency: false }, () => {
         forwarding.kill();
       }
     }
+  });
+
+  test("a static pod runs from its file, comes back when its mirror is deleted, and ends with its file", async () => {
+    const path = join(manifests, "lonely.yaml");
+    writeFileSync(
+      path,
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: lonely}\nspec:\n  terminationGracePeriodSeconds: 0\n  containers: [{name: a, image: tiphys.local/busybox:1, command: [sleep, infinity]}]\n",
+    );
+    const [node = ""] = cluster.info.nodes;
+    const mirror = `pod/lonely-${node}`;
+    await k("wait", "--for=create", mirror, "--timeout=60s");
+    await k("wait", "--for=condition=Ready", mirror, "--timeout=60s");
+    const container = "jsonpath={.status.containerStatuses[0].containerID}";
+    const id = await k("get", mirror, "-o", container);
+    await k("delete", mirror, "--wait=false", "--grace-period=0");
+    await k("wait", "--for=create", mirror, "--timeout=60s");
+    await k("wait", `--for=${container}=${id}`, mirror, "--timeout=60s");
+    rmSync(path);
+    await k("wait", "--for=delete", mirror, "--timeout=60s");
   });
 
   test("attach joins the running process", async () => {

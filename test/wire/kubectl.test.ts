@@ -338,6 +338,25 @@ spec:
     assert.equal(token.split(".").length, 3);
   });
 
+  test("proxy lends kubectl's credentials, and refuses exec by its own default", async () => {
+    const proxy = spawn("kubectl", ["--kubeconfig", cluster.info.kubeconfig, "proxy", "--port=0"]);
+    try {
+      const said = await new Promise<string>((resolve) => proxy.stdout.once("data", (text: Buffer) => resolve(text.toString())));
+      const address = `http://${/127\.0\.0\.1:\d+/.exec(said)?.[0]}`;
+      const listed = await fetch(`${address}/api/v1/namespaces/default/pods`);
+      assert.equal(listed.status, 200);
+      const [pod] = ((await listed.json()) as { items: { metadata: { name: string } }[] }).items;
+      const exec = `${address}/api/v1/namespaces/default/pods/${pod?.metadata.name}/exec?command=true`;
+      assert.equal((await fetch(exec, { method: "POST" })).status, 403);
+      const watched = await fetch(`${address}/api/v1/namespaces?watch=1`);
+      const reader = watched.body?.getReader();
+      assert.match(new TextDecoder().decode((await reader?.read())?.value), /^\{"type":"ADDED"/);
+      await reader?.cancel();
+    } finally {
+      proxy.kill();
+    }
+  });
+
   test("delete namespace removes what is in it", async () => {
     await k("create", "namespace", "gone");
     await k("-n", "gone", "create", "deployment", "web", "--image=nginx");

@@ -66,6 +66,7 @@ export const proxyProgram = defineProgram({
       informers.start();
       parts.add("informers", informers);
       parts.add("proxy", running);
+      await running.synced();
       return parts;
     } catch (error) {
       await parts[Symbol.asyncDispose]();
