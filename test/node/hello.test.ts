@@ -54,17 +54,23 @@ describe("one real node", { skip, concurrency: false }, () => {
   test("logs -f follows what the container writes", async () => {
     const [name = ""] = await podNames();
     assert.match(await k("logs", name), /serving on 8080/);
-    const following = spawn("kubectl", ["--kubeconfig", cluster.info.kubeconfig, "logs", "-f", "--tail=0", name]);
-    // the probes' requests are written there too
+    const following = spawn("kubectl", ["--kubeconfig", cluster.info.kubeconfig, "logs", "-f", name]);
     let written = "";
-    const heard = new Promise<void>((resolve) =>
-      following.stdout.on("data", (data: Buffer) => {
-        written += data.toString();
-        if (/spoken/.test(written)) resolve();
-      }),
-    );
+    const heard = (words: RegExp): Promise<void> =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          if (words.test(written)) resolve();
+        };
+        following.stdout.on("data", look);
+        look();
+      });
+    following.stdout.on("data", (data: Buffer) => {
+      written += data.toString();
+    });
+    // what comes after this is followed, not read from the file
+    await heard(/serving on 8080/);
     await k("exec", name, "--", "sh", "-c", "echo spoken > /proc/1/fd/1");
-    await heard;
+    await heard(/spoken/);
     following.kill();
   });
 
