@@ -3,6 +3,7 @@ import { loadavg } from "node:os";
 import { benchApi } from "./api.ts";
 import { benchPodStart } from "./pod-start.ts";
 import { benchSimulation } from "./simulation.ts";
+import { benchSlowWatcher } from "./slow-watcher.ts";
 import { benchStart } from "./start.ts";
 import { benchStore } from "./store.ts";
 
@@ -12,6 +13,7 @@ const benches: Readonly<Record<string, () => Promise<unknown>>> = {
   simulation: benchSimulation,
   "pod-start": benchPodStart,
   store: benchStore,
+  "slow-watcher": benchSlowWatcher,
 };
 
 const wanted = process.argv.slice(2);

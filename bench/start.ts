@@ -25,13 +25,16 @@ async function measure(program: string): Promise<{ readyMs: number; cpuMs: numbe
   const readyMs: number[] = [];
   const cpuMs: number[] = [];
   const residentMb: number[] = [];
+  // a free port at first, and that one again: whoever starts again finds everything as it was
+  let port = "0";
   try {
     for (let run = 0; run <= runs; run++) {
-      const cluster = await startTiphys(["--nodes", "0", "--sim-nodes", "0"], {
+      const cluster = await startTiphys(["--nodes", "0", "--sim-nodes", "0", "--api-port", port], {
         dataDir,
         program,
         env: { NODE_COMPILE_CACHE: join(dataDir, "compile") },
       });
+      port = new URL(cluster.info.server).port;
       // the first run makes keys and fills the compile cache
       if (run > 0) {
         const used = usage(cluster.info.pid);

@@ -94,7 +94,7 @@ async function run(request: LoadRequest): Promise<LoadResult> {
     await Promise.all(clients);
     return bytes;
   };
-  await loop(performance.now() + 500, []); // warm-up
+  if (request.operations === undefined) await loop(performance.now() + 500, []); // connections and this program itself
   const latencies: number[] = [];
   const cpu = process.cpuUsage();
   const began = performance.now();

@@ -5,7 +5,7 @@ import { type DiskStore, openDiskStore, prefixEnd } from "#store";
 import { inFlight, keyOf, median, percentile, round } from "./support.ts";
 
 export type PartRequest = { readonly directory: string; readonly valueBytes: number } & (
-  | { readonly part: "puts"; readonly clients: number; readonly seconds: number; readonly keys: number }
+  | { readonly part: "puts"; readonly clients: number; readonly seconds: number; readonly keys: number; readonly warmUp: number }
   | { readonly part: "range"; readonly keys: number }
   | { readonly part: "fill"; readonly keys: number }
   | { readonly part: "open"; readonly keys: number }
@@ -44,7 +44,7 @@ function residentBytes(): number {
   return process.memoryUsage.rss();
 }
 
-async function puts({ directory, valueBytes, clients, seconds, keys }: Of<"puts">) {
+async function puts({ directory, valueBytes, clients, seconds, keys, warmUp }: Of<"puts">) {
   await using store = await open(directory);
   let next = 0;
   const loop = async (until: number, samples: number[]): Promise<void> => {
@@ -57,7 +57,7 @@ async function puts({ directory, valueBytes, clients, seconds, keys }: Of<"puts"
     };
     await Promise.all(Array.from({ length: clients }, client));
   };
-  await loop(performance.now() + 500, []); // warm-up
+  await fill(store, warmUp, keys, valueBytes);
   const samples: number[] = [];
   const cpu = process.cpuUsage();
   const began = performance.now();

@@ -43,7 +43,7 @@ test("rooms import each other only through front doors, and only those that src/
   assert.deepEqual(wrong, []);
 });
 
-test("modules do not import each other in a circle: a bundle calls each one after those that it needs", () => {
+test("modules do not import each other in a circle: each is read after those that it needs", () => {
   const valueImport = /^(?:import|export)\b(?! type\b)[^"';]*?\bfrom\s*"([^"]+)"|^import\s*"([^"]+)"/gm;
   const next = new Map(
     sources.map((file) => {

@@ -4,18 +4,22 @@ import { OptionError } from "#base";
 import { commandLine } from "./command-line.ts";
 import { normaliseArguments } from "./flags.ts";
 
-// timers of ours do not keep the process alive; this one does until the command is done
-const alive = setInterval(() => {}, 1 << 30);
-try {
-  await commandLine().parseAsync(normaliseArguments(process.argv.slice(2)), { from: "user" });
-} catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode;
-  else {
-    console.error(`tiphys: ${describe(error)}`);
-    process.exitCode = error instanceof OptionError ? 2 : 1;
+void main();
+
+async function main(): Promise<void> {
+  // timers of ours do not keep the process alive; this one does until the command is done
+  const alive = setInterval(() => {}, 1 << 30);
+  try {
+    await commandLine().parseAsync(normaliseArguments(process.argv.slice(2)), { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError) process.exitCode = error.exitCode;
+    else {
+      console.error(`tiphys: ${describe(error)}`);
+      process.exitCode = error instanceof OptionError ? 2 : 1;
+    }
+  } finally {
+    clearInterval(alive);
   }
-} finally {
-  clearInterval(alive);
 }
 
 function describe(error: unknown): string {

@@ -140,7 +140,7 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
   if (options.etcdListen !== undefined) parts.add("etcd", await serveEtcdOf(options.etcdListen, store, pki, dataDir, deps));
   const kubeconfig = `${dataDir}/admin.kubeconfig`;
   const access = kubeconfigFor({ server: server.url, caCertificate: pki.ca.certificate, credentials: pki.admin });
-  await files.writeAtomic(kubeconfig, access, 0o600);
+  await writePrivate(kubeconfig, access, files);
   if (shape.userKubeconfig !== undefined) await addToKubeconfig(shape.userKubeconfig, access, files);
 
   const clientFor: ClientFor = (user, userAgent) => createClient(inProcessTransport(server.handle, { user, userAgent }), {});
@@ -204,12 +204,18 @@ const podBridge = "tiphys0";
 /** Addresses of the nodes of `--nodes N`. */
 const labNodeCidr = "10.203.0.0/24";
 
+/** Nothing is written, and no disk waited for, where the file says so already: most starts. */
+async function writePrivate(path: string, text: string, files: Files): Promise<void> {
+  const same = (await files.stat(path)) !== undefined && (await files.read(path)).toString() === text;
+  if (!same) await files.writeAtomic(path, text, 0o600);
+}
+
 /** Somebody's own file: what is in it already stays. */
 async function addToKubeconfig(path: string, access: string, files: Files): Promise<void> {
   try {
     const existing = (await files.stat(path)) === undefined ? undefined : (await files.read(path)).toString();
     await files.makeDirectory(dirname(path), 0o700);
-    await files.writeAtomic(path, mergeKubeconfig(existing, access), 0o600);
+    await writePrivate(path, mergeKubeconfig(existing, access), files);
   } catch (cause) {
     throw new Error(`Cannot add this cluster to the kubeconfig "${path}": ${(cause as Error).message}`, { cause });
   }
@@ -284,6 +290,7 @@ async function startOneNode(
 
 /** Waits, by a watch, until so many nodes say that they are Ready. */
 async function allReady(client: Client, count: number, { clock, random, log, signal }: UpDeps): Promise<string[]> {
+  if (count === 0) return [];
   await using informers = createInformerFactory({ client, clock, random, log });
   const informer = informers.informer(nodes);
   const ready = (): string[] =>

@@ -10,7 +10,7 @@ import { stateMeasures } from "./engine/measures.ts";
 import { closed, compacted, emptyKey, futureRevision, leaseNotFound } from "./engine/messages.ts";
 import { rangeOf } from "./engine/range.ts";
 import { SnapshotCache } from "./engine/snapshots.ts";
-import { State } from "./engine/state.ts";
+import { firstLeaseId, State } from "./engine/state.ts";
 import type { Tree } from "./engine/tree.ts";
 import { type Watch, WatchHub } from "./engine/watch-hub.ts";
 import {
@@ -150,7 +150,7 @@ export class MemoryStore implements Store {
   async leases(): Promise<readonly bigint[]> {
     this.#assertOpen();
     const ids: bigint[] = [];
-    this.#state.grants.scan(0n, undefined, (granted) => {
+    this.#state.grants.scan(firstLeaseId, undefined, (granted) => {
       ids.push(granted.id);
     });
     return ids;

@@ -13,6 +13,7 @@ export { type EtcdServer, type EtcdServerOptions, startEtcdServer } from "./etcd
 export { MemoryStore, type MemoryStoreOptions, openMemoryStore } from "./memory.ts";
 export { hashHistory, type KeyValueHash } from "./snapshot/hash.ts";
 export type { SnapshotStatus } from "./snapshot/read.ts";
+export { replay } from "./snapshot/replay.ts";
 export {
   type Compare,
   type Key,

@@ -7,10 +7,8 @@ import { join } from "node:path";
 import { suite, test } from "node:test";
 import { type Random, randomInt, seededRandom } from "#base";
 import type { DiskStore, KeyValue } from "#store";
-// By path: a thousand openings a minute, without a thread for each.
 import { Corrupt } from "../../src/store/disk/corrupt.ts";
-import { recover } from "../../src/store/disk/recover.ts";
-import { Restoration } from "../../src/store/disk/restore.ts";
+import { recovered } from "./support/recovered.ts";
 import { openStore, put, Scratch, storeError, times } from "./support/scratch.ts";
 
 const damages = times("DAMAGES", 400);
@@ -41,21 +39,11 @@ async function picture(store: DiskStore): Promise<string> {
   return pictureOf(revision, compactedRevision, leases, (await store.range("\0", { end: "\0" })).kvs);
 }
 
-/** The same, by the code that opens a store, without its threads. */
+/** The same, without threads. */
 function recoveredPicture(directory: string): string {
-  const restoration = new Restoration();
-  const { database, loaded } = recover(directory, (buffer, length, compacted) => restoration.add(buffer, length, compacted));
-  try {
-    const { state } = restoration.finish(loaded);
-    const kvs: KeyValue[] = [];
-    state.live.scan("", undefined, (version) => {
-      kvs.push(version);
-    });
-    const leases = loaded.leases.map(({ id, ttlSeconds }) => `lease ${id} ${ttlSeconds}`);
-    return pictureOf(state.revision, state.compactedRevision, leases, kvs);
-  } finally {
-    database.close();
-  }
+  const { revision, compactedRevision, leases, kvs } = recovered(directory);
+  const lines = leases.map(({ id, ttlSeconds }) => `lease ${id} ${ttlSeconds}`);
+  return pictureOf(revision, compactedRevision, lines, kvs);
 }
 
 /** Stays where it is while everything else changes. */

@@ -12,7 +12,7 @@ const programs = Number(process.env["DIFFERENTIAL_PROGRAMS"] ?? 200);
 const length = Number(process.env["DIFFERENTIAL_OPERATIONS"] ?? 200);
 const firstSeed = Number(process.env["DIFFERENTIAL_SEED"] ?? 1);
 /** Each has an etcd and a server of ours for itself: what one program waits for (etcd's watches catch up every 100 ms) others use. */
-const atOnce = Number(process.env["DIFFERENTIAL_AT_ONCE"] ?? 6);
+const atOnce = Number(process.env["DIFFERENTIAL_AT_ONCE"] ?? 4);
 
 test(`${programs} random programs of ${length} steps: our etcd API answers as etcd does`, {
   skip: etcdMissing ?? false,

@@ -1,10 +1,14 @@
 // The etcd API with the real etcdctl of the distribution (skipped where it is missing).
 import assert from "node:assert/strict";
 import { execFile, spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite, test } from "node:test";
 import { promisify } from "node:util";
 import { silentLog, systemClock } from "#base";
 import { openMemoryStore, startEtcdServer } from "#store";
+import { makeCertificates, opensslMissing } from "./support/certificates.ts";
 
 const run = promisify(execFile);
 const skip =
@@ -131,5 +135,40 @@ suite("etcdctl", { skip, timeout: 60_000 }, () => {
     await using etcd = await serve();
     assert.match(await etcd.fails("auth", "enable"), /authentication is not enabled/);
     assert.match(await etcd.fails("member", "add", "x", "--peer-urls=http://127.0.0.1:1"), /this store is one Tiphys process/);
+  });
+
+  test("calls of one endpoint go through with mutual TLS, and nobody gets in without", {
+    skip: opensslMissing ?? false,
+  }, async () => {
+    const directory = mkdtempSync(join(tmpdir(), "tiphys-etcdctl-"));
+    try {
+      const { ca, certificate, key, files } = makeCertificates(directory);
+      await using store = openMemoryStore({ clock: systemClock });
+      const tls = { ca, certificate, key };
+      await using server = await startEtcdServer({ store, clock: systemClock, log: silentLog, listen: "127.0.0.1:0", tls });
+      const env = {
+        ...process.env,
+        ETCDCTL_API: "3",
+        ETCDCTL_ENDPOINTS: server.url,
+        ETCDCTL_CACERT: files.ca,
+        ETCDCTL_CERT: files.certificate,
+        ETCDCTL_KEY: files.key,
+      };
+      const ctl = async (...args: string[]): Promise<string> => (await run("etcdctl", args, { env, timeout: 30_000 })).stdout;
+      await ctl("put", "/a", "1");
+      assert.match(await ctl("endpoint", "status"), new RegExp(`^${server.url}, `));
+      const [{ HashKV }] = JSON.parse(await ctl("endpoint", "hashkv", "-w", "json"));
+      // What etcd 3.4 says of this one key.
+      assert.deepEqual([HashKV.hash, HashKV.compact_revision], [2150085451, -1]);
+      assert.match(await ctl("defrag"), /Finished defragmenting/);
+      const file = join(directory, "save.db");
+      await ctl("snapshot", "save", file);
+      const status = JSON.parse(await ctl("snapshot", "status", file, "-w", "json"));
+      assert.equal(status.revision, 2);
+      const { ETCDCTL_CERT: _cert, ETCDCTL_KEY: _key, ...without } = env;
+      await assert.rejects(run("etcdctl", ["get", "/a", "--command-timeout=2s"], { env: without, timeout: 30_000 }));
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
   });
 });

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { randomInt, seededRandom, VirtualClock } from "#base";
+import { setTimeout as wait } from "node:timers/promises";
+import { randomInt, seededRandom, systemClock, VirtualClock } from "#base";
 import type { DiskStore } from "#store";
 import { Expectation } from "./support/expectation.ts";
 import { mount } from "./support/mounts.ts";
@@ -31,9 +32,16 @@ function fill(file: string): void {
   }
 }
 
+/** The store looks every ten seconds of its clock, and what it then does takes its threads some real time. */
 async function expectAlarm(store: DiskStore, clock: VirtualClock, kind: string | undefined): Promise<void> {
-  for (let i = 0; i < 10 && (await store.status()).alarm?.kind !== kind; i++) await clock.advance(10_000);
-  assert.equal((await store.status()).alarm?.kind, kind);
+  const deadline = systemClock.monotonic() + 30_000;
+  let status = await store.status();
+  while (status.alarm?.kind !== kind && systemClock.monotonic() < deadline) {
+    await clock.advance(10_000);
+    await wait(20);
+    status = await store.status();
+  }
+  assert.equal(status.alarm?.kind, kind, JSON.stringify(status));
 }
 
 async function useDisk(cycle: number): Promise<void> {
@@ -78,5 +86,9 @@ async function makeRoom(store: DiskStore): Promise<void> {
   assert.equal((await store.status()).keyCount, 0);
 }
 
-for (let cycle = 0; cycle < Number(disks); cycle++) await useDisk(cycle);
+for (let cycle = 0; cycle < Number(disks); cycle++) {
+  await useDisk(cycle).catch((error) => {
+    throw new Error(`disk ${cycle}`, { cause: error });
+  });
+}
 console.log(`${disks} disks, ${acknowledged} acknowledged writes, 0 lost`);

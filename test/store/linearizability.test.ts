@@ -41,7 +41,7 @@ suite(`${histories} histories of ${durationMs / 1000} s`, { concurrency: atOnce 
   for (let seed = firstSeed; seed < firstSeed + histories; seed++) {
     const killed = seed % 2 === 0;
     test(`${killed ? "disk, killed again and again" : "memory"}, seed ${seed}: no promise is broken`, {
-      timeout: 120_000,
+      timeout: 600_000,
     }, async () => {
       const { history, kills } = await (killed ? onKilledDisk(seed) : onMemory(seed));
       const began = performance.now();

@@ -125,7 +125,7 @@ suite("tiphys etcd", { skip: needs("etcd", "etcdctl"), timeout: 600_000 }, () =>
     assert.match(stderr, /restore a snapshot/);
   });
 
-  test("migrate brings a real etcd with its history into a data directory, with the same hash", async () => {
+  test("migrate brings a real etcd with its history into a data directory and back into a new etcd, with the same hash", async () => {
     using directory = scratch();
     const data = join(directory.path, "data");
     using etcd = await startRealEtcd();
@@ -137,9 +137,12 @@ suite("tiphys etcd", { skip: needs("etcd", "etcdctl"), timeout: 600_000 }, () =>
     assert.match(said, /Migrated 7 keys in 20 versions .* at revision 21 on both sides/);
     const copy = join(directory.path, "copy");
     assert.match(await ok(tiphysEtcd("migrate", "--from", data, "--to", copy)), /Migrated 7 keys/);
-    const back = await tiphysEtcd("migrate", "--from", data, "--to", etcd.url);
-    assert.equal(back.code, 1);
-    assert.match(back.stderr, /etcdctl snapshot restore/);
+    const full = await tiphysEtcd("migrate", "--from", data, "--to", etcd.url);
+    assert.equal(full.code, 1);
+    assert.match(full.stderr, /it is at revision 21, and only a new one takes older revisions/);
+    await ok(tiphysEtcd("compact", "--data-dir", data, "--revision", "15"));
+    using empty = await startRealEtcd();
+    assert.match(await ok(tiphysEtcd("migrate", "--from", data, "--to", empty.url)), /hash \d+ at revision 21 on both sides/);
   });
 
   test("plan prints the quorum table and a warning where there is one", async () => {

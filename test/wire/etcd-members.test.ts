@@ -19,6 +19,7 @@ import { ensurePki } from "#apiserver";
 import { silentLog, sleep, systemClock, systemFiles, systemRandom } from "#base";
 import type { EtcdStore } from "#store";
 import objects from "../../src/api/testdata/objects.json" with { type: "json" };
+import type { Certificates } from "../store/support/certificates.ts";
 import { type Seen, settle, type Target, underLoad } from "../store/support/load.ts";
 import { inTurn, type Members, startMembers } from "../store/support/members.ts";
 import { type ApiServerProcess, startApiServerProcess } from "../support/api-server.ts";
@@ -34,7 +35,7 @@ const configMap = (name: string) => ({
   data: { name },
 });
 
-suite("API servers on three members of etcd", { skip: needs("etcd"), timeout: 120_000 }, () => {
+suite("API servers on three members of etcd", { skip: needs("etcd", "openssl"), timeout: 120_000 }, () => {
   let directory: string;
   let members: Members;
   let store: EtcdStore;
@@ -44,7 +45,7 @@ suite("API servers on three members of etcd", { skip: needs("etcd"), timeout: 12
 
   before(async () => {
     directory = mkdtempSync(join(tmpdir(), "tiphys-etcd-members-"));
-    members = await startMembers(3);
+    members = await startMembers(3, { tls: true });
     store = await members.open();
     const pki = await ensurePki(`${directory}/pki`, {
       files: systemFiles,
@@ -53,7 +54,14 @@ suite("API servers on three members of etcd", { skip: needs("etcd"), timeout: 12
       log: silentLog,
       serverNames: ["127.0.0.1"],
     });
-    const flags = [`--etcd-servers=${members.urls.join(",")}`, `--etcd-compaction-interval=${compactionSeconds}s`];
+    const { ca, certificate, key } = (members.certificates as Certificates).files; // with TLS there are some
+    const flags = [
+      `--etcd-servers=${members.urls.join(",")}`,
+      `--etcd-cafile=${ca}`,
+      `--etcd-certfile=${certificate}`,
+      `--etcd-keyfile=${key}`,
+      `--etcd-compaction-interval=${compactionSeconds}s`,
+    ];
     startedAt = performance.now();
     for (const name of ["a", "b"]) servers.push(await startApiServerProcess(directory, name, pki, flags));
   });

@@ -1,61 +1,20 @@
 // The store on the wire: a real etcd underneath, and etcd's own client on ours.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
+import { freePort, startRealEtcd } from "../store/support/real-etcd.ts";
 import { needs, run, startTiphys } from "../support/tiphys.ts";
 
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
-
 test("tiphys up --store etcd runs on a real etcd", { skip: needs("etcd", "kubectl") }, async () => {
-  const directory = mkdtempSync(join(tmpdir(), "etcd-"));
-  const [client, peer] = [await freePort(), await freePort()];
-  const url = `http://127.0.0.1:${client}`;
-  const etcd = spawn("etcd", [
-    "--data-dir",
-    directory,
-    "--listen-client-urls",
-    url,
-    "--advertise-client-urls",
-    url,
-    "--listen-peer-urls",
-    `http://127.0.0.1:${peer}`,
-    "--initial-advertise-peer-urls",
-    `http://127.0.0.1:${peer}`,
-    "--initial-cluster",
-    `default=http://127.0.0.1:${peer}`,
-  ]);
-  try {
-    await new Promise<void>((resolve) => {
-      let output = "";
-      etcd.stderr.on("data", (data: Buffer) => {
-        output += data.toString();
-        if (output.includes("ready to serve client requests")) resolve();
-      });
-    });
-    await using cluster = await startTiphys(["--nodes", "0", "--sim-nodes", "2", "--store", "etcd", "--etcd-servers", url]);
-    assert.equal((await cluster.kubectl("create", "deployment", "web", "--image=nginx", "--replicas=3")).code, 0);
-    const done = await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s");
-    assert.equal(done.code, 0, done.stderr + cluster.output());
-    const keys = await run("etcdctl", ["--endpoints", url, "get", "/registry/pods/default/", "--prefix", "--keys-only"], {
-      env: { ETCDCTL_API: "3" },
-    });
-    assert.equal(keys.stdout.trim().split(/\n+/).length, 3);
-  } finally {
-    etcd.kill("SIGKILL");
-    await new Promise((resolve) => etcd.on("exit", resolve));
-    rmSync(directory, { recursive: true, force: true });
-  }
+  using etcd = await startRealEtcd();
+  const { url } = etcd;
+  await using cluster = await startTiphys(["--nodes", "0", "--sim-nodes", "2", "--store", "etcd", "--etcd-servers", url]);
+  assert.equal((await cluster.kubectl("create", "deployment", "web", "--image=nginx", "--replicas=3")).code, 0);
+  const done = await cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+  assert.equal(done.code, 0, done.stderr + cluster.output());
+  const keys = await run("etcdctl", ["--endpoints", url, "get", "/registry/pods/default/", "--prefix", "--keys-only"], {
+    env: { ETCDCTL_API: "3" },
+  });
+  assert.equal(keys.stdout.trim().split(/\n+/).length, 3);
 });
 
 test("tiphys up --etcd-listen serves etcdctl with certificates, and a deletion there is seen by clients", {

@@ -2,6 +2,7 @@
 import type { Clock, Log, Timer } from "#base";
 import { closed, noSpace } from "../engine/messages.ts";
 import { type Operation, StoreError, type StoreStatus, type Transaction } from "../store.ts";
+import { giveBackFreePages } from "./free-pages.ts";
 import type { Failure, Sizes } from "./protocol.ts";
 import { failureFrom, type Thread } from "./thread.ts";
 
@@ -16,6 +17,8 @@ interface AlarmsOptions {
   readonly thread: Thread;
   /** 0: no limit. */
   readonly quotaBytes: number;
+  /** Removes what compaction allows, if a full disk has kept it from that. */
+  readonly makeRoom: () => Promise<void>;
 }
 
 export class Alarms {
@@ -79,13 +82,18 @@ export class Alarms {
     if (this.#current?.kind !== "NOSPACE") return true;
     const { thread, log, directory } = this.#options;
     try {
-      // What compaction has freed goes back to the file system only when the log is written into the file.
+      // The log's room is needed to remove rows, and theirs for the reserve.
       await thread.request({ kind: "checkpoint", mode: "TRUNCATE" });
+      await this.#options.makeRoom();
+      await giveBackFreePages(thread);
       await thread.request({ kind: "renewReserve" });
       if (await this.#overQuota()) return false;
-    } catch {
+    } catch (error) {
+      const failure = failureFrom(error);
+      if (failure.code !== "noSpace" && !this.#closed) this.writeFailed(failure);
       return false;
     }
+    if (this.readOnly) return false; // meanwhile
     this.#current = undefined;
     log.info("store alarm cleared", { kind: "NOSPACE", directory });
     return true;

@@ -10,8 +10,6 @@ const walRestartBytes = 16 * 1024 * 1024;
 const walLimitBytes = 24 * 1024 * 1024;
 /** What a commit adds to the log beside its records: pages that were not full. */
 const commitOverheadBytes = 24 * 1024;
-/** Our guess; a log that grows beyond it is noticed when it is copied. */
-const bytesOfRow = 2048;
 const walFrameBytes = 16384 + 24;
 
 interface CheckpointerOptions {
@@ -25,7 +23,7 @@ interface CheckpointerOptions {
 export class Checkpointer {
   readonly #options: CheckpointerOptions;
   #uncopiedBytes = 0;
-  #running = false;
+  #running: Promise<void> | undefined;
   #stopped = false;
 
   constructor(options: CheckpointerOptions) {
@@ -34,12 +32,14 @@ export class Checkpointer {
 
   /** The log is so long that no commit may start before the copy under way is done. */
   get commitsMustWait(): boolean {
-    return this.#running && this.#uncopiedBytes > walLimitBytes;
+    return this.#running !== undefined && this.#uncopiedBytes > walLimitBytes;
   }
 
-  /** Counts a removal of so many rows: the pages they were on are written anew. */
-  countRemoved(rows: number): void {
-    this.#uncopiedBytes += rows * bytesOfRow + commitOverheadBytes;
+  /** Counts work that nobody waits for, and lets it go on only when nothing is being copied: commits must not wait because of it. */
+  async pace(walBytes: number): Promise<void> {
+    this.#uncopiedBytes += walBytes + commitOverheadBytes;
+    this.consider();
+    while (this.#running !== undefined) await this.#running;
   }
 
   /** Counts a commit of so many bytes of records. */
@@ -49,8 +49,14 @@ export class Checkpointer {
 
   /** Starts to copy if there is enough. */
   consider(): void {
-    if (this.#uncopiedBytes <= checkpointBytes || this.#running || this.#stopped) return;
-    if (this.#options.alarms.current?.kind !== "READONLY") void this.#copy();
+    if (this.#uncopiedBytes <= checkpointBytes || this.#running !== undefined || this.#stopped) return;
+    if (this.#options.alarms.current?.kind === "READONLY") return;
+    const copied = this.#uncopiedBytes;
+    this.#running = this.#copy().finally(() => {
+      this.#uncopiedBytes -= copied;
+      this.#running = undefined;
+      this.#options.done();
+    });
   }
 
   stop(): void {
@@ -58,9 +64,7 @@ export class Checkpointer {
   }
 
   async #copy(): Promise<void> {
-    const { writer, reader, alarms, done } = this.#options;
-    this.#running = true;
-    const copied = this.#uncopiedBytes;
+    const { writer, reader, alarms } = this.#options;
     try {
       const { log } = await reader().request<{ readonly log: number }>({ kind: "checkpoint", mode: "PASSIVE" });
       // Under load there is always a rest, and the log would grow on behind it.
@@ -68,10 +72,6 @@ export class Checkpointer {
       await alarms.checkSpace();
     } catch (error) {
       alarms.backgroundFailed(error);
-    } finally {
-      this.#uncopiedBytes -= copied;
-      this.#running = false;
-      done();
     }
   }
 }

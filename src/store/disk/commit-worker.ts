@@ -66,7 +66,7 @@ class Committer {
       case "checkpoint":
         return this.#database.prepare(`PRAGMA wal_checkpoint(${request.mode})`).get();
       case "vacuum":
-        return this.#database.exec(`PRAGMA incremental_vacuum(${request.pages})`);
+        return this.#vacuum(request.pages);
       case "sizes":
         return this.#sizes();
       case "freeReserve":
@@ -137,6 +137,12 @@ class Committer {
   #freeReserve(): void {
     freeReserve(directory);
     this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  }
+
+  /** Answers how many free pages are left. */
+  #vacuum(pages: number): number {
+    this.#database.exec(`PRAGMA incremental_vacuum(${pages})`);
+    return pragma(this.#database, "freelist_count");
   }
 
   #sizes(): Sizes {

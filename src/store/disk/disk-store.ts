@@ -8,7 +8,7 @@ import { LeaseClock } from "../engine/lease-clock.ts";
 import { grant, leaseIdFrom } from "../engine/leases.ts";
 import { emptyKey, leaseNotFound, noSpace } from "../engine/messages.ts";
 import { rangeOf } from "../engine/range.ts";
-import type { State } from "../engine/state.ts";
+import { firstLeaseId, type State } from "../engine/state.ts";
 import { WatchHub } from "../engine/watch-hub.ts";
 import {
   type Key,
@@ -32,6 +32,7 @@ import { catchUp } from "./catch-up.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { Commits } from "./commits.ts";
 import { Forgetter } from "./forgetter.ts";
+import { giveBackFreePages } from "./free-pages.ts";
 import { HotLog, isCold } from "./history.ts";
 import { Measures } from "./measures.ts";
 import { firstPass, OlderReads } from "./older-reads.ts";
@@ -77,7 +78,8 @@ export class DiskStore implements Store {
     this.#compactionFromMs = options.clock.now();
     const { directory, clock, log, quotaBytes = defaultQuotaBytes, compactEveryMs = defaultCompactEveryMs } = options;
     const reader = (): Thread => this.#readerThread();
-    this.#alarms = new Alarms({ directory, clock, log, thread, quotaBytes });
+    const makeRoom = (): Promise<void> => this.#forgetter.retry();
+    this.#alarms = new Alarms({ directory, clock, log, thread, quotaBytes, makeRoom });
     this.#checkpointer = new Checkpointer({ writer: thread, reader, alarms: this.#alarms, done: () => this.#commits.flush() });
     this.#hub = new WatchHub(state.revision);
     this.#commits = new Commits({
@@ -98,16 +100,15 @@ export class DiskStore implements Store {
       alarms: this.#alarms,
     });
     this.#leases = new LeaseClock(clock, (ids) => this.#expire(ids));
-    state.grants.scan(0n, undefined, ({ id, ttlSeconds }) => this.#leases.renew(id, ttlSeconds));
+    state.grants.scan(firstLeaseId, undefined, ({ id, ttlSeconds }) => this.#leases.renew(id, ttlSeconds));
     this.#forgetter = new Forgetter({
       thread,
       state: () => this.#commits.head,
       trimmed: () => this.#commits.refreshDurable(),
       failed: (error) => this.#alarms.backgroundFailed(error),
+      pace: (walBytes) => this.#checkpointer.pace(walBytes),
       stepped: (rows, times) => {
         this.#measures.compactionStep(rows, times);
-        this.#checkpointer.countRemoved(rows);
-        this.#checkpointer.consider();
       },
       done: () => this.#measures.compactionDone(this.#compactionFromMs, clock.now()),
     });
@@ -253,7 +254,7 @@ export class DiskStore implements Store {
   async leases(): Promise<readonly bigint[]> {
     this.#alarms.assertOpen();
     const ids: bigint[] = [];
-    this.#commits.durable.grants.scan(0n, undefined, (granted) => {
+    this.#commits.durable.grants.scan(firstLeaseId, undefined, (granted) => {
       ids.push(granted.id);
     });
     return ids;
@@ -287,12 +288,7 @@ export class DiskStore implements Store {
   async defragment(): Promise<void> {
     this.#alarms.assertNotReadOnly();
     await this.#forgetter.finished();
-    for (let free = 1; free > 0; ) {
-      await this.#thread.request({ kind: "vacuum", pages: 1000 });
-      const { bytes, bytesInUse } = await this.#thread.request<Sizes>({ kind: "sizes" });
-      free = bytes - bytesInUse;
-    }
-    await this.#thread.request({ kind: "checkpoint", mode: "TRUNCATE" });
+    await giveBackFreePages(this.#thread);
   }
 
   /** Everything that compaction has left, as of now; until it is disposed no older version is removed from the file. */

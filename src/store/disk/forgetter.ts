@@ -7,6 +7,9 @@ import type { Thread } from "./thread.ts";
 /** Small, because each step is a commit that others wait behind. */
 const entriesAStep = 128;
 const vacuumPagesAStep = 16;
+/** Our guess of what a removed row has others write; a log that grows beyond it is noticed when it is copied. */
+const bytesOfRow = 2048;
+const bytesOfPage = 16384;
 
 interface ForgetterOptions {
   readonly thread: Thread;
@@ -15,6 +18,8 @@ interface ForgetterOptions {
   /** Called when the log in that state has become shorter. */
   readonly trimmed: () => void;
   readonly failed: (error: unknown) => void;
+  /** Awaited after each step with what it has written, about: others come first. */
+  readonly pace: (walBytes: number) => Promise<void>;
   /** Called after each step and when all is done. */
   readonly stepped: (rows: number, times: Times) => void;
   readonly done: () => void;
@@ -58,6 +63,12 @@ export class Forgetter {
     };
   }
 
+  /** Goes on with what failed for want of room; resolves when it is removed, has failed again, or a pause has come. */
+  async retry(): Promise<void> {
+    this.#start();
+    await this.#running;
+  }
+
   /** Resolves when what was decided before is removed, or a pause has come. */
   async finished(): Promise<void> {
     await this.#running;
@@ -88,14 +99,20 @@ export class Forgetter {
       const more = this.#trim();
       if (this.#rows.length === 0 && !more) break;
       if (this.#rows.length > 0) {
-        const rows = Float64Array.from(this.#rows.splice(0, entriesAStep));
+        const rows = Float64Array.from(this.#rows.slice(0, entriesAStep));
+        const times = await this.#options.thread.request<Times>({ kind: "forget", rows });
+        // Only now: when it fails for want of room they are tried again.
+        this.#rows.splice(0, rows.length);
         removed += rows.length;
-        this.#options.stepped(rows.length, await this.#options.thread.request<Times>({ kind: "forget", rows }));
+        this.#options.stepped(rows.length, times);
+        await this.#options.pace(rows.length * bytesOfRow);
       }
       await turn();
     }
     for (let pages = 0; pages < removed && !this.#idle; pages += vacuumPagesAStep) {
-      await this.#options.thread.request({ kind: "vacuum", pages: vacuumPagesAStep });
+      const free = await this.#options.thread.request<number>({ kind: "vacuum", pages: vacuumPagesAStep });
+      if (free === 0) break;
+      await this.#options.pace(vacuumPagesAStep * bytesOfPage);
       await turn();
     }
     if (removed > 0) this.#options.done();

@@ -1,7 +1,7 @@
 // Everything that compaction has left, oldest first: what snapshots, hashes and copies of a store are made of.
 import type { KeyValue, Revision } from "../store.ts";
 import { SnapshotCache } from "./snapshots.ts";
-import type { Grant, State, Version } from "./state.ts";
+import { firstLeaseId, type Grant, type State, type Version } from "./state.ts";
 
 /** A version of a key; `version` 0 is its deletion. */
 export interface HistoryRecord extends KeyValue {
@@ -34,7 +34,7 @@ export function historyOf(
   dispose: () => void = () => {},
 ): History {
   const leases: Grant[] = [];
-  state.grants.scan(0n, undefined, (grant) => {
+  state.grants.scan(firstLeaseId, undefined, (grant) => {
     leases.push(grant);
   });
   return {

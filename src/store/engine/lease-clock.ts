@@ -1,5 +1,6 @@
 // When leases run out: monotonic deadlines and one timer for the nearest.
 import type { Clock, Timer } from "#base";
+import { firstLeaseId } from "./state.ts";
 import { Tree } from "./tree.ts";
 
 export class LeaseClock {
@@ -43,7 +44,7 @@ export class LeaseClock {
 
   #arm(): void {
     let nearest = Number.POSITIVE_INFINITY;
-    this.#deadlines.scan(-1n << 64n, undefined, (deadline) => {
+    this.#deadlines.scan(firstLeaseId, undefined, (deadline) => {
       if (deadline < nearest) nearest = deadline;
     });
     if (nearest < Number.POSITIVE_INFINITY) this.#setTimer(nearest);
@@ -61,7 +62,7 @@ export class LeaseClock {
   #fire(): void {
     const now = this.#clock.monotonic();
     const due: bigint[] = [];
-    this.#deadlines.scan(-1n << 64n, undefined, (deadline, id) => {
+    this.#deadlines.scan(firstLeaseId, undefined, (deadline, id) => {
       if (deadline <= now) due.push(id);
     });
     for (const id of due) this.#deadlines.delete(id);

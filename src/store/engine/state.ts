@@ -22,6 +22,9 @@ export interface LogEntry {
   readonly changes: readonly Change[];
 }
 
+/** Ids are 64-bit and signed: where a scan of all leases begins. */
+export const firstLeaseId: bigint = -(2n ** 63n);
+
 export interface Grant {
   readonly id: bigint;
   readonly ttlSeconds: number;

@@ -27,31 +27,42 @@ const sorted = (model: ReadonlyMap<number, number>): [number, number][] => [...m
 
 test("Tree equals a sorted map after any steps, and snapshots never change", () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 1500, size: "max" }), fc.nat(300), fc.nat(300), (steps, low, high) => {
-      const tree = new Tree<number, number>();
-      const model = new Map<number, number>();
-      const snapshots: { readonly tree: Tree<number, number>; readonly expected: [number, number][] }[] = [];
-      steps.forEach(([kind, key], index) => {
-        if (kind === "set") {
-          tree.set(key, index);
-          model.set(key, index);
-        } else if (kind === "delete") {
-          assert.equal(tree.delete(key), model.delete(key));
-        } else if (snapshots.length < 20) {
-          snapshots.push({ tree: tree.snapshot(), expected: sorted(model) });
+    fc.property(
+      fc.array(step, { maxLength: 1500, size: "max" }),
+      fc.nat(300),
+      fc.nat(300),
+      fc.nat(1200),
+      (steps, low, high, built) => {
+        const items = Array.from({ length: built }, (_, index) => index);
+        const tree = Tree.from(
+          items,
+          (item) => item / 4, // between the steps' keys and at them
+          (item) => -item,
+        );
+        const model = new Map(items.map((item) => [item / 4, -item]));
+        const snapshots: { readonly tree: Tree<number, number>; readonly expected: [number, number][] }[] = [];
+        steps.forEach(([kind, key], index) => {
+          if (kind === "set") {
+            tree.set(key, index);
+            model.set(key, index);
+          } else if (kind === "delete") {
+            assert.equal(tree.delete(key), model.delete(key));
+          } else if (snapshots.length < 20) {
+            snapshots.push({ tree: tree.snapshot(), expected: sorted(model) });
+          }
+        });
+        snapshots.push({ tree, expected: sorted(model) });
+        for (const { tree: each, expected } of snapshots) {
+          assert.deepEqual(entries(each), expected);
+          assert.equal(each.size, expected.length);
+          const inside = expected.filter(([key]) => key >= low && key < high);
+          assert.deepEqual(entries(each, low, high), inside);
+          assert.equal(each.count(low, high), inside.length);
+          assert.equal(each.get(low), expected.find(([key]) => key === low)?.[1]);
+          assert.equal(each.first(), expected[0]?.[0]);
         }
-      });
-      snapshots.push({ tree, expected: sorted(model) });
-      for (const { tree: each, expected } of snapshots) {
-        assert.deepEqual(entries(each), expected);
-        assert.equal(each.size, expected.length);
-        const inside = expected.filter(([key]) => key >= low && key < high);
-        assert.deepEqual(entries(each, low, high), inside);
-        assert.equal(each.count(low, high), inside.length);
-        assert.equal(each.get(low), expected.find(([key]) => key === low)?.[1]);
-        assert.equal(each.first(), expected[0]?.[0]);
-      }
-    }),
+      },
+    ),
     { numRuns: 60 },
   );
 });

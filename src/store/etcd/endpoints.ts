@@ -114,7 +114,7 @@ export class Endpoints {
   /** An advertised address may be of no use here ("localhost"), or lead to another cluster: it must prove itself first. */
   async #learn(url: string, clusterId: bigint): Promise<void> {
     const { tls } = this.#options;
-    if (url.startsWith("https://") !== this.#current.url.startsWith("https://")) return;
+    if (!mayBeMember(url, this.#current.url)) return;
     const member = await connect(url, tls, false);
     try {
       const answer = await member.channel.unary(
@@ -149,6 +149,13 @@ export class Endpoints {
 export interface EtcdStream extends GrpcDuplex {
   /** The member that it broke on is not the first choice for the next. */
   failed(): void;
+}
+
+/** Whether an advertised address can mean a member seen from here: over the same protocol, and "this machine" only if its cluster is here too. */
+export function mayBeMember(advertised: string, known: string): boolean {
+  if (advertised.startsWith("https://") !== known.startsWith("https://")) return false;
+  const here = /^https?:\/\/(localhost|0\.0\.0\.0|127\.[\d.]+|\[::1?\])(:|\/|$)/;
+  return here.test(known) || !here.test(advertised);
 }
 
 interface MemberList {

@@ -13,13 +13,14 @@ class Client {
   readonly answers: WireWatchResponse[] = [];
   readonly failures: unknown[] = [];
   room = Number.POSITIVE_INFINITY;
+  readonly clock = new VirtualClock();
   readonly #stream: WatchStream;
 
   constructor(store: Store = openMemoryStore({ clock: new VirtualClock() })) {
     this.store = store;
     this.#stream = new WatchStream({
       store,
-      clock: new VirtualClock(),
+      clock: this.clock,
       header: (revision = store.revision) => ({ revision }),
       ended: () => {},
       stream: {
@@ -70,6 +71,15 @@ class Client {
     });
   }
 }
+
+/** The same store, but for its watches. */
+const withWatch = (store: Store, watch: Store["watch"]): Store =>
+  new Proxy(store, {
+    get: (target, name) => {
+      const value = name === "watch" ? watch : Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -133,20 +143,13 @@ suite("a watch stream", () => {
     const client = new Client();
     for (let i = 0; i < 2000; i++) await client.put("a");
     let delivered = 0;
-    const inner = client.store;
     const counting = new Client(
-      new Proxy(inner, {
-        get: (store, name) => {
-          if (name === "watch")
-            return (request: Parameters<Store["watch"]>[0], deliver: Parameters<Store["watch"]>[1]) =>
-              store.watch(request, (batch) => {
-                delivered += batch.events.length;
-                deliver(batch);
-              });
-          const value = Reflect.get(store, name);
-          return typeof value === "function" ? value.bind(store) : value;
-        },
-      }),
+      withWatch(client.store, (request, deliver) =>
+        client.store.watch(request, (batch) => {
+          delivered += batch.events.length;
+          deliver(batch);
+        }),
+      ),
     );
     counting.room = 2;
     await counting.watch("a", { watch_id: 1, start_revision: 2 });
@@ -164,6 +167,37 @@ suite("a watch stream", () => {
     assert.deepEqual(client.lines(), ["1: 2"]);
     await client.drain();
     assert.deepEqual(client.lines(), ["1: 2", "1: 3 4", "-1: progress to 4"]);
+  });
+
+  test("does not tell a progress that a watch made meanwhile has not made", async () => {
+    const { store } = new Client();
+    const gates = new Map(["a", "b"].map((key) => [key, Promise.withResolvers<void>()]));
+    const client = new Client(
+      withWatch(store, async (request, deliver) => {
+        await gates.get(request.key)?.promise;
+        return store.watch(request, deliver);
+      }),
+    );
+    await client.put("a");
+    await client.put("b");
+    await client.watch("a", { watch_id: 1, start_revision: 2 });
+    await client.say({ progress_request: {} });
+    await client.watch("b", { watch_id: 2, start_revision: 2 });
+    gates.get("a")?.resolve();
+    await settle();
+    assert.deepEqual(client.lines(), ["1: 2"]);
+    gates.get("b")?.resolve();
+    await settle();
+    assert.deepEqual(client.lines(), ["1: 2", "2: 3", "-1: progress to 3"]);
+  });
+
+  test("tells a watch that waits for a future revision how far the store is, every ten minutes", async () => {
+    const client = new Client();
+    await client.watch("a", { watch_id: 1, start_revision: 100, progress_notify: true });
+    await client.clock.advance(600_000);
+    await client.put("b");
+    await client.clock.advance(600_000);
+    assert.deepEqual(client.lines(), ["1: progress to 1", "1: progress to 2"]);
   });
 
   test("ends a slow watch whose next event is compacted away, without a gap before", async () => {

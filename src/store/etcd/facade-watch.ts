@@ -133,6 +133,8 @@ export class WatchStream implements FacadeStreamHandler {
       timer: create.progress_notify ? every(this.#options.clock, progressMs, () => this.#tick(id)) : undefined,
     };
     this.#following.set(id, following);
+    // The stream's progress, if it is under way, will speak for this watch as well.
+    if (this.#awaited.size > 0) this.#awaited.add(id);
     this.#send({ header: header(), watch_id: id, created: true });
     if (!this.#paused) this.#follow(following);
   }
@@ -197,7 +199,9 @@ export class WatchStream implements FacadeStreamHandler {
     });
   }
 
-  #progress(id: number, revision: Revision): void {
+  #progress(id: number, served: Revision): void {
+    // A watch from a future revision has been served up to there; the store has not been there.
+    const revision = Math.min(served, this.#options.store.revision);
     if (this.#awaited.delete(id)) {
       this.#reached = Math.min(this.#reached, revision);
       this.#answerProgress();

@@ -2,6 +2,9 @@
 import { type Clock, every, type Log, type Timer } from "#base";
 import { type Key, type Revision, type Store, StoreError } from "../store.ts";
 
+/** What it needs of a store. */
+type Compacted = Pick<Store, "transact" | "compact">;
+
 /** Upstream's key, and its protocol: API servers of both kinds may run on one etcd. Its version counts the turns. */
 const turnKey: Key = "compact_rev_key";
 
@@ -9,7 +12,7 @@ const turnKey: Key = "compact_rev_key";
  * Every period, whoever raises the key's version first compacts to the revision that was current a period ago; the others learn from the key
  * that the turn is taken. Keeps between one and two periods of history.
  */
-export function compactInTurns(store: Store, clock: Clock, periodMs: number, log: Log): Timer {
+export function compactInTurns(store: Compacted, clock: Clock, periodMs: number, log: Log): Timer {
   let state = { turn: 0, revision: 0 };
   return every(clock, periodMs, async () => {
     try {
@@ -28,7 +31,7 @@ interface Turn {
   readonly revision: Revision;
 }
 
-async function takeTurn(store: Store, { turn, revision }: Turn): Promise<Turn> {
+async function takeTurn(store: Compacted, { turn, revision }: Turn): Promise<Turn> {
   const result = await store.transact({
     if: [{ key: turnKey, target: "version", op: "=", value: turn }],
     then: [{ kind: "put", key: turnKey, value: Buffer.from(String(revision)) }],

@@ -392,7 +392,9 @@ export const toWire = {
 
 /** A result that used a revision. */
 const wrote = (result: OperationResult): boolean =>
-  result.kind === "put" || (result.kind === "delete" && result.deleted > 0) || (result.kind === "txn" && result.results.some(wrote));
+  result.kind === "put" ||
+  (result.kind === "delete" && result.deleted > 0) ||
+  (result.kind === "txn" && result.results.some(wrote));
 
 /** `now` moves to `after` with the first operation that writes, in a nested transaction too. */
 function answersOf(results: readonly OperationResult[], after: Revision, now: { revision: Revision }): WireResponseOp[] {

@@ -7,7 +7,7 @@ import { type Acknowledged, Replay, type WriteName } from "./replay.ts";
 const said = (lines: readonly string[], word: string): string[] =>
   lines.filter((line) => line.startsWith(`${word} `)).map((line) => line.slice(word.length + 1));
 
-const writesIn = (lines: readonly string[], cycle: number): Acknowledged[] =>
+export const writesIn = (lines: readonly string[], cycle: number): Acknowledged[] =>
   said(lines, "wrote").map((line) => {
     const [revision = 0, writer = 0, n = 0] = line.split(" ").map(Number);
     return { cycle, writer, n, revision };
@@ -40,11 +40,6 @@ export class Expectation {
     this.#refused.push(...refusalsIn(lines, cycle));
     // Of what was said later, what it says of things under way before.
     this.#lines.push(...lines, ...later.filter((line) => line.startsWith("revoking ") || line.startsWith("compacting ")));
-  }
-
-  /** What processes before these had said, checked already. */
-  assume(cycle: number, lines: readonly string[]): void {
-    this.replay.assume(writesIn(lines, cycle));
   }
 
   /** Everything heard since the last time. */

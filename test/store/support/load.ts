@@ -42,6 +42,7 @@ export async function underLoad(
 ): Promise<Account> {
   const written: Written[] = [];
   const failedReads: string[] = [];
+  const broken: Error[] = [];
   let over = false;
   let reads = 0;
   let longestReadGapMs = 0;
@@ -54,7 +55,7 @@ export async function underLoad(
       longestWriteGapMs = Math.max(longestWriteGapMs, performance.now() - lastWrite);
       lastWrite = performance.now();
     } catch (error) {
-      if (error instanceof assert.AssertionError) throw error;
+      if (error instanceof assert.AssertionError) broken.push(error);
       written.push({ name, outcome: target.mayBeApplied(error) ? "unknown" : "refused", revision: 0 });
     }
   };
@@ -64,7 +65,6 @@ export async function underLoad(
       if (underWay.size < mostUnderWay) {
         const running = write(`${prefix}-${i}`).finally(() => underWay.delete(running));
         underWay.add(running);
-        running.catch(() => {}); // seen by whoever waits for all
       }
       await sleep(systemClock, everyMs);
     }
@@ -95,6 +95,7 @@ export async function underLoad(
     over = true;
   }
   await loads;
+  if (broken[0] !== undefined) throw broken[0];
   const count = (outcome: string): number => written.filter((each) => each.outcome === outcome).length;
   const report =
     `${count("acknowledged")} writes acknowledged, ${count("unknown")} unknown, ${count("refused")} refused; ` +

@@ -138,11 +138,12 @@ export async function startMembers(count: number, options: { readonly tls?: bool
   }
 }
 
-/** Kills each member, the leader first, and starts it again after a while. */
-export async function inTurn(members: Members, downMs: number): Promise<void> {
+/** Kills members (all, unless told how many), the leader first, and starts each again after a while. */
+export async function inTurn(members: Members, downMs: number, many = members.urls.length): Promise<void> {
   const leader = await members.leader();
   await sleep(systemClock, 500);
-  for (const index of [leader, ...members.urls.keys().filter((other) => other !== leader)]) {
+  const order = [leader, ...members.urls.keys().filter((other) => other !== leader)];
+  for (const index of order.slice(0, many)) {
     await members.kill(index);
     await sleep(systemClock, downMs);
     await members.restart(index);

@@ -71,7 +71,8 @@ export async function recordHistory(options: RecordOptions): Promise<RecordedHis
   };
 }
 
-const openStore = (url: string): Promise<EtcdStore> => openEtcdStore({ servers: [url], clock: systemClock, log: silentLog });
+const openStore = (url: string): Promise<EtcdStore> =>
+  openEtcdStore({ servers: [url], clock: systemClock, log: silentLog, timeoutMs: 30_000 });
 
 function watchersOf(url: string, recorder: Recorder): WatchingClient[] {
   const { random, tick } = recorder;

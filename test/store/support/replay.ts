@@ -137,7 +137,8 @@ const line = (type: string, kv: KeyValue): string =>
 
 const lineOf = ({ type, kv }: StoreEvent): string => (type === "put" ? line("put", kv) : `delete ${kv.key}`);
 
-const hashOfKeys = (kvs: readonly KeyValue[]): number => kvs.reduce((sum, kv) => crc32(line("", kv), sum), 0);
+/** Over every key, value and number. */
+export const hashOfKeys = (kvs: readonly KeyValue[]): number => kvs.reduce((sum, kv) => crc32(line("", kv), sum), 0);
 
 /** Over every key, value and number that the store shows at that revision. */
 export async function hashOf(store: Store, revision: Revision = 0): Promise<number> {

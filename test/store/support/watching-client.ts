@@ -38,7 +38,7 @@ interface Following {
 }
 
 /** Longer than any outage that a history has. */
-const patienceMs = 20_000;
+const patienceMs = 60_000;
 
 export class WatchingClient {
   readonly records: WatchRecord[] = [];

@@ -125,6 +125,15 @@ export const compactionCases: readonly ContractCase[] = [
     },
   },
   {
+    name: "status() names the revision to which the store is compacted",
+    run: async (s) => {
+      for (const value of ["1", "2", "3"]) await s.put("/c/a", value);
+      await s.store.compact(s.base + 2);
+      const { compactedRevision } = await s.store.status();
+      assert.equal(compactedRevision, s.base + 2);
+    },
+  },
+  {
     name: "status() counts keys and names the revision",
     run: async (s) => {
       const before = await s.store.status();

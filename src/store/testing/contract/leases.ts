@@ -26,6 +26,17 @@ export const leaseCases: readonly ContractCase[] = [
     },
   },
   {
+    name: "leases with negative ids are leases like others",
+    run: async (s) => {
+      await s.store.grantLease(2, -5n);
+      await s.put("/l/a", "1", { lease: -5n });
+      assert.ok((await s.store.leases()).includes(-5n));
+      assert.deepEqual((await s.store.lease(-5n))?.keys, ["/l/a"]);
+      await s.store.revokeLease(-5n);
+      assert.equal(await s.get("/l/a"), undefined);
+    },
+  },
+  {
     name: "granting and renewing leases uses no revision",
     run: async (s) => {
       const { id } = await s.store.grantLease(60);

@@ -132,6 +132,17 @@ export const watchCases: readonly ContractCase[] = [
     },
   },
   {
+    name: "watch() with previous gives what was there before a transaction that puts and deletes a key",
+    run: async (s) => {
+      await s.put("/w/a", "1");
+      await using w = await s.watch({ key: "/w/a", previous: true });
+      // Only a deletion "to the end" may meet a put of its transaction.
+      await s.write(put("/w/a", "2"), del("/w/", "\0"));
+      await w.until(2);
+      assert.deepEqual(s.lines(w), ["put /w/a=2@2 (was 1)", "delete /w/a@2 (was 1)"]);
+    },
+  },
+  {
     name: "watch() without previous gives none",
     run: async (s) => {
       await s.put("/w/a", "1");

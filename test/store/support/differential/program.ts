@@ -16,7 +16,7 @@ export interface Situation {
 
 /** Few enough that Go's sort, which is not stable in general, is: equal versions and revisions keep the order of the keys. */
 const keys = ["a", "aa", "ab", "b", "b\xff", "c", "d/1", "d/2", "e\0"];
-const leases = [1, 2, 3, 2n ** 62n];
+const leases = [1, 2, 3, 2n ** 62n, -5];
 const ends = ["aa", "b", "c", "e", "a", "\0"];
 const watches = [1, 2, 3, 4];
 const unknownWatch = 9;
@@ -37,7 +37,7 @@ export class Program {
     if (dice < 34) return call("KV.Txn", this.#transaction(now, 0));
     if (dice < 48) return call("KV.Put", this.#put());
     if (dice < 55) return call("KV.DeleteRange", this.#delete());
-    if (dice < 77) return call("KV.Range", this.#range(now));
+    if (dice < 77) return call("KV.Range", this.#lonely(this.#range(now)));
     if (dice < 80) return call("KV.Compact", { revision: Math.max(1, this.#revision(now, 30)), physical: this.#chance(0.3) });
     if (dice < 84) return call("Lease.LeaseGrant", { TTL: this.#pick([100, 200, 1_000, 9_000_000_001]), ID: this.#pick(leases) });
     if (dice < 86) return call("Lease.LeaseRevoke", { ID: this.#pick([...leases, 9, 0]) });
@@ -76,7 +76,7 @@ export class Program {
   #range(now: Situation): Message {
     const request: Record<string, unknown> = { key: this.#key(), ...this.#end() };
     if (this.#chance(0.3)) request["revision"] = this.#revision(now, 40);
-    if (this.#chance(0.3)) request["limit"] = this.#below(5);
+    if (this.#chance(0.3)) request["limit"] = this.#below(6) - 1;
     if (this.#chance(0.2)) request["keys_only"] = true;
     if (this.#chance(0.1)) request["count_only"] = true;
     if (this.#chance(0.2)) request["serializable"] = true;
@@ -88,6 +88,11 @@ export class Program {
       if (this.#chance(0.08)) request[bound] = this.#revision(now, 20);
     }
     return request;
+  }
+
+  /** A negative revision means the latest; in a transaction it depends on whether etcd was ever compacted. */
+  #lonely(range: Message): Message {
+    return this.#chance(0.03) ? { ...range, revision: -1 } : range;
   }
 
   #put(): Message {

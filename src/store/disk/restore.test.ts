@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { evicted } from "../engine/state.ts";
+import { Restoration } from "./restore.ts";
+import { WireWriter } from "./wire.ts";
+
+interface Row {
+  readonly revision: number;
+  readonly key: string;
+  /** 0: deleted. */
+  readonly version: number;
+  /** Undefined: not the newest of its key. */
+  readonly value?: string;
+}
+
+/** Rows oldest first, numbered from 1; a buffer each, as if every one were a chunk. */
+function restore(rows: readonly Row[], compactedRevision: number) {
+  const restoration = new Restoration();
+  rows
+    .map((row, index) => ({ ...row, row: index + 1 }))
+    .reverse()
+    .forEach(({ row, revision, key, version, value }) => {
+      const writer = new WireWriter(1000);
+      writer.write(row, revision, 0, key, revision, version, 0n, value === undefined ? undefined : Buffer.from(value));
+      restoration.add(writer.buffer, writer.length, compactedRevision);
+    });
+  const revision = rows.at(-1)?.revision ?? 1;
+  const { state, garbage } = restoration.finish({ revision, row: rows.length, compactedRevision, leases: [] });
+  const log: (readonly [revision: number, row: number, previousRow: number | undefined])[] = [];
+  state.log.scan(0, undefined, (entry) => {
+    for (const { version, previous } of entry.changes) {
+      log.push([entry.revision, version.row, previous?.row]);
+      assert.ok(version.version === 0 || version.value === evicted, "the log holds no values");
+    }
+  });
+  const live: string[] = [];
+  state.live.scan("", undefined, ({ key, value }) => void live.push(`${key}=${value}`));
+  return { live, log, garbage: [...garbage].sort((a, b) => a - b) };
+}
+
+suite("Restoration", () => {
+  test("keeps the newest of each key, in the order of keys", () => {
+    const rows: Row[] = [
+      { revision: 2, key: "b", version: 1 },
+      { revision: 3, key: "c", version: 1, value: "C" },
+      { revision: 4, key: "a", version: 1, value: "A" },
+      { revision: 5, key: "b", version: 2, value: "B" },
+    ];
+    assert.deepEqual(restore(rows, 0).live, ["a=A", "b=B", "c=C"]);
+  });
+
+  test("gives each change after the compaction what was there before, also from before the compaction", () => {
+    const rows: Row[] = [
+      { revision: 2, key: "a", version: 1 },
+      { revision: 3, key: "a", version: 2 },
+      { revision: 4, key: "a", version: 0 },
+      { revision: 5, key: "a", version: 1, value: "new" },
+    ];
+    const { log, garbage } = restore(rows, 2);
+    assert.deepEqual(log, [
+      [2, 1, undefined],
+      [3, 2, 1],
+      [4, 3, 2],
+      [5, 4, undefined], // a deletion is nothing to have been before
+    ]);
+    assert.deepEqual(garbage, []);
+  });
+
+  test("condemns what was replaced at or before the compaction, and deletions before it", () => {
+    const rows: Row[] = [
+      { revision: 2, key: "a", version: 1 },
+      { revision: 3, key: "a", version: 2 }, // needed: what "a" was at the compaction
+      { revision: 4, key: "gone", version: 1 },
+      { revision: 5, key: "gone", version: 0 },
+      { revision: 6, key: "late", version: 1 },
+      { revision: 7, key: "late", version: 0 }, // the compacted revision itself is kept
+      { revision: 8, key: "a", version: 3, value: "A" },
+    ];
+    const { live, log, garbage } = restore(rows, 7);
+    assert.deepEqual(live, ["a=A"]);
+    assert.deepEqual(log, [
+      [7, 6, undefined],
+      [8, 7, 2],
+    ]);
+    assert.deepEqual(garbage, [1, 3, 4, 5]);
+  });
+
+  test("values do not keep the buffer of their records in memory", () => {
+    const restoration = new Restoration();
+    const writer = new WireWriter(100_000);
+    writer.write(1, 2, 0, "a", 2, 1, 0n, Buffer.from("value"));
+    restoration.add(writer.buffer, writer.length, 0);
+    const { state } = restoration.finish({ revision: 2, row: 1, compactedRevision: 0, leases: [] });
+    const value = state.live.get("a")?.value;
+    assert.equal(String(value), "value");
+    assert.equal(value?.buffer.byteLength, 5);
+  });
+});
