@@ -1,6 +1,7 @@
 // The front door of `api`: object types and facts, and what can be computed from them without I/O.
 
 export { applyPatch, updateManagedFields, type WriteContext } from "./apply/apply.ts";
+export { knownFieldsText } from "./apply/new-fields.ts";
 export { DecodeError } from "./codec/errors.ts";
 export {
   type Decoded,

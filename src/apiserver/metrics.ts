@@ -10,20 +10,27 @@ export class Metrics {
   readonly #clock: Clock;
   readonly #store: StoreMetrics;
   readonly #registry = new Registry();
-  readonly #requests: Counter;
   readonly #durations: Histogram;
   readonly #watchEvents: Counter;
-  readonly #inflight: Gauge;
+  // Counted here and handed over when somebody asks: every call of a labelled counter sorts and joins its labels.
+  readonly #requests = new Map<string, { readonly labels: Readonly<Record<string, string>>; count: number }>();
+  readonly #inflight = { readOnly: 0, mutating: 0 };
 
   constructor(clock: Clock, objects: () => Iterable<readonly [resource: string, count: number]>, store: StoreMetrics) {
     this.#clock = clock;
     this.#store = store;
     const registers = [this.#registry];
-    this.#requests = new Counter({
+    const counted = this.#requests;
+    const inflight = this.#inflight;
+    new Counter({
       name: "apiserver_request_total",
       help: "Requests by verb, group, version, resource, scope, component and code",
       labelNames: ["code", "component", "dry_run", "group", "resource", "scope", "subresource", "verb", "version"],
       registers,
+      collect() {
+        for (const { labels, count } of counted.values()) this.inc(labels, count);
+        counted.clear();
+      },
     });
     this.#durations = new Histogram({
       name: "apiserver_request_duration_seconds",
@@ -38,11 +45,15 @@ export class Metrics {
       labelNames: ["group", "resource", "version"],
       registers,
     });
-    this.#inflight = new Gauge({
+    new Gauge({
       name: "apiserver_current_inflight_requests",
       help: "Requests being answered",
       labelNames: ["request_kind"],
       registers,
+      collect() {
+        this.set({ request_kind: "readOnly" }, inflight.readOnly);
+        this.set({ request_kind: "mutating" }, inflight.mutating);
+      },
     });
     new Gauge({
       name: "apiserver_storage_objects",
@@ -59,7 +70,7 @@ export class Metrics {
   begin(info: ParsedRequest): (code: number) => void {
     const startedMs = this.#clock.monotonic();
     const kind = info.verb === "get" || info.verb === "list" || info.verb === "watch" ? "readOnly" : "mutating";
-    if (info.verb !== "watch") this.#inflight.inc({ request_kind: kind });
+    if (info.verb !== "watch") this.#inflight[kind]++;
     return (code) => {
       const scope = !info.isResource
         ? ""
@@ -78,11 +89,18 @@ export class Metrics {
         verb: verbLabel(info),
         version: info.version,
       };
-      this.#requests.inc({ ...labels, code: String(code) });
+      this.#count(code, labels);
       if (info.verb === "watch") return;
-      this.#inflight.dec({ request_kind: kind });
+      this.#inflight[kind]--;
       this.#durations.observe(labels, (this.#clock.monotonic() - startedMs) / 1_000);
     };
+  }
+
+  #count(code: number, labels: Readonly<Record<string, string>>): void {
+    const key = `${code} ${Object.values(labels).join("\n")}`;
+    const found = this.#requests.get(key);
+    if (found === undefined) this.#requests.set(key, { labels: { ...labels, code: String(code) }, count: 1 });
+    else found.count++;
   }
 
   watchEvents(info: Pick<ParsedRequest, "group" | "version" | "resource">, count: number): void {

@@ -54,7 +54,9 @@ export class StoreMetrics {
   /** The same store; whoever uses it is counted. */
   get measured(): Store {
     const store = this.#store;
+    const { currentRevision } = store;
     return {
+      ...(currentRevision === undefined ? {} : { currentRevision: () => currentRevision.call(store) }),
       get revision(): Revision {
         return store.revision;
       },

@@ -244,5 +244,11 @@ function shared(text: string): FieldsV1 {
   if (text.length > sharedBytes) return fields;
   if (byText.size >= sharedFields) byText.delete(byText.keys().next().value as string);
   byText.set(text, fields);
+  texts.set(fields, text);
   return fields;
 }
+
+const texts = new WeakMap<object, string>();
+
+/** The JSON of a `fieldsV1` that creators share; undefined for any other. It is half of a small object's text, so it is not written anew each time. */
+export const knownFieldsText = (fields: object): string | undefined => texts.get(fields);

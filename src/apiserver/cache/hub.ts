@@ -80,7 +80,7 @@ export class CacheHub implements AsyncDisposable {
     const found = await this.#store.range(registryPrefix, { end });
     this.#revision = found.revision;
     for (const cache of this.#caches.values()) cache.begin(found.revision);
-    for (const kv of found.kvs) this.#cacheOf(kv.key)?.load(kv);
+    for (const kv of found.kvs) this.#guarded(kv.key, (cache) => cache.load(kv));
     this.#watch = await this.#store.watch({ key: registryPrefix, end, startRevision: found.revision + 1 }, (batch) =>
       this.#deliver(batch),
     );
@@ -128,19 +128,24 @@ export class CacheHub implements AsyncDisposable {
   }
 
   #deliver(batch: WatchBatch): void {
-    for (const event of batch.events) {
-      try {
-        this.#cacheOf(event.kv.key)?.apply(event);
-      } catch (error) {
-        this.#log.error("cannot take a stored object into the watch cache", { key: event.kv.key, error: String(error) });
-      }
-    }
+    for (const event of batch.events) this.#guarded(event.kv.key, (cache) => cache.apply(event));
     this.#revision = Math.max(this.#revision, batch.revision);
     if (this.#waiting.length === 0) return;
     const due = this.#waiting.filter((waiter) => waiter.revision <= this.#revision);
     if (due.length === 0) return;
     this.#waiting = this.#waiting.filter((waiter) => waiter.revision > this.#revision);
     for (const waiter of due) waiter.resolve();
+  }
+
+  /** A value that cannot be read (a foreign hand wrote it) must not take the others with it: it is left out, and the log says so. */
+  #guarded(key: string, take: (cache: ResourceCache) => void): void {
+    const cache = this.#cacheOf(key);
+    if (cache === undefined) return;
+    try {
+      take(cache);
+    } catch (error) {
+      this.#log.error("cannot take a stored object into the watch cache", { key, error: String(error) });
+    }
   }
 
   /** The prefix is the key's first segment, or its first two (services/specs, a custom resource's group and plural). */

@@ -1,7 +1,7 @@
 // The stored form: a slot for the resourceVersion, and values that others wrote.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { pods } from "#api";
+import { knownFieldsText, type Pod, pods, schemaOfKind, updateManagedFields } from "#api";
 import { fillSlot, parseStored, serialize, servedBytes, storedForm } from "./stored-bytes.ts";
 
 const form = storedForm(pods);
@@ -34,6 +34,35 @@ describe("stored bytes", () => {
       metadata: { resourceVersion: "5", name: "p" },
       spec: { a: 1 },
     });
+  });
+
+  it("hold what JSON.stringify writes, owners of fields included, whether their text is known or not", () => {
+    const schema = schemaOfKind(pods);
+    assert.ok(schema);
+    const labels = { 'a"b': "1", é: "2" };
+    const fresh: Pod = { kind: "Pod", apiVersion: "v1", metadata: { name: "p", labels }, spec: { containers: [{ name: "c" }] } };
+    const time = "2026-01-01T00:00:00Z";
+    const owned = updateManagedFields({
+      live: undefined,
+      next: fresh,
+      manager: "m",
+      subresource: "",
+      apiVersion: "v1",
+      time,
+      schema,
+    });
+    const [manager] = owned.metadata.managedFields ?? [];
+    assert.ok(manager?.fieldsV1 !== undefined && knownFieldsText(manager.fieldsV1) !== undefined);
+    for (const managedFields of [[manager], [], [manager, { ...manager, fieldsV1: { "f:other": {} }, subresource: "status" }]]) {
+      const object = { ...owned, metadata: { ...owned.metadata, managedFields } };
+      const { resourceVersion, ...metadata } = (parseStored(serialize(form, object)) as Pod).metadata;
+      assert.deepEqual({ ...object, metadata }, object);
+      assert.equal(resourceVersion, "0000000000000000");
+    }
+    assert.equal(
+      serialize(form, { metadata: {} } as never).toString(),
+      '{"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":"0000000000000000"}}',
+    );
   });
 
   it("keep integers beyond 2^53", () => {

@@ -2,7 +2,7 @@
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { ApiError, apiError, badRequest, encodeJson, unauthorized } from "#api";
-import { type Random, type Timer, uuid } from "#base";
+import { type Random, uuid } from "#base";
 import type { UserInfo } from "#client";
 import type { Answer } from "../answer.ts";
 import type { RequestBody } from "../body.ts";
@@ -167,24 +167,20 @@ function requestTimeoutMs(query: Query): number {
 }
 
 /** The work goes on when the time is over (a write may still happen); only the client is told. */
-async function inTime(chain: Chain, timeoutMs: number, work: Promise<Outcome>): Promise<Outcome> {
-  let timer: Timer | undefined;
-  const over = new Promise<never>((_resolve, reject) => {
-    timer = chain.clock.after(timeoutMs, () =>
-      reject(apiError("Timeout", "Timeout: request did not complete within the allotted timeout")),
-    );
-  });
-  try {
-    return await Promise.race([work, over]);
-  } catch (error) {
-    void work.then((late) => {
-      if (late.answer.kind === "watch") late.answer.watcher.end("closed");
-      late.finished();
+function inTime(chain: Chain, timeoutMs: number, work: Promise<Outcome>): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    let over = false;
+    const timer = chain.clock.after(timeoutMs, () => {
+      over = true;
+      reject(apiError("Timeout", "Timeout: request did not complete within the allotted timeout"));
     });
-    throw error;
-  } finally {
-    timer?.cancel();
-  }
+    work.then((outcome) => {
+      timer.cancel();
+      if (!over) return resolve(outcome);
+      if (outcome.answer.kind === "watch") outcome.answer.watcher.end("closed");
+      outcome.finished();
+    }, reject); // which it never does
+  });
 }
 
 async function readBody(exchange: Exchange): Promise<RequestBody> {

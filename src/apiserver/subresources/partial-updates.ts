@@ -1,5 +1,15 @@
 // Subresources that change one part of an object: namespaces/finalize, certificatesigningrequests/approval, pods/ephemeralcontainers, pods/resize.
-import { type ApiObject, deepEqual, duplicate, type FieldError, forbiddenField, type KindRules, required } from "#api";
+import {
+  type ApiObject,
+  deepEqual,
+  duplicate,
+  type FieldError,
+  forbiddenField,
+  invalidValue,
+  type KindRules,
+  podQosClass,
+  required,
+} from "#api";
 import type { SubresourceRules } from "../registry/request.ts";
 import { timeText } from "../registry/request.ts";
 
@@ -20,7 +30,7 @@ const conditionsOf = (object: ApiObject): readonly Condition[] =>
   ((object as Loose).status?.["conditions"] ?? []) as readonly Condition[];
 
 /** Conditions get their times from the server; Approved, Denied and Failed stay once set. */
-export const approvalRules = (nowMs: () => number): SubresourceRules => ({
+export const approvalRules = (rules: KindRules, nowMs: () => number): SubresourceRules => ({
   prepare: (next, old) => {
     const time = timeText(nowMs());
     const before = conditionsOf(old);
@@ -39,17 +49,7 @@ export const approvalRules = (nowMs: () => number): SubresourceRules => ({
       status: { ...status, ...(conditions.length === 0 ? {} : { conditions }) },
     } as ApiObject;
   },
-  validate: (next, old) => {
-    const now = conditionsOf(next);
-    return conditionsOf(old)
-      .filter(
-        (condition) =>
-          ["Approved", "Denied", "Failed"].includes(condition.type) && !now.some((other) => other.type === condition.type),
-      )
-      .map((condition) =>
-        forbiddenField("status.conditions", `updates may not remove a condition of type ${JSON.stringify(condition.type)}`),
-      );
-  },
+  validate: (next, old) => rules.validateStatusUpdate?.(next, old) ?? [],
 });
 
 interface Container {
@@ -76,6 +76,8 @@ export const ephemeralContainersRules: SubresourceRules = {
       ),
     );
     const errors: FieldError[] = [];
+    if (now.length > 0 && old.metadata.annotations?.["kubernetes.io/config.mirror"] !== undefined)
+      errors.push(forbiddenField("[]", "static pods do not support ephemeral containers"));
     for (const [index, { name = "" }] of now.entries()) {
       const at = `spec.ephemeralContainers[${index}].name`;
       if (name === "") errors.push(required(at));
@@ -103,7 +105,31 @@ export const ephemeralContainersRules: SubresourceRules = {
   },
 };
 
-/** Only resources and resize policies of containers are taken. */
+type Resources = Readonly<Record<"limits" | "requests", Readonly<Record<string, string>> | undefined>>;
+const podResources = (object: ApiObject): Resources | undefined => (object as Loose).spec?.["resources"] as Resources | undefined;
+
+/** A resize may change how much, not what kind of guarantee (KEP-1287, KEP-5419). */
+function resizeErrors(next: ApiObject, old: ApiObject): FieldError[] {
+  const errors: FieldError[] = [];
+  const [now, before] = [podResources(next), podResources(old)];
+  if (before !== undefined && now === undefined)
+    return [forbiddenField("spec.resources", "pod-level resources cannot be removed")];
+  for (const part of ["limits", "requests"] as const) {
+    const names = new Set([...Object.keys(now?.[part] ?? {}), ...Object.keys(before?.[part] ?? {})]);
+    for (const name of names) {
+      if (now?.[part]?.[name] === undefined)
+        return [forbiddenField(`spec.resources.${part}`, `pod-level resource ${part} cannot be removed`)];
+      if (name !== "cpu" && name !== "memory" && now[part][name] !== before?.[part]?.[name])
+        return [forbiddenField("spec", "only cpu and memory resources are mutable at pod-level")];
+    }
+  }
+  const qosClass = podQosClass(old);
+  if (podQosClass(next) !== qosClass)
+    errors.push(invalidValue("spec", qosClass, "Pod QOS Class may not change as a result of resizing"));
+  return errors;
+}
+
+/** Only resources and resize policies of containers, and resources of the pod as a whole, are taken. */
 export const resizeRules = (rules: KindRules): SubresourceRules => ({
   prepare: (next, old) => {
     const wanted = (part: string): readonly Record<string, unknown>[] =>
@@ -119,16 +145,21 @@ export const resizeRules = (rules: KindRules): SubresourceRules => ({
               ...(given["resizePolicy"] === undefined ? {} : { resizePolicy: given["resizePolicy"] }),
             };
       });
-    const { spec } = old as Loose;
+    const { resources: _resources, ...spec } = (old as Loose).spec ?? {};
+    const resources = podResources(next);
     return {
       ...old,
       metadata: { ...old.metadata, managedFields: next.metadata.managedFields, resourceVersion: next.metadata.resourceVersion },
       spec: {
         ...spec,
+        ...(resources === undefined ? {} : { resources }),
         containers: merged("containers"),
         ...(spec?.["initContainers"] === undefined ? {} : { initContainers: merged("initContainers") }),
       },
     } as ApiObject;
   },
-  validate: (next) => rules.validate?.(next) ?? [],
+  validate: (next, old) => {
+    const errors = rules.validate?.(next) ?? [];
+    return errors.length > 0 ? errors : resizeErrors(next, old);
+  },
 });

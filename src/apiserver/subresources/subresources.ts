@@ -83,7 +83,12 @@ async function answerSubresource(
     case "finalize":
       return await part(deps, { ...request, special: finalizeRules }, method, ["PUT"]);
     case "approval":
-      return await part(deps, { ...request, special: approvalRules(() => writes.clock.now()) }, method, ["GET", "PUT", "PATCH"]);
+      return await part(
+        deps,
+        { ...request, special: approvalRules(request.resource.strategy.rules, () => writes.clock.now()) },
+        method,
+        ["GET", "PUT", "PATCH"],
+      );
     case "ephemeralcontainers":
       return await part(deps, { ...request, special: ephemeralContainersRules }, method, ["GET", "PUT", "PATCH"]);
     case "resize":
