@@ -9,7 +9,7 @@ import { startChild, straceMissing } from "./support/child.ts";
 import { makeDeadStore } from "./support/dead-store.ts";
 import { Expectation } from "./support/expectation.ts";
 import type { Acknowledged } from "./support/replay.ts";
-import { openStore, Scratch } from "./support/scratch.ts";
+import { inLanes, openStore, Scratch } from "./support/scratch.ts";
 import { storeFiles, strace, writingCalls } from "./support/strace.ts";
 
 /** Of each life, this many of its calls by chance, or all. */
@@ -105,7 +105,7 @@ suite("kill -9 at a system call", { skip: straceMissing }, () => {
           rmSync(directory, { recursive: true, force: true });
         }
       };
-      await Promise.all(Array.from({ length: lanes }, work));
+      await inLanes(lanes, work);
       assert.ok(killed >= points.length / 2, `${killed} of ${points.length} points were reached`);
       const seconds = (performance.now() - started) / 1000;
       console.log(`# ${life.name}: ${killed} of ${points.length} points (${all.length} calls in all), ${seconds.toFixed(1)} s`);

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { randomInt, seededRandom, sleep, systemClock } from "#base";
 import { type Child, startChild } from "./support/child.ts";
 import { Expectation } from "./support/expectation.ts";
-import { openStore, put, Scratch, times } from "./support/scratch.ts";
+import { inLanes, openStore, put, Scratch, times } from "./support/scratch.ts";
 
 const cycles = times("CRASH_CYCLES", 100);
 const seed = times("CRASH_SEED", 1);
@@ -49,7 +49,7 @@ test(`${cycles} times kill -9 under eight writers: nothing acknowledged is lost,
 }, async () => {
   using scratch = new Scratch("crash");
   const started = performance.now();
-  const results = await Promise.all(Array.from({ length: lanes }, (_, i) => lane(join(scratch.path, String(i)), i)));
+  const results = await inLanes(lanes, (first) => lane(join(scratch.path, String(first)), first));
   const writes = results.reduce((sum, { total }) => sum + total, 0);
   assert.ok(writes > cycles, "the writers wrote");
   const seconds = (performance.now() - started) / 1000;

@@ -80,7 +80,7 @@ suite("DiskStore in trouble", () => {
     assert.ok(store.get("/q/0") !== undefined);
     await store.transact({ if: [], then: [{ kind: "delete", key: "/q/", end: "/q0" }] });
     await store.compact(store.revision);
-    for (let i = 0; i < 100 && (await store.status()).alarm !== undefined; i++) await clock.advance(10_000);
+    for (let i = 0; i < 5000 && (await store.status()).alarm !== undefined; i++) await clock.advance(10_000);
     await put(store, "/after", "1");
   });
 });

@@ -82,11 +82,17 @@ export class Forgetter {
 
   #start(): void {
     if (this.#idle) return;
-    this.#running ??= this.#run()
-      .catch((error) => this.#options.failed(error))
-      .finally(() => {
+    this.#running ??= this.#run().then(
+      () => {
         this.#running = undefined;
-      });
+        // Decided after the last look.
+        if (this.#trimTo > 0) this.#start();
+      },
+      (error) => {
+        this.#running = undefined;
+        this.#options.failed(error);
+      },
+    );
   }
 
   get #idle(): boolean {
@@ -95,25 +101,23 @@ export class Forgetter {
 
   async #run(): Promise<void> {
     let removed = 0;
-    while (!this.#idle) {
+    for (let free = 1; !this.#idle; await turn()) {
+      // Looked at each time: a compaction may be decided while pages are given back.
       const more = this.#trim();
-      if (this.#rows.length === 0 && !more) break;
       if (this.#rows.length > 0) {
         const rows = Float64Array.from(this.#rows.slice(0, entriesAStep));
         const times = await this.#options.thread.request<Times>({ kind: "forget", rows });
         // Only now: when it fails for want of room they are tried again.
         this.#rows.splice(0, rows.length);
         removed += rows.length;
+        free = 1;
         this.#options.stepped(rows.length, times);
         await this.#options.pace(rows.length * bytesOfRow);
+      } else if (!more) {
+        if (removed === 0 || free === 0) break;
+        free = await this.#options.thread.request<number>({ kind: "vacuum", pages: vacuumPagesAStep });
+        await this.#options.pace(vacuumPagesAStep * bytesOfPage);
       }
-      await turn();
-    }
-    for (let pages = 0; pages < removed && !this.#idle; pages += vacuumPagesAStep) {
-      const free = await this.#options.thread.request<number>({ kind: "vacuum", pages: vacuumPagesAStep });
-      if (free === 0) break;
-      await this.#options.pace(vacuumPagesAStep * bytesOfPage);
-      await turn();
     }
     if (removed > 0) this.#options.done();
   }

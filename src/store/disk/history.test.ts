@@ -21,15 +21,14 @@ async function versionsOf(history: History): Promise<string[]> {
 test("history() is one moment: a compaction meanwhile removes nothing of it, and everything once it is disposed", async () => {
   const directory = mkdtempSync(join(tmpdir(), "tiphys-history-"));
   try {
-    const store = await openDiskStore({
-      directory,
-      clock: systemClock,
-      random: seededRandom(1),
-      log: silentLog,
-      compactEveryMs: 0,
-    });
+    const options = { directory, clock: systemClock, random: seededRandom(1), log: silentLog, compactEveryMs: 0 };
     const put = (key: string, value: string) => ({ kind: "put" as const, key, value: Buffer.from(value) });
-    for (const value of ["1", "2", "3"]) await store.transact({ if: [], then: [put("a", value), put("b", value)] });
+    {
+      await using first = await openDiskStore(options);
+      for (const value of ["1", "2", "3"]) await first.transact({ if: [], then: [put("a", value), put("b", value)] });
+    }
+    // Opened again, it has replaced values on disk only.
+    const store = await openDiskStore(options);
     const history = await store.history();
     const before = await versionsOf(history);
     assert.deepEqual(before, ["2.0 a 1 1", "2.1 b 1 1", "3.0 a 2 2", "3.1 b 2 2", "4.0 a 3 3", "4.1 b 3 3"]);
@@ -45,13 +44,7 @@ test("history() is one moment: a compaction meanwhile removes nothing of it, and
     await store[Symbol.asyncDispose]();
     assert.equal(checkStore(directory).rows, 2);
     // The position inside the revision outlives the compaction and the process, and with it the hash.
-    await using again = await openDiskStore({
-      directory,
-      clock: systemClock,
-      random: seededRandom(1),
-      log: silentLog,
-      compactEveryMs: 0,
-    });
+    await using again = await openDiskStore(options);
     using reopened = await again.history();
     assert.equal((await hashHistory(reopened)).hash, hash);
   } finally {

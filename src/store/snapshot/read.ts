@@ -117,6 +117,6 @@ function checkDigest(source: Source, anyChecksum: boolean): Source {
   if (anyChecksum) return body;
   const hash = createHash("sha256");
   for (let at = 0; at < size; at += readBytes) hash.update(source.read(at, Math.min(readBytes, size - at)));
-  if (hash.digest().length === 0 && source.size > 0 && !hash.digest().equals(source.read(size, digestBytes))) throw new DamagedFile("its SHA-256 does not match");
+  if (!hash.digest().equals(source.read(size, digestBytes))) throw new DamagedFile("its SHA-256 does not match");
   return body;
 }

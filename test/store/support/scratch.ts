@@ -37,3 +37,12 @@ export const storeError = (expected: string, message: RegExp) => (error: unknown
 
 /** How often a test does its round: `name` in the environment, or what fits into a run of all tests. */
 export const times = (name: string, normally: number): number => Number(process.env[name] ?? normally);
+
+/** Runs `work` so many times at once; when one fails the others still come to their end before this throws, so that nothing outlives a test. */
+export async function inLanes<T>(lanes: number, work: (lane: number) => Promise<T>): Promise<T[]> {
+  const results = await Promise.allSettled(Array.from({ length: lanes }, (_, lane) => work(lane)));
+  return results.map((result) => {
+    if (result.status === "rejected") throw result.reason;
+    return result.value;
+  });
+}
