@@ -1,7 +1,8 @@
 // Plain JavaScript that any Node from 20 runs: installs what is missing, then hands over to the Node 26 of this package.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { constants, setPriority } from "node:os";
 import { join } from "node:path";
 import { compileCache, currentBundle, launch, nodePackage, root } from "./launch.mjs";
 
@@ -86,6 +87,15 @@ const runNode = (args) =>
   spawnSync(bundledNode(), [quiet, ...args], { stdio: "inherit", env: { ...process.env, NODE_COMPILE_CACHE: compileCache } })
     .status ?? 128;
 
+/** The sources are new or changed: this start is from them, the next one from the bundle that is made meanwhile. */
+function bundleInBackground() {
+  const child = spawn(bundledNode(), [quiet, join(root, entry.bundle)], { stdio: "ignore" });
+  child.on("error", () => {}); // a start without is slower, nothing else
+  if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
+  child.unref();
+  process.on("exit", () => child.kill());
+}
+
 const entry = { test: "scripts/test.ts", check: "scripts/check.ts", bench: "bench/main.ts", bundle: "scripts/bundle/main.ts" };
 
 const [command = "start", ...rest] = process.argv.slice(2);
@@ -94,10 +104,7 @@ installSystemPackages(
   command === "test" ? [...systemPackages, ...testPackages] : command === "start" || command === "bench" ? systemPackages : [],
 );
 if (command === "start") {
-  if (currentBundle() === undefined) {
-    console.error("tiphys: bundling (its sources are new or changed)");
-    if (runNode([join(root, entry.bundle)]) !== 0) console.error("tiphys: starting from the sources instead");
-  }
+  if (currentBundle() === undefined) bundleInBackground();
   await launch(["up", ...rest]);
 } else {
   process.exit(runNode([join(root, entry[command] ?? fail(`unknown command "${command}"`)), ...rest]));
