@@ -1,15 +1,8 @@
 // What a request is about, from its method, path and query (k8s.io/apiserver pkg/endpoints/request/requestinfo.go says the same in Go).
+import { verbOf } from "#client";
 import type { RequestInfo } from "./contract.ts";
 import { isTrue, type Query } from "./query.ts";
 
-const verbOfMethod: Readonly<Record<string, string>> = {
-  POST: "create",
-  GET: "get",
-  HEAD: "get",
-  PUT: "update",
-  PATCH: "patch",
-  DELETE: "delete",
-};
 /** Subresources of a namespace itself; anything else behind a namespace's name is a resource in it. */
 const namespaceSubresources = new Set(["status", "finalize"]);
 
@@ -39,7 +32,7 @@ export function requestInfo(method: string, path: string, query: Query): ParsedR
   let rest = grouped ? parts.slice(3) : parts.slice(2);
   const group = grouped ? (parts[1] as string) : "";
   const version = (grouped ? parts[2] : parts[1]) as string;
-  let verb = verbOfMethod[method] ?? "";
+  let verb = verbOf(method);
   if (rest[0] === "watch" || rest[0] === "proxy") {
     if (rest.length < 2) return other;
     verb = rest[0];

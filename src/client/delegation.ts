@@ -38,5 +38,5 @@ const verbs: Readonly<Record<string, string>> = {
   DELETE: "delete",
 };
 
-/** The verb of authorization that an HTTP method stands for. */
-export const verbOf = (method: string | undefined): string => verbs[method ?? "GET"] ?? "get";
+/** The verb of authorization that an HTTP method stands for; "" for methods that stand for none. */
+export const verbOf = (method: string | undefined): string => verbs[method ?? "GET"] ?? "";

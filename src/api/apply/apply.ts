@@ -28,7 +28,7 @@ import {
   sameManagers,
   versionsOf,
 } from "./managers.ts";
-import { fieldsOfNew } from "./new-fields.ts";
+import { fieldsOfNew, unownedMetadata } from "./new-fields.ts";
 import { type Comparison, checkTyped, compareTyped, fieldSetOf, mergeTyped, removeFields, withNamedFields } from "./typed.ts";
 
 interface AnObject {
@@ -49,22 +49,7 @@ function setOf(...fieldPaths: readonly (readonly string[])[]): FieldSet {
 }
 
 /** Bookkeeping that nobody owns. */
-const neverOwned = setOf(
-  ["apiVersion"],
-  ["kind"],
-  ["metadata"],
-  ...[
-    "name",
-    "namespace",
-    "creationTimestamp",
-    "selfLink",
-    "uid",
-    "clusterName",
-    "generation",
-    "managedFields",
-    "resourceVersion",
-  ].map((name) => ["metadata", name]),
-);
+const neverOwned = setOf(["apiVersion"], ["kind"], ["metadata"], ...[...unownedMetadata].map((name) => ["metadata", name]));
 
 const statusFields = setOf(["status"]);
 const specFields = setOf(["spec"]);

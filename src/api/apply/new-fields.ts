@@ -12,7 +12,7 @@ const isMap = (value: unknown): value is Json => typeof value === "object" && va
 const unusual = new Error("not the usual form");
 
 /** Bookkeeping below metadata that nobody owns. */
-const unownedMetadata: ReadonlySet<string> = new Set([
+export const unownedMetadata: ReadonlySet<string> = new Set([
   "name",
   "namespace",
   "creationTimestamp",
