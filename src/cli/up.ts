@@ -62,7 +62,7 @@ function banner(running: RunningUp, shape: Shape): string {
   API server   ${running.url}
   nodes        ${kinds.join(", ") || "none"}
   data         ${shape.dataDir}
+  kubeconfig   ${shape.userKubeconfig ?? running.kubeconfig}
 
-  export KUBECONFIG=${running.kubeconfig}
-  kubectl get nodes`;
+  kubectl${shape.userKubeconfig === undefined ? ` --kubeconfig ${running.kubeconfig}` : ""} get nodes`;
 }
