@@ -35,7 +35,7 @@ function restore(rows: readonly Row[], compactedRevision: number) {
   });
   const live: string[] = [];
   state.live.scan("", undefined, ({ key, value }) => void live.push(`${key}=${value}`));
-  return { live, log, garbage: [...garbage].sort((a, b) => a - b) };
+  return { live, log, garbage };
 }
 
 suite("Restoration", () => {
@@ -47,6 +47,18 @@ suite("Restoration", () => {
       { revision: 5, key: "b", version: 2, value: "B" },
     ];
     assert.deepEqual(restore(rows, 0).live, ["a=A", "b=B", "c=C"]);
+  });
+
+  test("condemns a deletion after what it deleted: a kill between the two must not bring that back", () => {
+    const rows: Row[] = [
+      { revision: 2, key: "a", version: 1 },
+      { revision: 3, key: "a", version: 2 },
+      { revision: 4, key: "a", version: 0 },
+      { revision: 5, key: "b", version: 1, value: "B" },
+    ];
+    const { garbage, live } = restore(rows, 5);
+    assert.deepEqual(garbage, [1, 2, 3]);
+    assert.deepEqual(live, ["b=B"]);
   });
 
   test("gives each change after the compaction what was there before, also from before the compaction", () => {

@@ -56,7 +56,10 @@ export class Restoration {
     return change;
   }
 
-  /** The state, and the rows that compaction had condemned and not yet removed. */
+  /**
+   * The state, and the rows that compaction had condemned and not yet removed, oldest first: a deletion must outlive what it deleted, or a
+   * kill between two steps of the removal brings that back.
+   */
   finish(loaded: Loaded): { readonly state: State; readonly garbage: readonly number[] } {
     const state = new State();
     state.revision = loaded.revision;
@@ -79,7 +82,7 @@ export class Restoration {
     );
     for (const { key, lease } of live) if (lease !== 0n) state.attachments.set(attachmentKey(lease, key), key);
     for (const lease of loaded.leases) state.grants.set(lease.id, lease);
-    return { state, garbage: this.#garbage };
+    return { state, garbage: this.#garbage.reverse() };
   }
 }
 
