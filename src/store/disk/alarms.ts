@@ -26,6 +26,8 @@ export class Alarms {
   #current: Alarm | undefined;
   #timer: Timer | undefined;
   #closed = false;
+  /** There may be a reserve to give up. */
+  #reserved = true;
 
   constructor(options: AlarmsOptions) {
     this.#options = options;
@@ -55,6 +57,19 @@ export class Alarms {
   /** Puts are refused from now on; what only deletes goes on, in the reserve. */
   diskFull({ message }: Failure): void {
     this.raise("NOSPACE", `the disk is full: ${message}`);
+    this.#freeReserve();
+  }
+
+  /** A commit found no room. Says whether it is worth another try: there was a reserve, and it has been given up. */
+  madeRoom(failure: Failure): boolean {
+    if (this.#current === undefined) this.diskFull(failure);
+    else if (this.#reserved) this.#freeReserve();
+    else return false;
+    return true;
+  }
+
+  #freeReserve(): void {
+    this.#reserved = false;
     void this.#options.thread.request({ kind: "freeReserve" }).catch(() => {});
   }
 
@@ -69,6 +84,11 @@ export class Alarms {
     const failure = failureFrom(error);
     if (failure.code === "noSpace") this.diskFull(failure);
     else this.writeFailed(failure);
+  }
+
+  /** To be called before anything is written: a store that fills a small disk before it has a reserve could not even delete. */
+  opened(): Promise<void> {
+    return this.#renewReserve(true).catch((error) => this.backgroundFailed(error));
   }
 
   /** Raises NOSPACE when the file has outgrown its quota; otherwise sees to it that there is a reserve. */
@@ -87,13 +107,14 @@ export class Alarms {
       await this.#options.makeRoom();
       await giveBackFreePages(thread);
       await thread.request({ kind: "renewReserve" });
+      this.#reserved = true;
       if (await this.#overQuota()) return false;
     } catch (error) {
       const failure = failureFrom(error);
       if (failure.code !== "noSpace" && !this.#closed) this.writeFailed(failure);
       return false;
     }
-    if (this.readOnly) return false; // meanwhile
+    if (this.readOnly || !this.#reserved) return false; // meanwhile
     this.#current = undefined;
     log.info("store alarm cleared", { kind: "NOSPACE", directory });
     return true;
@@ -114,14 +135,13 @@ export class Alarms {
     return bytesInUse > quotaBytes;
   }
 
-  async #renewReserve(): Promise<void> {
+  async #renewReserve(opening = false): Promise<void> {
     try {
-      await this.#options.thread.request({ kind: "renewReserve" });
+      await this.#options.thread.request({ kind: "renewReserve", opening });
+      this.#reserved = true;
     } catch (error) {
       if (failureFrom(error).code !== "noSpace") throw error;
-      this.#options.log.warn("the disk is nearly full: the store has no reserve for deletions", {
-        directory: this.#options.directory,
-      });
+      this.raise("NOSPACE", "the disk is nearly full: there is no room to set aside for deletions");
     }
   }
 

@@ -72,7 +72,7 @@ class Committer {
       case "freeReserve":
         return this.#freeReserve();
       case "renewReserve":
-        return takeReserve(directory);
+        return takeReserve(directory, request.opening ?? false);
       case "close":
         return this.#close();
       case "read":

@@ -161,8 +161,7 @@ export class Commits {
     this.#inFlight = undefined;
     this.#queue = [];
     this.#head = this.#durable.snapshot();
-    if (failure.code === "noSpace" && failure.definite && alarms.current === undefined) {
-      alarms.diskFull(failure);
+    if (failure.code === "noSpace" && failure.definite && alarms.madeRoom(failure)) {
       for (const waiter of [...failed, ...unsent]) waiter.again();
     } else if (failure.code === "noSpace" && failure.definite) {
       for (const waiter of [...failed, ...unsent]) waiter.fail(noSpace());

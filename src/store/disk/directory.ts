@@ -1,10 +1,24 @@
 // Files beside the database: a marker of what was acknowledged, and a reserve for the day the disk is full.
-import { closeSync, constants, existsSync, ftruncateSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { failureOf } from "./failure.ts";
 
 /** More than the write-ahead log may hold before it is copied (disk-store.ts): enough to copy it. */
 const reserveBytes = 32 * 1024 * 1024;
+const plentyBytes = 1024 ** 3;
+/** What must be free beside it: it would be pointless to take the last of the disk. */
+const leftBytes = 2 * 1024 * 1024;
 
 export const databaseFile = (directory: string): string => join(directory, "store.db");
 const acknowledgedFile = (directory: string): string => join(directory, "acknowledged");
@@ -46,9 +60,15 @@ export class Acknowledged {
 }
 
 /** Room for deletions and compaction when the disk is full: given up with the NOSPACE alarm, taken back when it is cleared. */
-export function takeReserve(directory: string): void {
-  // A process may have died on the way.
+export function takeReserve(directory: string, opening: boolean): void {
+  // One of another size: a process died on the way.
   if (statSync(reserveFile(directory), { throwIfNoEntry: false })?.size === reserveBytes) return;
+  freeReserve(directory);
+  // Not by trying: others on this disk would have no room meanwhile, our own write-ahead log among them.
+  const { bavail, bsize } = statfsSync(directory);
+  if (opening && bavail * bsize > plentyBytes) return;
+  if (bavail * bsize < reserveBytes + leftBytes)
+    throw Object.assign(new Error(`there is no room for the reserve of ${reserveBytes} bytes`), { code: "ENOSPC" });
   const fd = openSync(reserveFile(directory), "w", 0o600);
   try {
     const block = Buffer.alloc(64 * 1024, 0xa5); // not zeros: some file systems do not store those

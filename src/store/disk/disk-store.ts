@@ -93,6 +93,7 @@ export class DiskStore implements Store {
         this.#hot.add(entries);
       },
     });
+    void this.#alarms.opened();
     this.#older = new OlderReads({
       head: () => this.#commits.head,
       durable: () => this.#commits.durable,

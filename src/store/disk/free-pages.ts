@@ -2,8 +2,8 @@
 import type { Sizes } from "./protocol.ts";
 import type { Thread } from "./thread.ts";
 
-/** Others wait behind each step. */
-const pagesAStep = 1000;
+/** Others wait behind each step, and a full disk must have room for its pages in the log. */
+const pagesAStep = 64;
 
 /** Rejects with ThreadFailure. */
 export async function giveBackFreePages(thread: Thread): Promise<void> {
@@ -13,7 +13,7 @@ export async function giveBackFreePages(thread: Thread): Promise<void> {
     if (free === 0 || free >= before) break;
     before = free;
     await thread.request({ kind: "vacuum", pages: pagesAStep });
+    // The file shrinks when the log is copied into it, and the log makes room for the next step.
+    await thread.request({ kind: "checkpoint", mode: "TRUNCATE" });
   }
-  // The file shrinks when the log is copied into it.
-  await thread.request({ kind: "checkpoint", mode: "TRUNCATE" });
 }

@@ -23,7 +23,8 @@ export type Request =
   | { readonly kind: "vacuum"; readonly pages: number }
   | { readonly kind: "sizes" }
   | { readonly kind: "freeReserve" }
-  | { readonly kind: "renewReserve" }
+  /** `opening`: on a disk with plenty of room it can wait for the first checkpoint. */
+  | { readonly kind: "renewReserve"; readonly opening?: boolean }
   | { readonly kind: "close" };
 
 export interface Sizes {
