@@ -198,6 +198,18 @@ suite("a damaged store", () => {
     assert.ok(counts.refused > damages / 10 && counts.prefix > 0, JSON.stringify(counts));
   });
 
+  test("a file without a header, or gone, is refused where something was acknowledged, and its log stays", async () => {
+    using scratch = new Scratch("damage", { inMemory: true });
+    const { bytes } = (await makeStores(scratch.path)).dead;
+    const directory = join(scratch.path, "damaged");
+    for (const length of [0, 1, 99]) {
+      place(directory, change(bytes, "store.db", bytes["store.db"].subarray(0, length)));
+      if (length === 0) rmSync(join(directory, "store.db"));
+      await assert.rejects(openStore(directory), storeError("corrupt", /revision \d+ was acknowledged and the newest in the file is 0/));
+      assert.ok(readAll(directory)["store.db-wal"].equals(bytes["store.db-wal"]));
+    }
+  });
+
   test("a refused store says what is wrong and what to do next", async () => {
     using scratch = new Scratch("damage", { inMemory: true });
     const { bytes } = (await makeStores(scratch.path)).dead;

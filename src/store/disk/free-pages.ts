@@ -7,6 +7,7 @@ const pagesAStep = 64;
 
 /** Rejects with ThreadFailure. */
 export async function giveBackFreePages(thread: Thread): Promise<void> {
+  await thread.request({ kind: "checkpoint", mode: "TRUNCATE" });
   for (let before = Number.POSITIVE_INFINITY; ; ) {
     const { bytes, bytesInUse } = await thread.request<Sizes>({ kind: "sizes" });
     const free = bytes - bytesInUse;

@@ -25,9 +25,13 @@ export function recover(
   send: (buffer: ArrayBuffer, length: number, compactedRevision: number) => void,
 ): Recovered {
   // While it is open the other connection cannot, by closing, write the log into a file that may be damaged; itself it cannot at all.
+  // Too short for a header: SQLite would take the log for a stranger's and delete it.
+  if (sizeOf(databaseFile(directory)) < headerBytes) checkAcknowledged(directory, 0, 0);
   const keeper = openReader(databaseFile(directory));
   let database: DatabaseSync | undefined;
   try {
+    // Of a log that was never copied and is damaged at its beginning nothing is left: what would be written into the empty file is refused too.
+    if (keeper === undefined || findSchema(keeper) === 0) checkAcknowledged(directory, 0, 0);
     database = new DatabaseSync(databaseFile(directory), { timeout: 5000 });
     const finish = prepare(database);
     const { tables, grants } = SealedTables.read(database);
@@ -51,9 +55,12 @@ export function recover(
   }
 }
 
+const headerBytes = 100;
+const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+
 /** Undefined when nothing has been written yet. Throws Corrupt when the file is of another program, Newer when of a newer version of this one. */
 function openReader(file: string): DatabaseSync | undefined {
-  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0) return undefined;
+  if (sizeOf(file) === 0) return undefined;
   const reader = new DatabaseSync(file, { readOnly: true, timeout: 5000 });
   try {
     findSchema(reader);
