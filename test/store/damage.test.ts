@@ -205,7 +205,10 @@ suite("a damaged store", () => {
     for (const length of [0, 1, 99]) {
       place(directory, change(bytes, "store.db", bytes["store.db"].subarray(0, length)));
       if (length === 0) rmSync(join(directory, "store.db"));
-      await assert.rejects(openStore(directory), storeError("corrupt", /revision \d+ was acknowledged and the newest in the file is 0/));
+      await assert.rejects(
+        openStore(directory),
+        storeError("corrupt", /revision \d+ was acknowledged and the newest in the file is 0/),
+      );
       assert.ok(readAll(directory)["store.db-wal"].equals(bytes["store.db-wal"]));
     }
   });
