@@ -8,9 +8,8 @@ import { fileURLToPath } from "node:url";
 import { type GrpcChannel, silentLog, sleep, systemClock } from "#base";
 import { openEtcdStore, prefixEnd, type Store } from "#store";
 import { openWatchChannel, openWatchStream, type WatchStreamClient } from "../test/store/support/watch-stream.ts";
-import { keyOf, median, percentile, pin, round, usage } from "./support.ts";
+import { keyOf, median, number, percentile, pin, round, usage } from "./support.ts";
 
-const number = (name: string, fallback: number): number => Number(process.env[name] ?? fallback);
 const seconds = number("SLOW_SECONDS", 5);
 const rounds = number("SLOW_ROUNDS", 3);
 const putsPerSecond = number("SLOW_PUTS", 200);

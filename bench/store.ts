@@ -9,9 +9,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { LoadRequest, LoadResult } from "./store-load.ts";
 import type { PartRequest } from "./store-process.ts";
-import { median, round, usage } from "./support.ts";
+import { median, number, round, usage } from "./support.ts";
 
-const number = (name: string, fallback: number): number => Number(process.env[name] ?? fallback);
 const seconds = number("BENCH_SECONDS", 3);
 const rounds = number("BENCH_ROUNDS", 2);
 const million = number("BENCH_KEYS", 1_000_000);

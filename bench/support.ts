@@ -11,6 +11,9 @@ export function percentile(values: readonly number[], p: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))] ?? Number.NaN;
 }
 
+/** What the environment says, for longer or larger runs. */
+export const number = (name: string, fallback: number): number => Number(process.env[name] ?? fallback);
+
 export const round = (value: number, digits = 1): number => Number(value.toFixed(digits));
 
 /** Resident memory in MB and CPU seconds so far. */

@@ -41,3 +41,18 @@ export class Parts implements AsyncDisposable {
     if (failure !== undefined) throw failure;
   }
 }
+
+/** All parts, or the error of the one that could not be started: what was started before it is stopped again. */
+export async function assemble(
+  deps: { readonly clock: Clock; readonly log: Log },
+  build: (parts: Parts) => Promise<void>,
+): Promise<Parts> {
+  const parts = new Parts(deps);
+  try {
+    await build(parts);
+    return parts;
+  } catch (error) {
+    await parts[Symbol.asyncDispose]();
+    throw error;
+  }
+}

@@ -3,7 +3,7 @@ import { startApiServer } from "#apiserver";
 import { defineOptions, type OptionValues } from "#base";
 import { openDiskStore, openMemoryStore, type Store } from "#store";
 import { etcdOptions, openEtcd } from "../etcd.ts";
-import { Parts } from "../parts.ts";
+import { assemble } from "../parts.ts";
 import { defineProgram, type ProgramDeps } from "./program.ts";
 
 const options = defineOptions({
@@ -77,8 +77,7 @@ export const apiServerProgram = defineProgram({
     const kubeletClient =
       kubeletCert === undefined || kubeletKey === undefined ? undefined : { cert: kubeletCert, key: kubeletKey, ca: kubeletCa };
     const [firstPort = 0, lastPort = 0] = values.serviceNodePortRange.split("-").map(Number);
-    const started = new Parts(deps);
-    try {
+    return assemble(deps, async (started) => {
       const store = started.add("store", await openStore(values, deps));
       const server = started.add(
         "server",
@@ -103,11 +102,7 @@ export const apiServerProgram = defineProgram({
         ),
       );
       if (values.portFile !== undefined) await files.writeAtomic(values.portFile, `${server.port}\n`);
-      return started;
-    } catch (error) {
-      await started[Symbol.asyncDispose]();
-      throw error;
-    }
+    });
   },
 });
 

@@ -4,7 +4,7 @@ import { defineOptions, type Running } from "#base";
 import { serveControllers } from "../component-ports.ts";
 import { type ClientFor, runControllers } from "../control-plane.ts";
 import { controllerManager } from "../identities.ts";
-import { Parts } from "../parts.ts";
+import { assemble } from "../parts.ts";
 import { leading } from "./leading.ts";
 import { clientsFromKubeconfig, defineProgram } from "./program.ts";
 import { securePort, securePortOptions } from "./secure-port.ts";
@@ -33,44 +33,45 @@ export const controllerManagerProgram = defineProgram({
     ...securePortOptions(10257),
   }),
   start: async (options, deps) => {
-    const started = new Parts(deps);
-    const own = started.add("clients", await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: false }));
-    const manager = own.clientFor(controllerManager, "kube-controller-manager");
-    const accounts =
-      options.useServiceAccountCredentials && options.kubeconfig !== undefined
-        ? started.add("accounts", await serviceAccountClients(options.kubeconfig, manager, deps))
-        : undefined;
-    const clientFor: ClientFor = (user, userAgent) =>
-      user === controllerManager || accounts === undefined ? own.clientFor(user, userAgent) : accounts.clientFor(userAgent);
-    const rootCertificate = options.rootCaFile === undefined ? undefined : (await deps.files.read(options.rootCaFile)).toString();
-    // one per term of leadership: names can be registered once
-    let registry = new Registry();
-    let running: Running | undefined;
-    const run = async (): Promise<Running> => {
-      registry = new Registry();
-      running = await runControllers(
-        {
-          controllers: options.controllers,
-          clusterCidrs: options.allocateNodeCidrs && options.clusterCidr !== undefined ? [options.clusterCidr] : [],
-          nodeMonitorGracePeriodMs: options.nodeMonitorGracePeriod,
-          ...(rootCertificate === undefined ? {} : { rootCertificate }),
-        },
-        { ...deps, clientFor, registry },
-      );
-      return running;
-    };
-    const port = await securePort(options, deps);
-    if (port !== undefined)
+    return assemble(deps, async (started) => {
+      const own = started.add("clients", await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: false }));
+      const manager = own.clientFor(controllerManager, "kube-controller-manager");
+      const accounts =
+        options.useServiceAccountCredentials && options.kubeconfig !== undefined
+          ? started.add("accounts", await serviceAccountClients(options.kubeconfig, manager, deps))
+          : undefined;
+      const clientFor: ClientFor = (user, userAgent) =>
+        user === controllerManager || accounts === undefined ? own.clientFor(user, userAgent) : accounts.clientFor(userAgent);
+      const rootCertificate =
+        options.rootCaFile === undefined ? undefined : (await deps.files.read(options.rootCaFile)).toString();
+      // one per term of leadership: names can be registered once
+      let registry = new Registry();
+      let running: Running | undefined;
+      const run = async (): Promise<Running> => {
+        registry = new Registry();
+        running = await runControllers(
+          {
+            controllers: options.controllers,
+            clusterCidrs: options.allocateNodeCidrs && options.clusterCidr !== undefined ? [options.clusterCidr] : [],
+            nodeMonitorGracePeriodMs: options.nodeMonitorGracePeriod,
+            ...(rootCertificate === undefined ? {} : { rootCertificate }),
+          },
+          { ...deps, clientFor, registry },
+        );
+        return running;
+      };
+      const port = await securePort(options, deps);
+      if (port !== undefined)
+        started.add(
+          "secure port",
+          await serveControllers(port, { running: () => running, registry: () => registry }, { client: manager, log: deps.log }),
+        );
       started.add(
-        "secure port",
-        await serveControllers(port, { running: () => running, registry: () => registry }, { client: manager, log: deps.log }),
+        "work",
+        options.leaderElect
+          ? leading("kube-controller-manager", own.clientFor(controllerManager, "leader-election"), deps, run)
+          : await run(),
       );
-    started.add(
-      "work",
-      options.leaderElect
-        ? leading("kube-controller-manager", own.clientFor(controllerManager, "leader-election"), deps, run)
-        : await run(),
-    );
-    return started;
+    });
   },
 });

@@ -5,7 +5,7 @@ import { startDns } from "#dns";
 import { publishDns } from "../dns-service.ts";
 import { hostResolver } from "../host-facts.ts";
 import { administrator } from "../identities.ts";
-import { Parts } from "../parts.ts";
+import { assemble } from "../parts.ts";
 import { clientsFromKubeconfig, defineProgram } from "./program.ts";
 
 export const dnsProgram = defineProgram({
@@ -25,8 +25,7 @@ export const dnsProgram = defineProgram({
   }),
   start: async (options, deps) => {
     const { clock, random, files, log } = deps;
-    const parts = new Parts(deps);
-    try {
+    return assemble(deps, async (parts) => {
       const clients = parts.add("clients", await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: false }));
       const client = clients.clientFor(administrator, "dns");
       const informers = parts.add("informers", createInformerFactory({ client, clock, random, log }));
@@ -37,10 +36,6 @@ export const dnsProgram = defineProgram({
       await dns.synced;
       log.info("answers", { address, port: dns.port, zone });
       if (options.publish !== undefined) await publishDns(client, { clusterIp: options.publish, address, port: dns.port });
-      return parts;
-    } catch (error) {
-      await parts[Symbol.asyncDispose]();
-      throw error;
-    }
+    });
   },
 });

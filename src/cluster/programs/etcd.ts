@@ -3,7 +3,7 @@ import { ensurePki } from "#apiserver";
 import { defineOptions } from "#base";
 import { openDiskStore } from "#store";
 import { pkiAccess, serveEtcd } from "../etcd-server.ts";
-import { Parts } from "../parts.ts";
+import { assemble } from "../parts.ts";
 import { defineProgram, type ProgramDeps } from "./program.ts";
 
 const options = defineOptions({
@@ -37,18 +37,13 @@ export const etcdProgram = defineProgram({
       throw new Error(`Cannot serve etcd's API on "${values.listenClientUrls}": write https://ADDRESS:PORT`);
     }
     const listen = url[1];
-    const parts = new Parts(deps);
-    try {
+    return assemble(deps, async (parts) => {
       const directory = `${dataDir}/store`;
       const quota = quotaBackendBytes === 0 ? {} : { quotaBytes: quotaBackendBytes };
       const store = parts.add("store", await openDiskStore({ directory, clock, random, log, ...quota }));
       const tls = await certificates(values, listen, deps);
       parts.add("server", await serveEtcd({ listen, dataDir, ...tls }, { store, files, clock, log }));
-      return parts;
-    } catch (error) {
-      await parts[Symbol.asyncDispose]();
-      throw error;
-    }
+    });
   },
 });
 

@@ -1,6 +1,6 @@
 // `tiphys kubelet`: a node with real containers in a process of its own: kubelet, its containerd, the pod network, and the service proxy beside it.
 import { defineOptions } from "#base";
-import { Parts } from "../parts.ts";
+import { assemble } from "../parts.ts";
 import { startRealNode } from "../real-node.ts";
 import { clientsFromKubeconfig, defineProgram } from "./program.ts";
 
@@ -44,8 +44,7 @@ export const kubeletProgram = defineProgram({
     const [certificate, key, clientCa] = await Promise.all(
       [tlsCertFile, tlsPrivateKeyFile, clientCaFile].map(async (path) => (await files.read(path)).toString()),
     );
-    const parts = new Parts(deps);
-    try {
+    return assemble(deps, async (parts) => {
       const own = parts.add("clients", await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: false }));
       const proxy =
         options.proxyKubeconfig === undefined
@@ -76,10 +75,6 @@ export const kubeletProgram = defineProgram({
           },
         ),
       );
-      return parts;
-    } catch (error) {
-      await parts[Symbol.asyncDispose]();
-      throw error;
-    }
+    });
   },
 });

@@ -3,7 +3,7 @@ import { defineOptions } from "#base";
 import { createInformerFactory } from "#client";
 import { cleanUpProxy, startProxy } from "#proxy";
 import { proxy } from "../identities.ts";
-import { Parts } from "../parts.ts";
+import { assemble } from "../parts.ts";
 import { clientsFromKubeconfig, defineProgram } from "./program.ts";
 
 const endpointOf = (text: string, flag: string): { readonly address: string; readonly port: number } | undefined => {
@@ -45,8 +45,7 @@ export const proxyProgram = defineProgram({
     }
     const healthz = endpointOf(options.healthzBindAddress, "--healthz-bind-address");
     const status = endpointOf(options.metricsBindAddress, "--metrics-bind-address");
-    const parts = new Parts(deps);
-    try {
+    return assemble(deps, async (parts) => {
       const clients = parts.add("clients", await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: false }));
       const informers = createInformerFactory({ client: clients.clientFor(proxy, "kube-proxy"), clock, random, log });
       const running = await startProxy(
@@ -67,10 +66,6 @@ export const proxyProgram = defineProgram({
       parts.add("informers", informers);
       parts.add("proxy", running);
       await running.synced();
-      return parts;
-    } catch (error) {
-      await parts[Symbol.asyncDispose]();
-      throw error;
-    }
+    });
   },
 });

@@ -6,7 +6,7 @@ import { parseConfiguration, type RunningScheduler } from "#scheduler";
 import { serveScheduler } from "../component-ports.ts";
 import { runScheduler } from "../control-plane.ts";
 import { scheduler } from "../identities.ts";
-import { Parts } from "../parts.ts";
+import { assemble } from "../parts.ts";
 import { leading } from "./leading.ts";
 import { clientsFromKubeconfig, defineProgram, type ProgramDeps } from "./program.ts";
 import { securePort, securePortOptions } from "./secure-port.ts";
@@ -22,8 +22,7 @@ export const schedulerProgram = defineProgram({
   }),
   start: async (options, deps) => {
     const configuration = options.config === undefined ? undefined : await readConfiguration(options.config, deps);
-    const started = new Parts(deps);
-    try {
+    return assemble(deps, async (started) => {
       const clients = started.add("clients", await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: false }));
       const client = clients.clientFor(scheduler, "kube-scheduler");
       let running: RunningScheduler | undefined;
@@ -40,11 +39,7 @@ export const schedulerProgram = defineProgram({
         "work",
         options.leaderElect ? leading("kube-scheduler", clients.clientFor(scheduler, "leader-election"), deps, run) : await run(),
       );
-      return started;
-    } catch (error) {
-      await started[Symbol.asyncDispose]();
-      throw error;
-    }
+    });
   },
 });
 

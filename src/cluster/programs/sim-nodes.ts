@@ -1,7 +1,7 @@
 // `tiphys sim-nodes`: simulated nodes over HTTPS, for an API server elsewhere.
 import { defineOptions } from "#base";
 import { runSimNodes } from "../control-plane.ts";
-import { Parts } from "../parts.ts";
+import { assemble } from "../parts.ts";
 import { clientsFromKubeconfig, defineProgram } from "./program.ts";
 
 export const simNodesProgram = defineProgram({
@@ -13,12 +13,12 @@ export const simNodesProgram = defineProgram({
     namePrefix: { kind: "string", default: "sim-", help: "Nodes are called PREFIX0, PREFIX1, ..." },
   }),
   start: async (options, deps) => {
-    const started = new Parts(deps);
-    const clients = started.add("clients", await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: true }));
-    started.add(
-      "nodes",
-      await runSimNodes({ count: options.count, namePrefix: options.namePrefix }, { ...deps, clientFor: clients.clientFor }),
-    );
-    return started;
+    return assemble(deps, async (started) => {
+      const clients = started.add("clients", await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: true }));
+      started.add(
+        "nodes",
+        await runSimNodes({ count: options.count, namePrefix: options.namePrefix }, { ...deps, clientFor: clients.clientFor }),
+      );
+    });
   },
 });

@@ -1,8 +1,9 @@
 // Mirrors Endpoints without a controller behind them into EndpointSlices.
-import { endpointSlices, endpoints as endpointsType, isNotFound, services as serviceType } from "#api";
+import { endpointSlices, endpoints as endpointsType, services as serviceType } from "#api";
 import { type Controller, watchFor, watchMapped } from "#client";
 import type { ControllerContext } from "../context.ts";
-import { isNamespaceTerminating, OwnWrites } from "../shared/own-writes.ts";
+import { OwnWrites } from "../shared/own-writes.ts";
+import { writeSlices } from "../shared/write-slices.ts";
 import { mirroredBy, planMirror, shouldMirror } from "./plan.ts";
 
 export function endpointSliceMirroringController({ client, informers }: ControllerContext): Controller {
@@ -32,19 +33,7 @@ export function endpointSliceMirroringController({ client, informers }: Controll
         slices.byIndex("mirrored", key).filter(({ metadata }) => metadata.deletionTimestamp === undefined),
       );
       const plan = planMirror(shouldMirror(source, services.get(key)) ? source : undefined, living);
-      const done = await Promise.allSettled([
-        ...plan.create.map(async (slice) => writes.wrote(key, await client.create(endpointSlices, slice, { signal }))),
-        ...plan.update.map(async (slice) => writes.wrote(key, await client.update(endpointSlices, slice, { signal }))),
-        ...plan.remove.map(async ({ metadata }) => {
-          writes.deleted(key, metadata.uid);
-          await client.delete(endpointSlices, metadata, { preconditions: { uid: metadata.uid }, signal });
-        }),
-      ]);
-      for (const result of done) {
-        if (result.status === "fulfilled" || isNotFound(result.reason) || isNamespaceTerminating(result.reason)) continue;
-        writes.unsure(key);
-        throw result.reason;
-      }
+      await writeSlices(key, plan, { client, writes, signal });
     },
   };
 }

@@ -9,7 +9,7 @@ import {
   type Stored,
   semanticEqual,
 } from "#api";
-import type { SlicePlan } from "../endpointslice/plan.ts";
+import type { SlicePlan } from "../shared/write-slices.ts";
 
 const maxEndpoints = 100;
 /** Of one subset; upstream mirrors no more. */

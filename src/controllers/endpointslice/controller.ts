@@ -1,10 +1,11 @@
 // EndpointSlices of services with a selector.
-import { endpointSlices, isNotFound, nodes as nodeType, objectKey, pods as podType, services as serviceType } from "#api";
+import { endpointSlices, nodes as nodeType, objectKey, pods as podType, services as serviceType } from "#api";
 import { type Controller, watchFor, watchMapped } from "#client";
 import type { ControllerContext } from "../context.ts";
 import { hasEndpoints } from "../shared/endpoints.ts";
-import { isNamespaceTerminating, OwnWrites } from "../shared/own-writes.ts";
+import { OwnWrites } from "../shared/own-writes.ts";
 import { servicesOfPod } from "../shared/services-of-pod.ts";
+import { writeSlices } from "../shared/write-slices.ts";
 import { isManaged, planSlices, serviceOf } from "./plan.ts";
 
 export function endpointSliceController({ client, informers }: ControllerContext): Controller {
@@ -44,19 +45,7 @@ export function endpointSliceController({ client, informers }: ControllerContext
         slices: living,
         node: (name) => nodes.get(name),
       });
-      const done = await Promise.allSettled([
-        ...plan.create.map(async (slice) => writes.wrote(key, await client.create(endpointSlices, slice, { signal }))),
-        ...plan.update.map(async (slice) => writes.wrote(key, await client.update(endpointSlices, slice, { signal }))),
-        ...plan.remove.map(async ({ metadata }) => {
-          writes.deleted(key, metadata.uid);
-          await client.delete(endpointSlices, metadata, { preconditions: { uid: metadata.uid }, signal });
-        }),
-      ]);
-      for (const result of done) {
-        if (result.status === "fulfilled" || isNotFound(result.reason) || isNamespaceTerminating(result.reason)) continue;
-        writes.unsure(key);
-        throw result.reason;
-      }
+      await writeSlices(key, plan, { client, writes, signal });
     },
   };
 }

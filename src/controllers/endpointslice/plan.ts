@@ -24,6 +24,7 @@ import {
   triggerTime,
   zoneOf,
 } from "../shared/endpoints.ts";
+import type { SlicePlan } from "../shared/write-slices.ts";
 
 const maxEndpoints = 100;
 export const managedBy = "endpointslice-controller.k8s.io";
@@ -31,12 +32,6 @@ const serviceNameLabel = "kubernetes.io/service-name";
 const managedByLabel = "endpointslice.kubernetes.io/managed-by";
 const headlessLabel = "service.kubernetes.io/headless";
 const triggerAnnotation = "endpoints.kubernetes.io/last-change-trigger-time";
-
-export interface SlicePlan {
-  readonly create: readonly EndpointSlice[];
-  readonly update: readonly Stored<EndpointSlice>[];
-  readonly remove: readonly Stored<EndpointSlice>[];
-}
 
 export interface SliceFacts {
   readonly service: Stored<Service>;

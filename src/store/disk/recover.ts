@@ -24,9 +24,9 @@ export function recover(
   directory: string,
   send: (buffer: ArrayBuffer, length: number, compactedRevision: number) => void,
 ): Recovered {
-  // While it is open the other connection cannot, by closing, write the log into a file that may be damaged; itself it cannot at all.
   // Too short for a header: SQLite would take the log for a stranger's and delete it.
   if (sizeOf(databaseFile(directory)) < headerBytes) checkAcknowledged(directory, 0, 0);
+  // While it is open the other connection cannot, by closing, write the log into a file that may be damaged; itself it cannot at all.
   const keeper = openReader(databaseFile(directory));
   let database: DatabaseSync | undefined;
   try {
