@@ -19,11 +19,14 @@ async function put(store: Store, plural: "configmaps" | "secrets", name: string)
   return revision;
 }
 
-/** A store whose watches a test can end. */
-function breakable(store: Store): { readonly store: Store; break(): void } {
+/** A store whose watches a test can end, or keep from saying anything. */
+function breakable(store: Store): { readonly store: Store; break(): void; mute(): void } {
   let end = (_why: WatchCancelled | undefined): void => {};
+  let muted = false;
   const watch: Store["watch"] = async (request, deliver) => {
-    const inner = await store.watch(request, deliver);
+    const inner = await store.watch(request, (batch) => {
+      if (!muted) deliver(batch);
+    });
     return {
       closed: new Promise((resolve) => {
         end = resolve;
@@ -37,7 +40,13 @@ function breakable(store: Store): { readonly store: Store; break(): void } {
     const value: unknown = Reflect.get(target, name, target);
     return typeof value === "function" ? value.bind(target) : value;
   };
-  return { store: new Proxy(store, { get }), break: () => end(new WatchCancelled("gone")) };
+  return {
+    store: new Proxy(store, { get }),
+    break: () => end(new WatchCancelled("gone")),
+    mute: () => {
+      muted = true;
+    },
+  };
 }
 
 describe("CacheHub", () => {
@@ -82,5 +91,19 @@ describe("CacheHub", () => {
       maps.select(maps.prefix).map((entry) => entry.sidecar.name),
       ["after"],
     );
+  });
+
+  it("lets go on whoever waits for a revision that came only with the loading", async () => {
+    const clock = new VirtualClock();
+    const memory = openMemoryStore({ clock });
+    const { store, break: breakWatch, mute } = breakable(memory);
+    await using hub = new CacheHub({ store, clock, log: silentLog });
+    await hub.start();
+    mute();
+    const revision = await put(memory, "configmaps", "unheard");
+    const reached = hub.reached(revision);
+    breakWatch();
+    assert.equal(await reached, true);
+    assert.equal(hub.revision, revision);
   });
 });

@@ -81,9 +81,11 @@ export class CacheHub implements AsyncDisposable {
     this.#revision = found.revision;
     for (const cache of this.#caches.values()) cache.begin(found.revision);
     for (const kv of found.kvs) this.#guarded(kv.key, (cache) => cache.load(kv));
+    this.#wake();
     this.#watch = await this.#store.watch({ key: registryPrefix, end, startRevision: found.revision + 1 }, (batch) =>
       this.#deliver(batch),
     );
+    if (this.#waiting.length > 0) this.#watch.requestProgress(); // those who asked the last watch
     void this.#watch.closed.then((why) => {
       if (why === undefined || this.#closed) return;
       this.#log.warn("the store ended the watch; loading everything again", { error: why.message });
@@ -130,6 +132,10 @@ export class CacheHub implements AsyncDisposable {
   #deliver(batch: WatchBatch): void {
     for (const event of batch.events) this.#guarded(event.kv.key, (cache) => cache.apply(event));
     this.#revision = Math.max(this.#revision, batch.revision);
+    this.#wake();
+  }
+
+  #wake(): void {
     if (this.#waiting.length === 0) return;
     const due = this.#waiting.filter((waiter) => waiter.revision <= this.#revision);
     if (due.length === 0) return;

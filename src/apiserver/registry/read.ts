@@ -1,7 +1,7 @@
 // get, list and watch: answered from the watch cache, with upstream's resourceVersion semantics (KEP-2340, KEP-3157).
 import { ApiError, apiError, badRequest, expired, notFound } from "#api";
 import type { Clock } from "#base";
-import { prefixEnd, type Store, StoreError } from "#store";
+import { type Key, prefixEnd, type Revision, type Store, StoreError } from "#store";
 import type { Answer } from "../answer.ts";
 import type { Entry } from "../cache/entry.ts";
 import type { CacheHub } from "../cache/hub.ts";
@@ -41,11 +41,13 @@ export interface Place {
 export async function get(reads: Reads, place: Place): Promise<Answer> {
   const { resource, namespace, name } = place;
   const wanted = place.query.first("resourceVersion") ?? "";
+  const key = objectKey(resource.cache.prefix, resource.type.namespaced ? namespace : "", name);
+  let fresh = true;
   if (wanted !== "" && wanted !== "0") {
     if (!/^[0-9]+$/.test(wanted)) throw apiError("", `invalid resource version: ${resourceVersionProblem(wanted)}`);
     await waitFor(reads, Number(wanted));
-  } else if (wanted === "") await waitForNewest(reads);
-  const entry = resource.cache.get(objectKey(resource.cache.prefix, resource.type.namespaced ? namespace : "", name));
+  } else if (wanted === "") fresh = (await newest(reads)).cached;
+  const entry = fresh ? resource.cache.get(key) : await stored(reads, resource, key);
   if (entry === undefined) throw notFound(resource.type, name);
   return { kind: "entry", code: 200, resource, entry };
 }
@@ -102,7 +104,8 @@ export async function select(reads: Reads, resource: ServedResource, filter: Fil
     const exact = options.match === "Exact" || (options.match === "" && options.limit > 0 && revision !== 0);
     if (exact) return await atRevision(reads, resource, filter, options.limit, revision, filter.prefix, false);
   } else if (options.resourceVersion === "") {
-    await waitForNewest(reads);
+    const { revision: wanted, cached } = await newest(reads);
+    if (!cached) return await atRevision(reads, resource, filter, options.limit, wanted, filter.prefix, false);
   }
   return fromCache(hub, resource, filter, revision === 0 && options.resourceVersion === "0" ? 0 : options.limit, filter.prefix);
 }
@@ -174,25 +177,41 @@ function page(found: Iterable<Entry>, filter: Filter, limit: number): Omit<Selec
   return { entries, ...(next === undefined ? {} : { next, remaining }) };
 }
 
-/** A read without a resourceVersion sees every write that was acknowledged before it, by whatever API server. */
-async function waitForNewest(reads: Reads): Promise<void> {
-  const { store } = reads;
-  await waitFor(reads, store.currentRevision === undefined ? store.revision : await translated(store.currentRevision()));
+/**
+ * What a read without a resourceVersion must see: every write that was acknowledged before it, by whatever API server. When the caches do not
+ * get there in time (the watch of an etcd that has lost a member lags), the caller reads the store itself, as upstream does.
+ */
+async function newest(reads: Reads): Promise<{ readonly revision: Revision; readonly cached: boolean }> {
+  const revision = await newestRevision(reads);
+  return { revision, cached: await reached(reads, revision) };
+}
+
+async function newestRevision({ store }: Reads): Promise<Revision> {
+  return store.currentRevision === undefined ? store.revision : await translated(store.currentRevision());
+}
+
+async function stored(reads: Reads, resource: ServedResource, key: Key): Promise<Entry | undefined> {
+  const kv = await translated(reads.store.get(key));
+  return kv === undefined ? undefined : resource.cache.entryOf(kv);
 }
 
 /** Waits until the caches have reached `revision`; 504 after three seconds, as upstream. */
 async function waitFor(reads: Reads, revision: number): Promise<void> {
-  if (reads.hub.revision >= revision) return;
-  const abort = new AbortController();
-  const timer = reads.clock.after(freshnessLimitMs, () => abort.abort());
-  const reached = await reads.hub.reached(revision, abort.signal);
-  timer.cancel();
-  if (reached) return;
+  if (await reached(reads, revision)) return;
   const message = `Too large resource version: ${revision}, current: ${reads.hub.revision}`;
   throw apiError("Timeout", `Timeout: ${message}`, {
     retryAfterSeconds: 1,
     causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
   });
+}
+
+async function reached(reads: Reads, revision: Revision): Promise<boolean> {
+  if (reads.hub.revision >= revision) return true;
+  const abort = new AbortController();
+  const timer = reads.clock.after(freshnessLimitMs, () => abort.abort());
+  const inTime = await reads.hub.reached(revision, abort.signal);
+  timer.cancel();
+  return inTime;
 }
 
 /** A watch that has begun. The caller takes from the watcher until it ends. */
@@ -207,7 +226,7 @@ export async function watch(reads: Reads, place: Place, minTimeoutSeconds: numbe
   const since = parseResourceVersion(options.resourceVersion);
   const initialEvents = options.sendInitialEvents ?? since === 0;
   if (options.sendInitialEvents === true)
-    await (since === 0 && options.resourceVersion === "" ? waitForNewest(reads) : waitFor(reads, since));
+    await waitFor(reads, options.resourceVersion === "" ? await newestRevision(reads) : since);
   const initial = !initialEvents
     ? []
     : filter.key === undefined

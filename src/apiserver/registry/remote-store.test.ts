@@ -81,6 +81,40 @@ test("what one API server has acknowledged, another shows to whoever reads after
   );
 });
 
+test("a read whose cache does not hear in time is answered by the store; a revision asked for by number runs out of time", async () => {
+  await using first = await testServer();
+  const { store, state, letGo } = remote(first.store);
+  await using other = await second(first, store);
+  state.holding = true;
+  const made = await first.call("POST", path, {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "a", labels: { l: "x" } },
+  });
+  const { resourceVersion } = made.object.metadata;
+  const reads = [
+    other.get(`${path}/a`),
+    other.get(path),
+    other.get(path, { labelSelector: "l=y" }),
+    other.get(`${path}/b`),
+    other.get(path, { resourceVersion }),
+  ];
+  await first.clock.advance(3_000);
+  const [got, listed, none, absent, late] = await Promise.all(reads);
+  assert.equal(got?.object.metadata.resourceVersion, resourceVersion);
+  assert.deepEqual(
+    [
+      listed?.object.metadata.resourceVersion,
+      listed?.object.items.map((each: { metadata: { name: string } }) => each.metadata.name),
+    ],
+    [resourceVersion, ["a"]],
+  );
+  assert.deepEqual(none?.object.items, []);
+  assert.equal(absent?.code, 404);
+  assert.deepEqual([late?.code, late?.object.details.causes[0].reason], [504, "ResourceVersionTooLarge"]);
+  letGo();
+});
+
 test("while the store is away, reads say so in etcd's words, the server is not ready, and lives", async () => {
   await using first = await testServer();
   const { store, state } = remote(first.store);
