@@ -26,6 +26,10 @@ class Machine {
       this.commands.push(line);
       const refusal = this.answer(line, options?.input ?? "");
       if (refusal !== undefined) return refusal;
+      if (args.includes("table"))
+        return this.table.chains.size > 0
+          ? { ...success, stdout: this.table.listing() }
+          : { code: 1, stdout: "", stderr: "Error: No such file" };
       if (options?.input !== undefined) {
         this.scripts.push(options.input);
         if (!options.input.includes("probe return\nflush")) this.table.run(options.input);
@@ -129,21 +133,65 @@ test("a transaction that fails is tried again with growing pauses, as a full loa
   const { clock, machine, proxy, informers, put, settle } = await start();
   informers.start();
   await settle();
-  const attempts: number[] = [];
+  const attempts = new Set<number>();
   machine.answer = (line) => {
     if (!line.startsWith("nft -f")) return undefined;
-    attempts.push(clock.monotonic());
+    attempts.add(clock.monotonic());
     return { code: 1, stdout: "", stderr: "Error: Could not process rule: No such file or directory\nadd element" };
   };
   put("a", "10.96.0.1", 1);
   await clock.advance(1750);
-  assert.deepEqual(attempts, [0, 250, 750, 1750]);
+  assert.deepEqual([...attempts], [0, 250, 750, 1750]);
   assert.match(proxy.ready() ?? "", /rules cannot be loaded: nft: Error: Could not process rule/);
   machine.answer = () => undefined;
   await clock.advance(2000);
   assert.equal(proxy.ready(), undefined);
-  assert.match(machine.scripts.at(-1) ?? "", /^add table ip kube-proxy\ndelete table/);
+  assert.match(machine.scripts.at(-1) ?? "", /^flush table ip kube-proxy\n/);
   assert.deepEqual(vips(machine), ["10.96.0.1 . tcp . 80"]);
+});
+
+test("a proxy that starts anew takes over the table of the one before: the same table, whatever was in it, and its hooks were never gone", async () => {
+  const first = await start({ keepRules: true });
+  first.put("a", "10.96.0.1", 2);
+  first.put("gone", "10.96.0.3", 5);
+  first.informers.start();
+  await first.settle();
+  await first.proxy[Symbol.asyncDispose]();
+  const second = await start();
+  second.machine.table.run(first.machine.scripts.join(""));
+  second.machine.table.run("add chain ip kube-proxy of-another-version\nadd set ip kube-proxy old-set { type ipv4_addr; }\n");
+  second.put("a", "10.96.0.1", 3);
+  second.put("b", "10.96.0.2", 1);
+  second.informers.start();
+  await second.settle();
+  assert.doesNotMatch(second.machine.scripts.join(""), /delete table/);
+  const third = await start();
+  third.put("a", "10.96.0.1", 3);
+  third.put("b", "10.96.0.2", 1);
+  third.informers.start();
+  await third.settle();
+  assert.deepEqual(second.machine.table.snapshot(), third.machine.table.snapshot());
+});
+
+test("a table that cannot be taken over, or whose listing nobody understands, is replaced", async () => {
+  for (const refusal of [
+    (line: string, input: string) =>
+      input.startsWith("flush table") ? { code: 1, stdout: "", stderr: `Error: File exists ${line}` } : undefined,
+    (line: string) => (line.includes("list table") ? { code: 0, stdout: "# Warning", stderr: "" } : undefined),
+  ]) {
+    const { machine, proxy, informers, put, settle } = await start();
+    machine.table.run("table ip kube-proxy {\n  chain of-another {\n  }\n}\n");
+    machine.answer = refusal;
+    put("a", "10.96.0.1", 1);
+    informers.start();
+    await settle();
+    assert.equal(proxy.ready(), undefined);
+    assert.deepEqual(
+      machine.scripts.map((script) => script.split("\n", 2).join()),
+      ["add table ip kube-proxy,delete table ip kube-proxy"],
+    );
+    assert.deepEqual(vips(machine), ["10.96.0.1 . tcp . 80"]);
+  }
 });
 
 test("a table that somebody removed is loaded again", async () => {

@@ -3,8 +3,9 @@ import type { Clock, Log, Processes, Timer } from "#base";
 import { staleFlows } from "./conntrack.ts";
 import type { FrameOptions } from "./frame.ts";
 import { ItemLedger } from "./ledger.ts";
+import { listing, parseListing } from "./listing.ts";
 import type { ServiceRules } from "./model.ts";
-import { renderDiff, renderFull, renderProbe, renderRemoval } from "./render.ts";
+import { renderDiff, renderFull, renderProbe, renderRemoval, renderTakeover } from "./render.ts";
 
 export interface SynchronizerOptions {
   readonly frame: FrameOptions;
@@ -128,9 +129,10 @@ export class Synchronizer {
     this.#plan();
     const full = this.#needsFull;
     const changes = this.#ledger.takeChanges();
-    const script = full ? renderFull(this.#ledger.content(), this.#options.frame) : renderDiff(changes);
+    const script = renderDiff(changes);
     try {
-      if (script !== "") await this.#nft(script);
+      if (full) await this.#load();
+      else if (script !== "") await this.#nft(script);
     } catch (error) {
       this.#failed(error);
       return;
@@ -140,9 +142,24 @@ export class Synchronizer {
     this.#failure = undefined;
     this.#lastSyncAt = clock.monotonic();
     this.syncedAt = clock.now();
-    if (script !== "")
+    if (full || script !== "")
       log.debug("loaded rules", { full, changes: changes.length, durationMs: Math.round(this.#lastSyncAt - startedAt) });
     for (const command of this.#staleFlows.splice(0)) await this.#forgetFlows(command);
+  }
+
+  /** Everything, into the table that is there if that can be. */
+  async #load(): Promise<void> {
+    const { frame } = this.#options;
+    const listed = await this.#run("nft", listing, {});
+    const found = listed.code === 0 ? parseListing(listed.stdout) : undefined;
+    if (found !== undefined) {
+      try {
+        return await this.#nft(renderTakeover(this.#ledger.content(), frame, found));
+      } catch (error) {
+        this.#deps.log.info("cannot take over the table that is there, replacing it", { error });
+      }
+    }
+    await this.#nft(renderFull(this.#ledger.content(), frame));
   }
 
   /** Plans the services that changed. Flows are forgotten once the rules are in: earlier, the next packet would bring them back. */

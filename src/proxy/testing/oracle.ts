@@ -45,6 +45,14 @@ export class SimulatedTable {
     this.#checkReferences();
   }
 
+  /** As `nft --json --terse list table` lists it. */
+  listing(): string {
+    const named = (kind: string, names: Iterable<string>): unknown[] => Array.from(names, (name) => ({ [kind]: { name } }));
+    return JSON.stringify({
+      nftables: [{ metainfo: {} }, ...named("chain", this.chains.keys()), ...named("set", this.collections.keys())],
+    });
+  }
+
   /** Comparable, whatever the order in which things came. */
   snapshot(): unknown {
     const sorted = <T>(entries: Iterable<readonly [string, T]>): (readonly [string, T])[] =>
@@ -64,10 +72,18 @@ export class SimulatedTable {
         this.collections.clear();
         this.chains.clear();
         return;
+      case "flush table":
+        for (const rules of this.chains.values()) rules.length = 0;
+        return;
+      case "flush set":
+      case "flush map":
+        this.#existing(this.collections, name).clear();
+        return;
       case "add set":
         this.#new(this.collections, name, new Map());
         return;
       case "delete set":
+      case "delete map":
         this.#gone(this.collections, name);
         return;
       case "add chain":
@@ -101,9 +117,9 @@ export class SimulatedTable {
       const [, kind, name = ""] = /^(set|map|chain) (\S+) \{/.exec(line) ?? [];
       if (line === "}") rules = undefined;
       else if (kind === "chain") {
-        rules = [];
-        this.#new(this.chains, name, rules);
-      } else if (kind !== undefined) this.#new(this.collections, name, new Map());
+        rules = this.chains.get(name) ?? [];
+        this.chains.set(name, rules);
+      } else if (kind !== undefined) this.collections.set(name, this.collections.get(name) ?? new Map());
       else rules?.push(line);
     }
   }
