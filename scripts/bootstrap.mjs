@@ -96,7 +96,13 @@ function bundleInBackground() {
   process.on("exit", () => child.kill());
 }
 
-const entry = { test: "scripts/test.ts", check: "scripts/check.ts", bench: "bench/main.ts", bundle: "scripts/bundle/main.ts" };
+const entry = {
+  test: "scripts/test.ts",
+  check: "scripts/check.ts",
+  bench: "bench/main.ts",
+  bundle: "scripts/bundle/main.ts",
+  pack: "scripts/bundle/pack.ts",
+};
 
 const [command = "start", ...rest] = process.argv.slice(2);
 installDependencies();

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -31,8 +31,12 @@ export function findNode() {
 /** Where code compiled in earlier starts is kept (D16). */
 export const compileCache = process.env.NODE_COMPILE_CACHE ?? join(root, "node_modules", ".cache", "compile");
 
+/** The package is installed in another: its bundle came with it, and Node does not run TypeScript there. */
+const installed = root.split(sep).includes("node_modules");
+
 /** The program of the bundle, if that was made from the sources as they are now. */
 export function currentBundle(directory = join(root, "dist")) {
+  if (installed) return join(directory, "tiphys.cjs");
   try {
     const { inputs } = JSON.parse(readFileSync(join(directory, "inputs.json"), "utf8"));
     for (const [path, stamp] of Object.entries(inputs)) {

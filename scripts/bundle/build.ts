@@ -10,7 +10,7 @@ import { root } from "../launch.mjs";
 import { ourSources } from "./plugin.ts";
 
 const main = "src/cli/main.ts";
-const threads = ["src/store/disk/commit-worker.ts", "src/store/disk/reader-worker.ts"];
+export const threads = ["src/store/disk/commit-worker.ts", "src/store/disk/reader-worker.ts"];
 /** Packages that are loaded on first use, and so stay where they are. */
 const outside = ["@grpc/grpc-js", "@peculiar/x509", "reflect-metadata"];
 
@@ -34,7 +34,7 @@ async function writeBundles(directory: string): Promise<string[]> {
     platform: "node",
     target: "node26",
     external: outside,
-    plugins: [ourSources(directory, threads)],
+    plugins: [ourSources({ directory, threads, threadDirectory: directory, here: "__dirname" })],
     // runtime.cjs runs a script, which cannot import
     supported: { "dynamic-import": false },
     banner: { js: "(function (require, module, exports, __dirname) {" },
@@ -100,5 +100,6 @@ async function keepCompiledCode(directory: string): Promise<void> {
 export async function buildBundle(directory: string): Promise<void> {
   const names = await writeBundles(directory);
   await keepCompiledCode(directory);
-  for (const name of readdirSync(directory)) if (!names.includes(name)) rmSync(join(directory, name));
+  for (const entry of readdirSync(directory, { withFileTypes: true }))
+    if (entry.isFile() && !names.includes(entry.name)) rmSync(join(directory, entry.name));
 }

@@ -3,10 +3,21 @@ import { readFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import type { Plugin } from "esbuild-wasm";
 
-/** `directory` is where the bundles will be; `threads` are the entries that run as workers. */
-export function ourSources(directory: string, threads: readonly string[]): Plugin {
-  /** An expression for a path of the tree, in a bundle. */
-  const placeOf = (path: string): string => `require("node:path").join(__dirname, ${JSON.stringify(relative(directory, path))})`;
+export interface Places {
+  /** Where the output will be. */
+  readonly directory: string;
+  /** Entries that run as workers, bundled on their own. */
+  readonly threads: readonly string[];
+  /** Where those will be. */
+  readonly threadDirectory: string;
+  /** Name of the variable that holds the output's directory. */
+  readonly here: "__dirname" | "import.meta.dirname";
+}
+
+export function ourSources({ directory, threads, threadDirectory, here }: Places): Plugin {
+  /** An expression for a path of the tree, in the output. */
+  const placeOf = (path: string): string =>
+    `process.getBuiltinModule("path").join(${here}, ${JSON.stringify(relative(directory, path))})`;
   return {
     name: "our sources",
     setup: (build) => {
@@ -17,14 +28,14 @@ export function ourSources(directory: string, threads: readonly string[]): Plugi
           .replaceAll(/new URL\("(\.[^"]+\.ts)", import\.meta\.url\)/g, (_, specifier: string) => {
             if (!threads.some((thread) => join(dirname(path), specifier).endsWith(thread)))
               throw new Error(`"${specifier}" in "${path}" is not among the threads that are bundled`);
-            return `require("node:url").pathToFileURL(require("node:path").join(__dirname, "${basename(specifier, ".ts")}.cjs"))`;
+            return `process.getBuiltinModule("url").pathToFileURL(${placeOf(join(threadDirectory, `${basename(specifier, ".ts")}.cjs`))})`;
           })
           .replaceAll("import.meta.dirname", placeOf(dirname(path)));
         return { contents, loader: "ts" };
       });
       // as text it costs less to read than as code
       build.onLoad({ filter: /[/\\]src[/\\].*\.json$/ }, ({ path }) => ({
-        contents: `module.exports = JSON.parse(require("node:fs").readFileSync(${placeOf(path)}, "utf8"));`,
+        contents: `export default JSON.parse(process.getBuiltinModule("fs").readFileSync(${placeOf(path)}, "utf8"));`,
         loader: "js",
       }));
     },
