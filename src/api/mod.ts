@@ -47,6 +47,13 @@ export {
   isPathSegment,
   isQualifiedName,
 } from "./names.ts";
+export {
+  nodeSelectorMatches,
+  nodeSelectorTermMatches,
+  podAllowsNode,
+  type SelectableNode,
+  selectableNode,
+} from "./node-selectors.ts";
 export { openApiV2Document, openApiV3Document, openApiV3Index, openApiV3MetaSchemas } from "./openapi/documents.ts";
 export { openApiV2Protobuf } from "./openapi/v2-protobuf.ts";
 export {

@@ -11,9 +11,9 @@ import {
   type Stored,
   type Taint,
 } from "#api";
-import { targetNode } from "../shared/node-affinity.ts";
 import { createWorld, type World } from "../testing/world.ts";
 import { daemonSetController } from "./controller.ts";
+import { targetNode } from "./target-node.ts";
 
 const at = { namespace: "kube-system", name: "agent" };
 

@@ -3,29 +3,18 @@ import {
   controllerRevisions,
   type DaemonSet,
   daemonSets as daemonSetType,
-  isNotFound,
   labelSelector,
   nodes as nodeType,
   objectKey,
   type Pod,
   pods as podType,
-  type Stored,
-  selectorMatches,
 } from "#api";
-import {
-  type Controller,
-  controllerOf,
-  isControlledBy,
-  type Requeue,
-  referenceTo,
-  watchFor,
-  watchMapped,
-  watchOwned,
-} from "#client";
+import { type Controller, type Requeue, referenceTo, watchFor, watchMapped, watchOwned } from "#client";
 import type { ControllerContext } from "../context.ts";
 import { claim, planClaims } from "../shared/claim.ts";
 import { indexOrphans } from "../shared/orphans.ts";
-import { isNamespaceTerminating, OwnWrites, wasRefused } from "../shared/own-writes.ts";
+import { isNamespaceTerminating, OwnWrites } from "../shared/own-writes.ts";
+import { ownersOfPods, PodWrites, watchPods } from "../shared/owned-pods.ts";
 import { hashOf, planRevision, type RevisionOwner, Revisions, revisionHashLabel, surplusRevisions } from "../shared/revisions.ts";
 import { slowStart } from "../shared/slow-start.ts";
 import { planDaemonSet } from "./plan.ts";
@@ -42,7 +31,7 @@ export function daemonSetController({ client, clock, events, informers }: Contro
   const revisions = new Revisions(client, revisionInformer);
   const orphansOf = indexOrphans(pods);
   const ownWrites = new OwnWrites({ informer: owners, client, type: daemonSetType });
-  const podWrites = new OwnWrites({ informer: pods, client, type: podType });
+  const podWrites = new PodWrites({ informer: pods, client, events });
   const failures = new Map<string, { count: number; untilMs: number; uid: string }>();
 
   const reconcile = async (key: string, signal: AbortSignal): Promise<Requeue | void> => {
@@ -84,10 +73,7 @@ export function daemonSetController({ client, clock, events, informers }: Contro
     ]);
     const claimed = await claim(client, daemonSetType, daemonSet, podType, claims);
     if (claims.adopt.length > 0) for (const pod of claimed) podWrites.wrote(key, pod);
-    const { living, dying } = podWrites.living(key, claimed);
-    const leaving = dying.map(
-      (pod): Stored<Pod> => ({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.creationTimestamp } }),
-    );
+    const { living, leaving } = podWrites.split(key, claimed);
     const now = clock.monotonic();
     const plan = planDaemonSet({
       daemonSet,
@@ -128,23 +114,11 @@ export function daemonSetController({ client, clock, events, informers }: Contro
       const leftMs = (failures.get(entry)?.untilMs ?? 0) - now;
       if (!plan.remove.includes(pod)) retryMs = Math.min(retryMs ?? Number.POSITIVE_INFINITY, Math.max(1, leftMs));
     }
-    await Promise.all(plan.remove.map((pod) => remove(key, pod, about, signal)));
-    const { error } = await slowStart(plan.create.length, async (index) => {
-      try {
-        const created = await client.create(podType, plan.create[index] as Pod, { signal }); // index < create.length
-        podWrites.wrote(key, created);
-        events.event(about, { type: "Normal", reason: "SuccessfulCreate", message: `Created pod: ${created.metadata.name}` });
-      } catch (failure) {
-        if (!wasRefused(failure)) podWrites.unsure(key);
-        if (!isNamespaceTerminating(failure))
-          events.event(about, {
-            type: "Warning",
-            reason: "FailedCreate",
-            message: `Error creating: ${failure instanceof Error ? failure.message : String(failure)}`,
-          });
-        throw failure;
-      }
-    });
+    await Promise.all(plan.remove.map((pod) => podWrites.remove(key, pod, about, signal)));
+    const { error } = await slowStart(
+      plan.create.length,
+      (index) => podWrites.create(key, plan.create[index] as Pod, about, signal), // index < create.length
+    );
     const used = new Set(living.map((pod) => pod.metadata.labels?.[revisionHashLabel]));
     const live = new Set(
       [current, ...known.filter((revision) => used.has(hashOf(revision, revisionHashLabel)))].map(
@@ -162,45 +136,15 @@ export function daemonSetController({ client, clock, events, informers }: Contro
     if (waits.length > 0) return { requeueAfterMs: Math.min(...waits) };
   };
 
-  const remove = async (
-    key: string,
-    pod: Stored<Pod>,
-    about: ReturnType<typeof referenceTo>,
-    signal: AbortSignal,
-  ): Promise<void> => {
-    const { namespace, name, uid } = pod.metadata;
-    podWrites.deleted(key, uid);
-    try {
-      await client.delete(podType, { namespace, name }, { preconditions: { uid }, signal });
-      events.event(about, { type: "Normal", reason: "SuccessfulDelete", message: `Deleted pod: ${name}` });
-    } catch (error) {
-      if (isNotFound(error)) return;
-      if (wasRefused(error)) podWrites.notDeleted(key, uid);
-      else podWrites.unsure(key);
-      throw error;
-    }
-  };
-
-  const ownersOf = (pod: Stored<Pod>): readonly string[] => {
-    const controller = controllerOf(pod);
-    const namespace = pod.metadata.namespace ?? "";
-    if (controller !== undefined) {
-      const owner = owners.get(`${namespace}/${controller.name}`);
-      return owner !== undefined && isControlledBy(pod, owner) ? [objectKey(owner)] : [];
-    }
-    if (pod.metadata.labels === undefined || pod.metadata.deletionTimestamp !== undefined) return [];
-    return owners
-      .list(namespace)
-      .filter((owner) => selectorMatches(labelSelector(owner.spec.selector), pod.metadata.labels))
-      .map(objectKey);
-  };
-
   return {
     name: "daemonset-controller",
     workers: 2,
     sources: [
       watchFor(owners),
-      watchMapped(pods, (pod, before) => [...new Set([...ownersOf(pod), ...(before === undefined ? [] : ownersOf(before))])]),
+      watchPods(
+        pods,
+        ownersOfPods(owners, (owner) => labelSelector(owner.spec.selector)),
+      ),
       watchOwned(revisionInformer, daemonSetType),
       watchMapped(nodes, (node, before) => {
         const relevant = (one: typeof node | undefined): string => JSON.stringify([one?.metadata.labels, one?.spec?.taints]);

@@ -6,17 +6,19 @@ import {
   type Node,
   type Pod,
   type PodSpec,
+  podAllowsNode,
   type Stored,
   scaledValue,
+  selectableNode,
   semanticEqual,
   type Toleration,
 } from "#api";
 import { controllerReference } from "#client";
 import { podFromTemplate } from "../replicaset/plan.ts";
-import { allowsNode, targetNode } from "../shared/node-affinity.ts";
 import { availableAtMs, isAvailable, isReady, isTerminating } from "../shared/pods.ts";
 import { revisionHashLabel } from "../shared/revisions.ts";
 import { tolerates } from "../shared/taints.ts";
+import { targetNode } from "./target-node.ts";
 
 const burst = 250;
 const generationLabel = "pod-template-generation";
@@ -66,7 +68,11 @@ function tolerationsOf(spec: PodSpec): readonly Toleration[] {
 /** `run`: a pod belongs here. `stay`: one that is here may remain. */
 function eligibility(daemonSet: DaemonSet, node: Node): { readonly run: boolean; readonly stay: boolean } {
   const spec = daemonSet.spec.template.spec;
-  if (spec === undefined || !allowsNode(spec, node) || ((spec.nodeName ?? "") !== "" && spec.nodeName !== node.metadata.name))
+  if (
+    spec === undefined ||
+    !podAllowsNode(spec, selectableNode(node)) ||
+    ((spec.nodeName ?? "") !== "" && spec.nodeName !== node.metadata.name)
+  )
     return { run: false, stay: false };
   const tolerations = tolerationsOf(spec);
   const untolerated = (node.spec?.taints ?? []).filter(

@@ -1,20 +1,20 @@
 // Jobs: run pods until enough of them succeeded, and count each exactly once, by a finalizer on the pod.
 import {
   isNotFound,
-  type Job,
   jobs as jobType,
   labelSelector,
+  type ObjectReference,
   objectKey,
   type Pod,
   pods as podType,
   type Stored,
-  selectorMatches,
 } from "#api";
 import { type Controller, controllerOf, isControlledBy, type Requeue, referenceTo, watchFor, watchMapped } from "#client";
 import type { ControllerContext } from "../context.ts";
 import { claim, planClaims } from "../shared/claim.ts";
 import { indexOrphans } from "../shared/orphans.ts";
-import { isNamespaceTerminating, OwnWrites, wasRefused } from "../shared/own-writes.ts";
+import { isNamespaceTerminating, OwnWrites } from "../shared/own-writes.ts";
+import { ownersOfPods, PodWrites, watchPods } from "../shared/owned-pods.ts";
 import { slowStart } from "../shared/slow-start.ts";
 import { planJob, trackingFinalizer } from "./plan.ts";
 
@@ -33,7 +33,7 @@ export function jobController(context: ControllerContext): Controller {
   const pods = informers.informer(podType);
   const orphansOf = indexOrphans(pods);
   const ownWrites = new OwnWrites({ informer: jobs, client, type: jobType });
-  const podWrites = new OwnWrites({ informer: pods, client, type: podType });
+  const podWrites = new PodWrites({ informer: pods, client, events });
   const backoffs = new Map<string, Backoff>();
 
   const reconcile = async (key: string, signal: AbortSignal): Promise<Requeue | void> => {
@@ -50,12 +50,9 @@ export function jobController(context: ControllerContext): Controller {
     const claims = planClaims(job, labelSelector(job.spec.selector), candidates);
     const claimed = await claim(client, jobType, job, podType, claims);
     if (claims.adopt.length > 0) for (const pod of claimed) podWrites.wrote(key, pod);
-    const { living, dying } = podWrites.living(key, claimed);
-    const asTerminating = dying.map(
-      (pod): Stored<Pod> => ({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.creationTimestamp } }),
-    );
+    const { living, leaving } = podWrites.split(key, claimed);
     const backoff = backoffs.get(key);
-    const plan = planJob({ job, pods: [...living, ...asTerminating], nowMs: clock.now(), backoffUntilMs: backoff?.untilMs ?? 0 });
+    const plan = planJob({ job, pods: [...living, ...leaving], nowMs: clock.now(), backoffUntilMs: backoff?.untilMs ?? 0 });
     const about = referenceTo(jobType, job);
 
     // The count is stored before a finalizer goes: whatever happens in between, no pod is counted twice or not at all.
@@ -69,25 +66,13 @@ export function jobController(context: ControllerContext): Controller {
       backoffs.set(key, { failures, untilMs: clock.now() + Math.min(firstPauseMs * 2 ** (failures - 1), longestPauseMs) });
     }
     await Promise.all(plan.release.map((pod) => release(key, pod, signal)));
-    await Promise.all(plan.remove.map((pod) => remove(key, job, pod, signal)));
+    await Promise.all(plan.remove.map((pod) => remove(key, pod, about, signal)));
     // After new failures the pause begins first.
     const create = plan.newlyFailed > 0 ? [] : plan.create;
-    const { error } = await slowStart(create.length, async (index) => {
-      try {
-        const created = await client.create(podType, create[index] as Pod, { signal }); // index < create.length
-        podWrites.wrote(key, created);
-        events.event(about, { type: "Normal", reason: "SuccessfulCreate", message: `Created pod: ${created.metadata.name}` });
-      } catch (failure) {
-        if (!wasRefused(failure)) podWrites.unsure(key);
-        if (!isNamespaceTerminating(failure))
-          events.event(about, {
-            type: "Warning",
-            reason: "FailedCreate",
-            message: `Error creating: ${failure instanceof Error ? failure.message : String(failure)}`,
-          });
-        throw failure;
-      }
-    });
+    const { error } = await slowStart(
+      create.length,
+      (index) => podWrites.create(key, create[index] as Pod, about, signal), // index < create.length
+    );
     if (error !== undefined && !isNamespaceTerminating(error)) throw error;
     const pauseMs = plan.newlyFailed > 0 ? (backoffs.get(key)?.untilMs ?? 0) - clock.now() : undefined;
     const waits = [plan.requeueAfterMs, pauseMs].filter((wait) => wait !== undefined);
@@ -112,50 +97,29 @@ export function jobController(context: ControllerContext): Controller {
     }
   };
 
-  const remove = async (key: string, job: Stored<Job>, pod: Stored<Pod>, signal: AbortSignal): Promise<void> => {
-    const { namespace, name, uid } = pod.metadata;
+  const remove = async (key: string, pod: Stored<Pod>, about: ObjectReference, signal: AbortSignal): Promise<void> => {
     // A pod that we delete ourselves is no failure: without the finalizer it is not counted.
-    if (pod.metadata.finalizers?.includes(trackingFinalizer) === true) await release(key, pod, signal);
-    podWrites.deleted(key, uid);
-    try {
-      await client.delete(podType, { namespace, name }, { preconditions: { uid }, signal });
-      events.event(referenceTo(jobType, job), { type: "Normal", reason: "SuccessfulDelete", message: `Deleted pod: ${name}` });
-    } catch (error) {
-      if (isNotFound(error)) return;
-      if (wasRefused(error)) podWrites.notDeleted(key, uid);
-      else podWrites.unsure(key);
-      throw error;
-    }
+    if (isTracked(pod)) await release(key, pod, signal);
+    await podWrites.remove(key, pod, about, signal);
   };
 
   /** Also a pod whose Job is gone: its finalizer must not hold it for ever. */
   const releaseAbandoned = async (key: string, signal: AbortSignal): Promise<void> => {
     const pod = pods.get(key);
-    if (pod?.metadata.finalizers?.includes(trackingFinalizer) !== true) return;
+    if (pod === undefined || !isTracked(pod)) return;
     const owner = controllerOf(pod);
     const job = owner === undefined ? undefined : jobs.get(`${pod.metadata.namespace}/${owner.name}`);
     if (job !== undefined && isControlledBy(pod, job)) return;
     await release(key, pod, signal);
   };
 
+  const jobsOf = ownersOfPods(jobs, (job) => labelSelector(job.spec.selector));
   const ownersOf = (pod: Stored<Pod>): readonly string[] => {
     const owner = controllerOf(pod);
-    const namespace = pod.metadata.namespace ?? "";
-    if (owner !== undefined) {
-      if (owner.kind !== "Job") return [];
-      const job = jobs.get(`${namespace}/${owner.name}`);
-      return job !== undefined && isControlledBy(pod, job)
-        ? [objectKey(job)]
-        : pod.metadata.finalizers?.includes(trackingFinalizer) === true
-          ? [`${abandoned}${objectKey(pod)}`]
-          : [];
-    }
-    if (pod.metadata.finalizers?.includes(trackingFinalizer) === true) return [`${abandoned}${objectKey(pod)}`];
-    if (pod.metadata.labels === undefined || pod.metadata.deletionTimestamp !== undefined) return [];
-    return jobs
-      .list(namespace)
-      .filter((job) => selectorMatches(labelSelector(job.spec.selector), pod.metadata.labels))
-      .map(objectKey);
+    if (!isTracked(pod)) return jobsOf(pod);
+    if (owner === undefined) return [`${abandoned}${objectKey(pod)}`];
+    const keys = jobsOf(pod);
+    return keys.length === 0 && owner.kind === "Job" ? [`${abandoned}${objectKey(pod)}`] : keys;
   };
 
   return {
@@ -167,7 +131,7 @@ export function jobController(context: ControllerContext): Controller {
           ? pods.byIndex("owner", job.metadata.uid).map((pod) => `${abandoned}${objectKey(pod)}`)
           : [],
       ),
-      watchMapped(pods, (pod, before) => [...new Set([...ownersOf(pod), ...(before === undefined ? [] : ownersOf(before))])]),
+      watchPods(pods, ownersOf),
     ],
     reconcile: (key, signal) =>
       key.startsWith(abandoned) ? releaseAbandoned(key.slice(abandoned.length), signal) : reconcile(key, signal),
@@ -176,3 +140,5 @@ export function jobController(context: ControllerContext): Controller {
 
 /** Before the key of a pod whose Job is gone. */
 const abandoned = "pod:";
+
+const isTracked = (pod: Pod): boolean => pod.metadata.finalizers?.includes(trackingFinalizer) === true;

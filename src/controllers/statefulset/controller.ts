@@ -3,7 +3,6 @@ import {
   type ControllerRevision,
   controllerRevisions,
   isAlreadyExists,
-  isNotFound,
   labelSelector,
   objectKey,
   type PersistentVolumeClaim,
@@ -12,23 +11,14 @@ import {
   pods as podType,
   type StatefulSet,
   type Stored,
-  selectorMatches,
   statefulSets as statefulSetType,
 } from "#api";
-import {
-  type Controller,
-  controllerOf,
-  isControlledBy,
-  type Requeue,
-  referenceTo,
-  watchFor,
-  watchMapped,
-  watchOwned,
-} from "#client";
+import { type Controller, controllerOf, type Requeue, referenceTo, watchFor, watchMapped, watchOwned } from "#client";
 import type { ControllerContext } from "../context.ts";
 import { claim, planClaims } from "../shared/claim.ts";
 import { indexOrphans } from "../shared/orphans.ts";
-import { isNamespaceTerminating, OwnWrites, wasRefused } from "../shared/own-writes.ts";
+import { isNamespaceTerminating, OwnWrites } from "../shared/own-writes.ts";
+import { ownersOfPods, type PodWords, PodWrites, watchPods } from "../shared/owned-pods.ts";
 import {
   planRevision,
   type RevisionOwner,
@@ -47,7 +37,7 @@ export function statefulSetController({ client, clock, events, informers }: Cont
   const revisions = new Revisions(client, revisionInformer);
   const orphansOf = indexOrphans(pods);
   const ownWrites = new OwnWrites({ informer: owners, client, type: statefulSetType });
-  const podWrites = new OwnWrites({ informer: pods, client, type: podType });
+  const podWrites = new PodWrites({ informer: pods, client, events, words });
 
   const reconcile = async (key: string, signal: AbortSignal): Promise<Requeue | void> => {
     await ownWrites.settled(key, signal);
@@ -81,10 +71,7 @@ export function statefulSetController({ client, clock, events, informers }: Cont
     );
     const claimed = await claim(client, statefulSetType, set, podType, plannedClaims);
     if (plannedClaims.adopt.length > 0) for (const pod of claimed) podWrites.wrote(key, pod);
-    const { living, dying } = podWrites.living(key, claimed);
-    const leaving = dying.map(
-      (pod): Stored<Pod> => ({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: pod.metadata.creationTimestamp } }),
-    );
+    const { living, leaving } = podWrites.split(key, claimed);
     const plan = planStatefulSet({
       set,
       pods: [...living, ...leaving],
@@ -94,25 +81,13 @@ export function statefulSetController({ client, clock, events, informers }: Cont
     });
 
     const about = referenceTo(statefulSetType, set);
-    for (const pod of plan.remove) await remove(key, set, pod, signal);
+    for (const pod of plan.remove) await podWrites.remove(key, pod, about, signal);
     for (const { pod, claims: wanted } of plan.create) {
       for (const one of wanted) await ensureClaim(one, pod, set, signal);
       try {
-        podWrites.wrote(key, await client.create(podType, pod, { signal }));
-        events.event(about, {
-          type: "Normal",
-          reason: "SuccessfulCreate",
-          message: `create Pod ${pod.metadata.name} in StatefulSet ${set.metadata.name} successful`,
-        });
+        await podWrites.create(key, pod, about, signal);
       } catch (error) {
         if (isNamespaceTerminating(error)) return;
-        if (!wasRefused(error)) podWrites.unsure(key);
-        const message = error instanceof Error ? error.message : String(error);
-        events.event(about, {
-          type: "Warning",
-          reason: "FailedCreate",
-          message: `create Pod ${pod.metadata.name} in StatefulSet ${set.metadata.name} failed error: ${message}`,
-        });
         throw error;
       }
     }
@@ -149,43 +124,14 @@ export function statefulSetController({ client, clock, events, informers }: Cont
     }
   };
 
-  const remove = async (key: string, set: Stored<StatefulSet>, pod: Stored<Pod>, signal: AbortSignal): Promise<void> => {
-    const { namespace, name, uid } = pod.metadata;
-    podWrites.deleted(key, uid);
-    try {
-      await client.delete(podType, { namespace, name }, { preconditions: { uid }, signal });
-      events.event(referenceTo(statefulSetType, set), {
-        type: "Normal",
-        reason: "SuccessfulDelete",
-        message: `delete Pod ${name} in StatefulSet ${set.metadata.name} successful`,
-      });
-    } catch (error) {
-      if (isNotFound(error)) return;
-      if (wasRefused(error)) podWrites.notDeleted(key, uid);
-      else podWrites.unsure(key);
-      throw error;
-    }
-  };
-
-  const ownersOf = (pod: Stored<Pod>): readonly string[] => {
-    const controller = controllerOf(pod);
-    const namespace = pod.metadata.namespace ?? "";
-    if (controller !== undefined) {
-      const owner = owners.get(`${namespace}/${controller.name}`);
-      return owner !== undefined && isControlledBy(pod, owner) ? [objectKey(owner)] : [];
-    }
-    if (pod.metadata.labels === undefined || pod.metadata.deletionTimestamp !== undefined) return [];
-    return owners
-      .list(namespace)
-      .filter((owner) => selectorMatches(labelSelector(owner.spec.selector), pod.metadata.labels))
-      .map(objectKey);
-  };
-
   return {
     name: "statefulset-controller",
     sources: [
       watchFor(owners),
-      watchMapped(pods, (pod, before) => [...new Set([...ownersOf(pod), ...(before === undefined ? [] : ownersOf(before))])]),
+      watchPods(
+        pods,
+        ownersOfPods(owners, (owner) => labelSelector(owner.spec.selector)),
+      ),
       watchOwned(revisionInformer, statefulSetType),
       // Claims are looked up, not waited for; the informer only has to be there.
       watchMapped(claims, () => []),
@@ -193,5 +139,8 @@ export function statefulSetController({ client, clock, events, informers }: Cont
     reconcile,
   };
 }
+
+const words: PodWords = (done, pod, owner, error) =>
+  `${done} Pod ${pod} in StatefulSet ${owner} ${error === undefined ? "successful" : `failed error: ${error}`}`;
 
 const templated = (revision: ControllerRevision) => ({ name: revision.metadata.name ?? "", template: templateOf(revision) });

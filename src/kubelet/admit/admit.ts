@@ -1,13 +1,5 @@
 // May this pod run on this node? The kubelet's own check, for pods that no scheduler or an outdated one has placed here.
-import {
-  isExtendedResource,
-  type Node,
-  type NodeSelectorRequirement,
-  type NodeSelectorTerm,
-  type Pod,
-  type Taint,
-  type Toleration,
-} from "#api";
+import { isExtendedResource, type Node, type Pod, podAllowsNode, selectableNode, type Taint, type Toleration } from "#api";
 import { initContainers, isStatic } from "../pod/spec.ts";
 import { amountOf, podRequests } from "./requests.ts";
 
@@ -68,42 +60,8 @@ const outOf = (resource: string, requested: number, used: number, capacity: numb
 });
 
 function matches(pod: Pod, node: Node): Rejection | undefined {
-  const labels = node.metadata.labels ?? {};
-  const selected = Object.entries(pod.spec.nodeSelector ?? {}).every(([key, value]) => labels[key] === value);
-  const terms = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
-  if (selected && (terms === undefined || terms.some((term) => termMatches(term, node)))) return undefined;
+  if (podAllowsNode(pod.spec, selectableNode(node))) return undefined;
   return { reason: "NodeAffinity", message: "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector" };
-}
-
-function termMatches(term: NodeSelectorTerm, node: Node): boolean {
-  const expressions = term.matchExpressions ?? [];
-  const fields = term.matchFields ?? [];
-  if (expressions.length + fields.length === 0) return false;
-  return (
-    expressions.every((requirement) => requirementHolds(requirement, node.metadata.labels?.[requirement.key])) &&
-    fields.every((requirement) =>
-      requirementHolds(requirement, requirement.key === "metadata.name" ? node.metadata.name : undefined),
-    )
-  );
-}
-
-function requirementHolds({ operator, values = [] }: NodeSelectorRequirement, value: string | undefined): boolean {
-  switch (operator) {
-    case "In":
-      return value !== undefined && values.includes(value);
-    case "NotIn":
-      return value === undefined || !values.includes(value);
-    case "Exists":
-      return value !== undefined;
-    case "DoesNotExist":
-      return value === undefined;
-    case "Gt":
-      return value !== undefined && Number(value) > Number(values[0]);
-    case "Lt":
-      return value !== undefined && Number(value) < Number(values[0]);
-    default:
-      return false;
-  }
 }
 
 function freePorts(pod: Pod, others: readonly Pod[]): Rejection | undefined {

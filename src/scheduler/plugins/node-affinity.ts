@@ -1,9 +1,17 @@
 // NodeAffinity: nodeSelector and required affinity refuse, preferred affinity scores.
-import type { Node, NodeSelector, NodeSelectorTerm, PreferredSchedulingTerm, Stored } from "#api";
+import {
+  type Node,
+  type NodeSelector,
+  type NodeSelectorTerm,
+  nodeSelectorMatches,
+  nodeSelectorTermMatches,
+  type PreferredSchedulingTerm,
+  podAllowsNode,
+  type Stored,
+} from "#api";
 import { NodeState } from "../cluster/node-state.ts";
 import type { Plugin, PluginFactory } from "../framework/plugin.ts";
 import { skip, success, unresolvable } from "../framework/verdict.ts";
-import { nodeSelectorMatches, podWantsNode, termMatchesNode } from "./node-selector.ts";
 import { normalizeToHundred } from "./normalize.ts";
 
 const noMatch = unresolvable("node(s) didn't match Pod's node affinity/selector");
@@ -23,8 +31,16 @@ export const nodeAffinity = {
     return {
       name: "NodeAffinity",
       requeueOn: [
-        { resource: "nodes", action: "Add", when: ({ pod }, { after }) => podWantsNode(pod, stateOf(after as Stored<Node>)) },
-        { resource: "nodes", action: "Update", when: ({ pod }, { after }) => podWantsNode(pod, stateOf(after as Stored<Node>)) },
+        {
+          resource: "nodes",
+          action: "Add",
+          when: ({ pod }, { after }) => podAllowsNode(pod.spec, stateOf(after as Stored<Node>)),
+        },
+        {
+          resource: "nodes",
+          action: "Update",
+          when: ({ pod }, { after }) => podAllowsNode(pod.spec, stateOf(after as Stored<Node>)),
+        },
       ],
       signature: ({ pod }) => JSON.stringify([pod.spec?.nodeSelector ?? null, pod.spec?.affinity?.nodeAffinity ?? null]),
       preFilter: ({ pod }) => {
@@ -37,7 +53,7 @@ export const nodeAffinity = {
       },
       filter: ({ pod }, node) => {
         if (addedRequired !== undefined && !nodeSelectorMatches(addedRequired, node)) return noMatchAdded;
-        return podWantsNode(pod, node) ? success : noMatch;
+        return podAllowsNode(pod.spec, node) ? success : noMatch;
       },
       preScore: ({ pod }) =>
         (pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).length +
@@ -51,7 +67,7 @@ export const nodeAffinity = {
           ...addedPreferred,
           ...(pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []),
         ]) {
-          if (weight !== 0 && termMatchesNode(preference, node)) score += weight;
+          if (weight !== 0 && nodeSelectorTermMatches(preference, node)) score += weight;
         }
         return score;
       },

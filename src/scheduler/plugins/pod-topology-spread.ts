@@ -3,6 +3,7 @@ import {
   type LabelSelector,
   labelSelector,
   type Pod,
+  podAllowsNode,
   replicaSets,
   replicationControllers,
   type Selector,
@@ -17,7 +18,6 @@ import type { NodeState } from "../cluster/node-state.ts";
 import { type PodInfo, withLabelKeys } from "../cluster/pod-info.ts";
 import type { Plugin, PluginFactory, PluginHandle } from "../framework/plugin.ts";
 import { skip, success, unresolvable, unschedulable } from "../framework/verdict.ts";
-import { podWantsNode } from "./node-selector.ts";
 import { firstUntolerated } from "./taints.ts";
 
 const name = "PodTopologySpread";
@@ -231,7 +231,7 @@ export const podTopologySpread = {
 
 /** Whether pods on this node count for the constraint (nodeAffinityPolicy, nodeTaintsPolicy; KEP-3094). */
 const countsOn = (constraint: Constraint, pod: Pod, node: NodeState): boolean =>
-  (!constraint.honorAffinity || podWantsNode(pod, node)) &&
+  (!constraint.honorAffinity || podAllowsNode(pod.spec, node)) &&
   (!constraint.honorTaints || firstUntolerated(node.node?.spec?.taints, pod.spec?.tolerations) === undefined);
 
 /** Whether all nodes do: then the cluster's own sums serve. */

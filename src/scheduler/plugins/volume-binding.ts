@@ -1,5 +1,6 @@
 // VolumeBinding: a pod's claims must exist and be bound, or be bindable once the node is known; binds the latter before the pod.
 import {
+  nodeSelectorMatches,
   type PersistentVolume,
   type PersistentVolumeClaim,
   type Pod,
@@ -12,7 +13,6 @@ import type { NodeState } from "../cluster/node-state.ts";
 import type { PodInfo } from "../cluster/pod-info.ts";
 import type { Plugin, PluginFactory } from "../framework/plugin.ts";
 import { failed, skip, success, unresolvable, type Verdict } from "../framework/verdict.ts";
-import { nodeSelectorMatches } from "./node-selector.ts";
 
 const name = "VolumeBinding";
 const selectedNode = "volume.kubernetes.io/selected-node";
