@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { createLog, defineOptions, systemClock, systemFiles, systemProcesses, systemRandom } from "#base";
 import { type Program, programs } from "#cluster";
 import { addFlags, readFlags } from "./flags.ts";
-import { signalled } from "./signals.ts";
+import { endWith, signalled } from "./signals.ts";
 import { packageVersion } from "./version.ts";
 
 const common = defineOptions({
@@ -41,6 +41,5 @@ async function run(program: Program, command: Command): Promise<void> {
   if (running === undefined) process.exit(0);
   log.info("started");
   await stop;
-  await running[Symbol.asyncDispose]();
-  process.exit(0);
+  await endWith(running, log);
 }

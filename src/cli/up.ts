@@ -4,7 +4,7 @@ import { createLog, systemClock, systemFiles, systemProcesses, systemRandom } fr
 import { decideShape, type RunningUp, type Shape, type UpOptions, up, upOptions } from "#cluster";
 import { addFlags, readFlags } from "./flags.ts";
 import { thisMachine } from "./machine.ts";
-import { signalled } from "./signals.ts";
+import { endWith, signalled } from "./signals.ts";
 import { packageVersion } from "./version.ts";
 
 export function addUp(program: Command): void {
@@ -36,13 +36,12 @@ async function run(options: UpOptions): Promise<void> {
     console.log(options.output === "json" ? JSON.stringify(summary(running, shape)) : banner(running, shape));
     await stop;
     if (options.output === "text") console.log("stopping");
-    await running[Symbol.asyncDispose]();
+    return await endWith(running, log);
   } catch (error) {
     if (!abort.signal.aborted) throw error;
     if (error !== abort.signal.reason) log.error("could not stop in order", { error });
+    process.exit(error === abort.signal.reason ? 0 : 1);
   }
-  // a library may hold a handle that we do not know of; everything that matters is closed by now
-  process.exit(0);
 }
 
 const summary = (running: RunningUp, shape: Shape) => ({

@@ -65,7 +65,10 @@ export async function startLabNodes(
     const running: AsyncDisposable[] = [];
     // stopping a node waits for its containers' grace: all at once
     parts.add("node processes", {
-      [Symbol.asyncDispose]: async () => void (await Promise.all(running.map((node) => node[Symbol.asyncDispose]()))),
+      [Symbol.asyncDispose]: async () => {
+        const ended = await Promise.allSettled(running.map((node) => node[Symbol.asyncDispose]()));
+        for (const one of ended) if (one.status === "rejected") throw one.reason;
+      },
     });
     for (const node of lab.nodes) running.push(await startNode(node, options, context, deps));
     return parts;

@@ -75,6 +75,7 @@ export async function startRealNode(options: RealNodeOptions, deps: RealNodeDeps
     const runtime = await openCriRuntime({
       address: containerd.address,
       events: containerdEvents({ address: containerd.address, clock }),
+      clock,
     });
     parts.add("runtime", runtime);
     await loadBuiltInImages(options, containerd, runtime, deps);
@@ -195,6 +196,7 @@ export async function removePods(
     await using runtime = await openCriRuntime({
       address: containerd.address,
       events: containerdEvents({ address: containerd.address, clock }),
+      clock,
     });
     await stopPods(runtime, [], log);
   } finally {

@@ -1,8 +1,8 @@
 // The runtime over CRI v1: one gRPC method per call of ours, every answer checked.
-import { type GrpcChannel, openGrpcChannel } from "#base";
+import { type Clock, type GrpcChannel, openGrpcChannel, sleep } from "#base";
 import { runtimeLabels } from "../pod/names.ts";
 import type { Call, ContainerStatus, Runtime, RuntimeEvent } from "../runtime.ts";
-import { isRuntimeNotFound, runtimeError } from "./errors.ts";
+import { isRuntimeNotFound, RuntimeError, runtimeError } from "./errors.ts";
 import { containerFromCri, idOf, imageFromCri, infoFromCri, sandboxFromCri } from "./from-cri.ts";
 import { type CriProtocol, criProtocol } from "./messages.ts";
 import { containerToCri, resourcesToCri, sandboxToCri } from "./to-cri.ts";
@@ -12,16 +12,39 @@ export interface CriRuntimeOptions {
   readonly address: string;
   /** Where events come from: CRI's own stream unless given (containerd 1.6 has none; see containerd/events.ts). */
   readonly events?: (runtime: Runtime, signal: AbortSignal) => AsyncIterable<RuntimeEvent>;
+  readonly clock: Clock;
 }
 
 const defaultTimeoutMs = 2 * 60_000;
+const firstAnswerMs = 30_000;
+const askAgainMs = 50;
 
 type Message = Record<string, unknown>;
 
+/** Resolves when the runtime is ready for calls: a containerd that starts refuses them until it has read back what it runs. */
 export async function openCriRuntime(options: CriRuntimeOptions): Promise<Runtime> {
   const protocol = criProtocol();
   const channel = await openGrpcChannel({ address: options.address, messages: protocol.messages });
-  return new CriRuntime(channel, protocol, options.events);
+  const runtime = new CriRuntime(channel, protocol, options.events);
+  try {
+    for (let waitedMs = 0; !(await isInitialized(runtime, waitedMs < firstAnswerMs)); waitedMs += askAgainMs)
+      await sleep(options.clock, askAgainMs);
+    return runtime;
+  } catch (error) {
+    channel.close();
+    throw error;
+  }
+}
+
+/** containerd's words; the code is UNKNOWN. Thrown when there is no more patience. */
+async function isInitialized(runtime: Runtime, patient: boolean): Promise<boolean> {
+  try {
+    await runtime.info();
+    return true;
+  } catch (error) {
+    if (patient && error instanceof RuntimeError && error.message.includes("server is not initialized yet")) return false;
+    throw error;
+  }
 }
 
 class CriRuntime implements Runtime {
