@@ -83,6 +83,7 @@ describe("two real nodes", { skip, concurrency: false }, () => {
 
   test("stopping leaves nothing behind, not even of the dead node", async () => {
     assert.equal(await cluster.stop("SIGTERM"), 0, cluster.output());
-    assert.deepEqual(await leftovers(), atFirst, cluster.output());
+    const left = await leftovers();
+    assert.deepEqual(left, atFirst, `${left.join("\n")}\n${cluster.output()}`);
   });
 });
