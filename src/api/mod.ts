@@ -104,6 +104,7 @@ export {
   selectorText,
   setSelector,
 } from "./selectors.ts";
+export { derived, known, SharedValues } from "./shared.ts";
 export { applyStrategicMergePatch } from "./strategic-merge.ts";
 export type * from "./types/mod.ts";
 export {

@@ -27,6 +27,8 @@ export interface KindRules {
   warnings?(next: AnyObject, old: AnyObject | undefined): readonly string[];
   /** What of a new object its writer may own in managed fields; default: all but the status. */
   owned?(object: AnyObject): AnyObject;
+  /** Many objects of the kind have the same spec: equal ones share it, and what follows from it. */
+  readonly sharedSpec?: boolean;
   /** Served with a /status subresource. */
   readonly status: boolean;
   /** The strategy manages metadata.generation: 1 on create, one more when the spec changes. */

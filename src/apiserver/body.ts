@@ -16,6 +16,8 @@ import {
   type Literals,
   type ObjectSchema,
   type ResourceType,
+  type SharedValues,
+  stringifyJson,
 } from "#api";
 import { type BodyFormat, formatOfType, parseMediaType } from "./http/media-type.ts";
 import type { FieldValidation } from "./registry/options.ts";
@@ -34,6 +36,8 @@ export interface ExpectedKind {
   readonly kind: string;
   readonly schema: ObjectSchema;
   readonly decode?: (value: JsonValue) => { readonly object: ApiObject; readonly problems: readonly string[] };
+  /** Specs that objects of the kind have in common. */
+  readonly specs?: SharedValues | undefined;
   /** Custom resources say their kind and version exactly. */
   readonly strictKind: boolean;
 }
@@ -96,9 +100,19 @@ export function decodeObject(
       `${kind === "" ? expected.kind : kind} in version ${JSON.stringify(version)} cannot be handled as a ${expected.kind}: ${why}`,
     );
   try {
+    const spec = expected.specs === undefined ? undefined : specIn(record, raw.literals);
+    const ready = spec === undefined ? undefined : expected.specs?.get(spec.text);
     const typed =
       expected.decode?.(raw.value) ??
-      decodeTyped(expected.schema, raw.value, { literals: raw.literals, owned: body.bytes !== undefined });
+      decodeTyped(expected.schema, raw.value, {
+        literals: raw.literals,
+        owned: body.bytes !== undefined,
+        ...(spec === undefined || ready === undefined ? {} : { ready: { part: spec.value, typed: ready as JsonValue } }),
+      });
+    if (spec !== undefined && ready === undefined && typed.problems.length === 0) {
+      const read = asRecord((typed.object as { readonly spec?: unknown }).spec);
+      if (read !== undefined) expected.specs?.add(spec.text, read);
+    }
     const found = [...raw.problems, ...typed.problems];
     const problems =
       found.length < 2 || body.bytes === undefined
@@ -119,6 +133,16 @@ export function decodeObject(
     if (error instanceof DecodeError) throw cannot(error.message);
     throw error;
   }
+}
+
+/** A spec and the text by which an equal one is found. Numbers written in an unusual way are not in that text. */
+function specIn(
+  record: Readonly<Record<string, unknown>>,
+  literals: Literals | undefined,
+): { readonly value: JsonValue; readonly text: string } | undefined {
+  const value = record["spec"];
+  if (asRecord(value) === undefined || (literals !== undefined && literals.size > 0)) return undefined;
+  return { value: value as JsonValue, text: stringifyJson(value) };
 }
 
 /** An empty list of managedFields in a write means: forget who owned what. Decoding drops empty lists, so it is put back. */

@@ -2,6 +2,7 @@
 // nothing was there before. Whatever is out of the ordinary (doubled list items, values that do not fit their schema) takes the long way.
 import { deepEqual } from "../deep-equal.ts";
 import type { ListSchema, ObjectSchema, Schema } from "../schema/schema.ts";
+import { known } from "../shared.ts";
 import type { FieldsV1 } from "./field-set.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -36,11 +37,12 @@ export function fieldsOfNew(
 ): FieldsV1 | undefined {
   try {
     let text = "";
-    for (const { key, label, inner } of entries(object as Json, schema)) {
+    for (const entry of entries(object as Json, schema)) {
+      const { key, label, inner } = entry;
       if (key === "apiVersion" || key === "kind" || ignored.has(key)) continue;
       const value = (object as Json)[key];
       const before = (empty as Json)[key];
-      const fields = key === "metadata" ? metadataFields(before, value, inner) : changed(before, value, inner);
+      const fields = key === "metadata" ? metadataFields(before, value, inner) : known(value, changesIn(entry, before));
       if (fields !== "") text += text === "" ? label + fields : `,${label}${fields}`;
     }
     return text === "" ? noFields : shared(`{${text}}`);
@@ -62,6 +64,16 @@ function metadataFields(before: unknown, value: unknown, schema: Schema | undefi
     if (fields !== "") text += text === "" ? label + fields : `,${label}${fields}`;
   }
   return text === "" ? "" : `{${text}}`;
+}
+
+/** `changed` as a question about the value alone: a field of a type always has the same schema and the same `before`. */
+function changesIn(entry: Entry, before: unknown): (value: unknown) => string {
+  let question = questions.get(entry);
+  if (question === undefined) {
+    question = (value) => changed(before, value, entry.inner);
+    questions.set(entry, question);
+  }
+  return question;
 }
 
 /** FieldsV1 of what `value` has beyond `before`; "" for nothing. */
@@ -208,6 +220,7 @@ const labelOf = (key: string): string => (plainText.test(key) ? `"f:${key}":` : 
 // caches of what follows from immutable schemas
 const fieldsOf = new WeakMap<ObjectSchema, ReadonlyMap<string, Entry>>();
 const keysOf = new WeakMap<ListSchema, readonly string[]>();
+const questions = new WeakMap<Entry, (value: unknown) => string>();
 
 function knownFields(schema: ObjectSchema): ReadonlyMap<string, Entry> {
   let known = fieldsOf.get(schema);

@@ -13,6 +13,8 @@ export interface TypedOptions {
   readonly literals?: Literals;
   /** The tree is nobody else's: parts of it that need no change may become parts of the result. Default false. */
   readonly owned?: boolean;
+  /** A part of the tree that has been read before, and what it became. */
+  readonly ready?: { readonly part: JsonValue; readonly typed: JsonValue };
   /** Whether fields that Go writes even when empty (`status: {}`, `resources: {}`) are filled in. Default true. */
   readonly emitEmpty?: boolean;
 }
@@ -54,8 +56,10 @@ class Reader {
   readonly #literals: Literals | undefined;
   readonly #emitEmpty: boolean;
   readonly #owned: boolean;
+  readonly #ready: TypedOptions["ready"];
 
   constructor(options: TypedOptions) {
+    this.#ready = options.ready;
     this.#literals = options.literals;
     this.#emitEmpty = options.emitEmpty ?? true;
     this.#owned = options.owned ?? false;
@@ -80,6 +84,7 @@ class Reader {
       let result: JsonValue | undefined;
       this.#steps.push(key);
       if (field === undefined) this.#unknown();
+      else if (this.#ready !== undefined && item === this.#ready.part) result = this.#ready.typed;
       else if (item !== undefined && item !== null) {
         this.#fields.push(field);
         const value = this.#value(field.schema, item, field.goType ?? "", input, key);

@@ -1,6 +1,7 @@
 // Defaults of pods and pod templates: every field upstream sets when a client leaves it out.
 import { canonicalResource } from "../quantity.ts";
 import type { AnyObject } from "../rules.ts";
+import { derived } from "../shared.ts";
 import { inField, mapList, withDefaults, withField, withTextDefaults } from "../validation/helpers.ts";
 
 /** Rounds every quantity of a resource list up to thousandths, in canonical text. */
@@ -149,11 +150,17 @@ function requestsFromLimits(container: AnyObject): AnyObject {
 
 export function defaultPod(pod: AnyObject): AnyObject {
   if (pod.spec === undefined) return { ...pod, spec: withDefaults(defaultPodSpec({}), { enableServiceLinks: true }) };
-  let spec = withDefaults(defaultPodSpec(pod.spec), { enableServiceLinks: true });
+  return inField(withField(pod, "spec", derived(pod.spec, specOfPod)), "status", (status) =>
+    sameAddress(status, "podIP", "podIPs"),
+  );
+}
+
+function specOfPod(given: AnyObject): AnyObject {
+  let spec = withDefaults(defaultPodSpec(given), { enableServiceLinks: true });
   spec = mapList(mapList(spec, "containers", requestsFromLimits), "initContainers", requestsFromLimits);
   if (spec.resources !== undefined) spec = podLevelRequests(spec);
   if (spec.hostNetwork === true) spec = mapList(mapList(spec, "containers", hostPorts), "initContainers", hostPorts);
-  return inField(withField(pod, "spec", spec), "status", (status) => sameAddress(status, "podIP", "podIPs"));
+  return spec;
 }
 
 /** The single address and the first of the list are the same; where they differ the single one counts (older kubelets know only that). */

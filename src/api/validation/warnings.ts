@@ -3,6 +3,7 @@ import { semanticEqual } from "../deep-equal.ts";
 import { isDns1123Label } from "../names.ts";
 import { parseQuantity, scaledQuantity } from "../quantity.ts";
 import type { AnyObject } from "../rules.ts";
+import { known } from "../shared.ts";
 
 const nodeLabels: Readonly<Record<string, readonly [since: string, use: string]>> = {
   "beta.kubernetes.io/arch": ["v1.14", "kubernetes.io/arch"],
@@ -240,9 +241,14 @@ export const podWarnings = (pod: AnyObject, old: AnyObject | undefined): readonl
   if (old !== undefined) return [];
   return [
     ...nameWarning(pod.metadata?.name ?? "", "the Pod's hostname"),
-    ...podSpecWarnings(pod.spec ?? {}, pod.metadata, "spec", "metadata"),
+    ...(known(pod.spec, unremarkable)
+      ? annotationWarnings(pod.metadata?.annotations ?? {}, "metadata")
+      : podSpecWarnings(pod.spec ?? {}, pod.metadata, "spec", "metadata")),
   ];
 };
+
+/** There is nothing to say of the spec by itself. */
+const unremarkable = (spec: AnyObject): boolean => podSpecWarnings(spec ?? {}, undefined, "spec", "metadata").length === 0;
 
 /** Names of pods become hostnames. */
 const nameWarning = (name: string, where: string): string[] => {

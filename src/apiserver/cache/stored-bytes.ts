@@ -5,6 +5,7 @@ import {
   decodeJson,
   decodeProtobuf,
   isProtobuf,
+  known,
   knownFieldsText,
   type ManagedFieldsEntry,
   type ResourceType,
@@ -36,13 +37,23 @@ export function serialize(form: StoredForm, object: ApiObject): Buffer {
   const { kind: _kind, apiVersion: _apiVersion, metadata, ...rest } = object;
   const { resourceVersion: _resourceVersion, selfLink: _selfLink, managedFields, ...meta } = metadata;
   const managers = managedFields === undefined || managedFields === null ? "" : `,"managedFields":${managersText(managedFields)}`;
-  return Buffer.from(`${form.head.toString()}"${placeholder}"${members(meta)}${managers}}${members(rest)}}`);
+  return Buffer.from(`${form.head.toString()}"${placeholder}"${members(meta)}${managers}}${fields(rest)}}`);
 }
 
 /** What stands between the braces, to go on a list of members with. */
 function members(object: object): string {
   const text = stringify(object);
   return text.length === 2 ? "" : `,${text.slice(1, -1)}`;
+}
+
+/** The same, field by field: a spec that many objects share is written once. */
+function fields(object: Readonly<Record<string, unknown>>): string {
+  let text = "";
+  for (const key in object) {
+    const value = object[key];
+    if (value !== undefined) text += `,${JSON.stringify(key)}:${known(value, stringify)}`;
+  }
+  return text;
 }
 
 function managersText(managers: readonly ManagedFieldsEntry[]): string {

@@ -1,5 +1,5 @@
 // Every resource that is served, by group, version and plural: built-in ones from the facts, custom ones as they come and go.
-import { builtInResources, qualified, type ResourceType } from "#api";
+import { builtInResources, qualified, type ResourceType, SharedValues } from "#api";
 import type { CacheHub } from "../cache/hub.ts";
 import type { ResourceCache } from "../cache/resource-cache.ts";
 import { storedForm } from "../cache/stored-bytes.ts";
@@ -46,11 +46,13 @@ export class Catalogue {
       const cache =
         caches.get(prefix) ?? hub.declare({ form: storedForm(storedType), prefix, selectableFields: storedFields.of });
       caches.set(prefix, cache);
+      const strategy = strategyOf(type);
       this.#served.set(keyOf(type.group, type.version, type.plural), {
         type,
         storedType,
         cache,
-        strategy: strategyOf(type),
+        strategy,
+        ...(strategy.rules.sharedSpec === true ? { specs: new SharedValues() } : {}),
         fields: type.group === "events.k8s.io" ? eventsV1Fields : storedFields,
         custom: false,
         ...(conversion === undefined ? {} : { convert: conversion.conversion }),

@@ -1,5 +1,5 @@
 // A served resource: a built-in kind or a custom one, its place in the store and its cache.
-import type { ApiObject, ResourceType } from "#api";
+import type { ApiObject, ResourceType, SharedValues } from "#api";
 import type { ResourceCache } from "../cache/resource-cache.ts";
 import type { TableKind } from "../tables/table.ts";
 import type { SelectableFields } from "./selectable-fields.ts";
@@ -23,6 +23,8 @@ export interface ServedResource {
     readonly statusReplicasPath: string;
     readonly labelSelectorPath?: string;
   };
+  /** Where the kind has `sharedSpec`. */
+  readonly specs?: SharedValues;
   /** Told in a Warning with every answer. */
   readonly deprecation?: string;
   /** True for resources that a CustomResourceDefinition serves. */

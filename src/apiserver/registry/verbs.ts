@@ -38,6 +38,7 @@ const expectedKind = (resource: ServedResource): ExpectedKind => ({
   kind: resource.type.kind,
   schema: resource.strategy.schema,
   strictKind: resource.custom,
+  specs: resource.specs,
   ...(resource.strategy.decode === undefined ? {} : { decode: resource.strategy.decode }),
 });
 

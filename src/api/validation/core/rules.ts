@@ -16,6 +16,7 @@ import * as small from "./small.ts";
 export const coreRules: Readonly<Record<string, KindRules>> = {
   "/Pod": plainKind({
     namespaced: true,
+    sharedSpec: true,
     status: true,
     generation: true,
     default: defaultPod,

@@ -2,6 +2,7 @@
 import { type FieldError, forbiddenField, invalidValue } from "../../errors.ts";
 import { milliValue } from "../../quantity.ts";
 import type { AnyObject } from "../../rules.ts";
+import { derived, known } from "../../shared.ts";
 import { mapList, withField, without } from "../helpers.ts";
 import { subdomainName, validateObjectMeta } from "../meta.ts";
 import { validateTolerations } from "./scheduling.ts";
@@ -32,10 +33,12 @@ export function podQosClass(pod: AnyObject): "Guaranteed" | "Burstable" | "BestE
   return guaranteed && qosResources.every((name) => requests[name] === limits[name]) ? "Guaranteed" : "Burstable";
 }
 
+const qosOfSpec = (spec: AnyObject): string => podQosClass({ spec });
+
 export function preparePodForCreate(pod: AnyObject): AnyObject {
   let { spec } = pod;
   if (spec.terminationGracePeriodSeconds < 0) spec = withField(spec, "terminationGracePeriodSeconds", 1);
-  const status: Record<string, unknown> = { phase: "Pending", qosClass: pod.status?.qosClass ?? podQosClass(pod) };
+  const status: Record<string, unknown> = { phase: "Pending", qosClass: pod.status?.qosClass ?? known(spec, qosOfSpec) };
   if ((spec.schedulingGates?.length ?? 0) > 0)
     status.conditions = [
       {
@@ -47,7 +50,7 @@ export function preparePodForCreate(pod: AnyObject): AnyObject {
         message: "Scheduling is blocked due to non-empty scheduling gates",
       },
     ];
-  return { ...pod, spec: withAppArmorFields(dropGated(spec), pod.metadata?.annotations ?? {}), status };
+  return { ...pod, spec: withAppArmorFields(derived(spec, dropGated), pod.metadata?.annotations ?? {}), status };
 }
 
 /** Fields behind gates that are off are dropped without a word (ContainerStopSignals). */
@@ -145,11 +148,13 @@ export function validatePodAnnotations(
   return errors;
 }
 
+const errorsOfSpec = (spec: AnyObject): readonly FieldError[] => validatePodSpec(spec, "spec");
+
 /** Metadata and spec: of new pods, and again of updated ones. */
 export function validatePodObject(pod: AnyObject): FieldError[] {
   const errors = validateObjectMeta(pod.metadata, true, subdomainName);
   errors.push(...validatePodAnnotations(pod.metadata?.annotations ?? {}, pod.spec));
-  errors.push(...validatePodSpec(pod.spec, "spec"));
+  errors.push(...known(pod.spec, errorsOfSpec));
   if (!pod.spec.serviceAccountName)
     for (const [v, volume] of (pod.spec.volumes ?? []).entries())
       for (const [s, source] of (volume.projected?.sources ?? []).entries())

@@ -1,5 +1,5 @@
 // Priority: turns a pod's priority class into its number and preemption policy; at most one class is the default.
-import { type Pod, type PriorityClass, pods, priorityClasses, type Stored } from "#api";
+import { derived, type Pod, type PodSpec, type PriorityClass, pods, priorityClasses, type Stored } from "#api";
 import type { AdmissionContext, AdmissionPlugin } from "../../contract.ts";
 import { systemPriorityClasses } from "../bootstrap/bootstrap.ts";
 import type { AdmissionDeps } from "./plugins.ts";
@@ -21,7 +21,7 @@ export function priority({ reader }: AdmissionDeps): AdmissionPlugin & Disposabl
     const found = given === "" ? findDefault() : reader.get<PriorityClass>(priorityClasses, { name: given });
     if (given !== "" && found === undefined) throw refuse(context, pod, `no PriorityClass with name ${given} was found`);
     const value = found?.value ?? 0;
-    const policy = found?.preemptionPolicy ?? "PreemptLowerPriority";
+    const policy = found?.preemptionPolicy ?? defaultPolicy;
     const { priority: ownValue, preemptionPolicy: ownPolicy } = pod.spec;
     if (ownValue !== undefined && ownValue !== null && ownValue !== value) {
       const why = `the integer value of priority (${ownValue}) must not be provided in pod spec; priority admission controller computed ${value} from the given PriorityClass name`;
@@ -31,16 +31,7 @@ export function priority({ reader }: AdmissionDeps): AdmissionPlugin & Disposabl
       const why = `the string value of PreemptionPolicy (${ownPolicy}) must not be provided in pod spec; priority admission controller computed ${policy} from the given PriorityClass name`;
       throw refuse(context, pod, why);
     }
-    const className = given === "" ? found?.metadata.name : given;
-    return {
-      ...pod,
-      spec: {
-        ...pod.spec,
-        priority: value,
-        preemptionPolicy: policy,
-        ...(className === undefined ? {} : { priorityClassName: className }),
-      },
-    };
+    return { ...pod, spec: derived(pod.spec, inClass(found)) };
   };
   return {
     name: "Priority",
@@ -70,6 +61,28 @@ export function priority({ reader }: AdmissionDeps): AdmissionPlugin & Disposabl
     [Symbol.dispose]: () => subscription[Symbol.dispose](),
   };
 }
+
+/** Gives a spec what its class says. The same function for the same class, so that equal specs stay shared. */
+function inClass(found: Stored<PriorityClass> | undefined): (spec: PodSpec) => PodSpec {
+  if (found === undefined) return inNoClass;
+  let give = givers.get(found);
+  if (give === undefined) {
+    const { value, preemptionPolicy, metadata } = found;
+    give = (spec) => ({
+      ...spec,
+      priority: value ?? 0,
+      preemptionPolicy: preemptionPolicy ?? defaultPolicy,
+      priorityClassName: metadata.name,
+    });
+    givers.set(found, give);
+  }
+  return give;
+}
+
+const defaultPolicy = "PreemptLowerPriority";
+const inNoClass = (spec: PodSpec): PodSpec => ({ ...spec, priority: 0, preemptionPolicy: defaultPolicy });
+// a cache of what follows from immutable objects
+const givers = new WeakMap<PriorityClass, (spec: PodSpec) => PodSpec>();
 
 /** Several defaults can only come from races: the lowest value is the safest. */
 const lowest = (classes: readonly Stored<PriorityClass>[]): Stored<PriorityClass> | undefined =>

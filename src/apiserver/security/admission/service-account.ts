@@ -1,6 +1,7 @@
 // ServiceAccount: gives every pod an account, its token volume and its image pull secrets.
 import {
   type Container,
+  derived,
   type Pod,
   type PodSpec,
   pods,
@@ -29,6 +30,8 @@ export function serviceAccount({ reader, random }: AdmissionDeps): AdmissionPlug
     }
     return account;
   };
+  // Pods that share a spec share its token volume too, name included: it has to be unique within a pod.
+  const tokened = (spec: PodSpec): PodSpec => withToken(spec, random);
   return {
     name: "ServiceAccount",
     mutate: (object, context) => {
@@ -36,10 +39,10 @@ export function serviceAccount({ reader, random }: AdmissionDeps): AdmissionPlug
       const pod = object as Pod; // the resource's objects
       if (pod.spec === undefined || isMirror(pod)) return object;
       const given = pod.spec.serviceAccountName ?? "";
-      const name = given === "" ? "default" : given;
+      const name = given === "" ? defaultAccount : given;
       const account = accountOf(pod, name, context);
-      let spec: PodSpec = given === "" ? { ...pod.spec, serviceAccountName: name, serviceAccount: name } : pod.spec;
-      if (spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true) spec = withToken(spec, random);
+      let spec: PodSpec = given === "" ? derived(pod.spec, inDefaultAccount) : pod.spec;
+      if (spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true) spec = derived(spec, tokened);
       if ((spec.imagePullSecrets ?? []).length === 0 && (account.imagePullSecrets ?? []).length > 0) {
         spec = { ...spec, imagePullSecrets: account.imagePullSecrets?.map(({ name: secret }) => ({ name: secret })) };
       }
@@ -62,6 +65,13 @@ export function serviceAccount({ reader, random }: AdmissionDeps): AdmissionPlug
     },
   };
 }
+
+const defaultAccount = "default";
+const inDefaultAccount = (spec: PodSpec): PodSpec => ({
+  ...spec,
+  serviceAccountName: defaultAccount,
+  serviceAccount: defaultAccount,
+});
 
 const isMirror = (pod: Pod): boolean => pod.metadata.annotations?.[mirrorAnnotation] !== undefined;
 

@@ -1,5 +1,5 @@
 // DefaultTolerationSeconds: pods stay five minutes on a node that is not ready or cannot be reached. TaintNodesByCondition: new nodes begin tainted.
-import { type Node, nodes, type Pod, pods, type Toleration } from "#api";
+import { derived, type Node, nodes, type Pod, type PodSpec, pods, type Toleration } from "#api";
 import type { AdmissionPlugin } from "../../contract.ts";
 import { isResource } from "./support.ts";
 
@@ -13,15 +13,20 @@ export const defaultTolerationSeconds: AdmissionPlugin = {
     if (!isResource(context, pods) || (context.operation !== "CREATE" && context.operation !== "UPDATE")) return object;
     const pod = object as Pod; // the resource's objects
     if (pod.spec === undefined) return object;
-    const own = pod.spec.tolerations ?? [];
-    const missing = [notReady, unreachable].filter((key) => !own.some((toleration) => tolerates(toleration, key)));
-    if (missing.length === 0) return object;
-    const added = missing.map(
-      (key): Toleration => ({ key, operator: "Exists", effect: "NoExecute", tolerationSeconds: defaultSeconds }),
-    );
-    return { ...pod, spec: { ...pod.spec, tolerations: [...own, ...added] } };
+    const spec = derived(pod.spec, withTolerations);
+    return spec === pod.spec ? object : { ...pod, spec };
   },
 };
+
+function withTolerations(spec: PodSpec): PodSpec {
+  const own = spec.tolerations ?? [];
+  const missing = [notReady, unreachable].filter((key) => !own.some((toleration) => tolerates(toleration, key)));
+  if (missing.length === 0) return spec;
+  const added = missing.map(
+    (key): Toleration => ({ key, operator: "Exists", effect: "NoExecute", tolerationSeconds: defaultSeconds }),
+  );
+  return { ...spec, tolerations: [...own, ...added] };
+}
 
 const tolerates = ({ key = "", effect = "" }: Toleration, taint: string): boolean =>
   (key === "" || key === taint) && (effect === "" || effect === "NoExecute");
