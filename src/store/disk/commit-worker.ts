@@ -4,6 +4,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { crc32 } from "node:zlib";
 import { StoreError } from "../store.ts";
+import { Backlog } from "./backlog.ts";
 import { claimDirectory } from "./claim.ts";
 import { Corrupt, Newer } from "./corrupt.ts";
 import { Acknowledged, databaseFile, freeReserve, takeReserve } from "./directory.ts";
@@ -15,7 +16,7 @@ import type { SealedTables } from "./seal.ts";
 import { type Tally, tallyAdd, tallyRemove } from "./tally.ts";
 import { readRecords } from "./wire.ts";
 
-const { directory } = workerData as { readonly directory: string };
+const { directory, backlog } = workerData as { readonly directory: string; readonly backlog: SharedArrayBuffer };
 const port = parentPort as NonNullable<typeof parentPort>; // this file runs as a worker only
 
 class Committer {
@@ -47,9 +48,11 @@ class Committer {
   static open(): { readonly committer: Committer; readonly loaded: Loaded } {
     const claim = claimDirectory(directory);
     try {
-      const recovered = recover(directory, (buffer, length, compactedRevision) =>
-        port.postMessage({ kind: "loading", buffer, length, compactedRevision } satisfies Reply, [buffer]),
-      );
+      const underWay = new Backlog(backlog);
+      const recovered = recover(directory, (chunk, compactedRevision) => {
+        port.postMessage({ kind: "loading", chunk, compactedRevision } satisfies Reply, [chunk.heads, chunk.values.buffer]);
+        underWay.sent();
+      });
       return { committer: new Committer(claim, recovered), loaded: recovered.loaded };
     } catch (error) {
       claim[Symbol.dispose]();
@@ -115,7 +118,7 @@ class Committer {
       const crc = crc32(all);
       tallyAdd(tally, crc);
       const { count, digest } = tally;
-      this.#insert.run(row, revision, key, created, version, lease, crc, count, digest, value ?? Buffer.alloc(0), sub);
+      this.#insert.run(row, revision, key, created, version, lease, crc, count, digest, value, sub);
       this.#row = row;
     });
     const { leases, compactedRevision } = request;

@@ -67,7 +67,7 @@ export async function warm(reader: () => Thread, versions: readonly Version[]): 
         row,
         sub,
         key: keyText,
-        value: value ?? Buffer.alloc(0),
+        value,
         createRevision: created,
         modRevision: revision,
         version,

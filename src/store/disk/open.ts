@@ -8,8 +8,8 @@ import { openCommitThread, ThreadFailure } from "./thread.ts";
 export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStore> {
   const restoration = new Restoration();
   try {
-    const { thread, loaded } = await openCommitThread(options.directory, (buffer, length, compactedRevision) =>
-      restoration.add(buffer, length, compactedRevision),
+    const { thread, loaded } = await openCommitThread(options.directory, (chunk, compactedRevision) =>
+      restoration.add(chunk, compactedRevision),
     );
     const { state, garbage } = restoration.finish(loaded);
     return new DiskStore(options, thread, state, garbage);

@@ -1,5 +1,7 @@
-// A version read from the file at start: its value stays a part of the buffer it came in, and is looked at through a view made on demand.
+// A version read from the file at start: its value is a part of a buffer of many, and is looked at through a view made on demand.
 import type { Version } from "../engine/state.ts";
+import type { Key } from "../store.ts";
+import type { RecordReader } from "./wire.ts";
 
 /** A view per key would cost as much memory as all else about the key. Copies by spread have no value. */
 export class PackedVersion implements Version {
@@ -10,21 +12,29 @@ export class PackedVersion implements Version {
   readonly modRevision: number;
   readonly version: number;
   readonly lease: bigint;
-  readonly #bytes: Buffer;
-  readonly #valueAt: number;
+  #bytes: Buffer;
+  #valueAt: number;
   readonly #valueLength: number;
 
-  constructor(version: Omit<Version, "value">, bytes: Buffer, valueAt: number, valueLength: number) {
-    this.row = version.row;
-    this.sub = version.sub;
-    this.key = version.key;
-    this.createRevision = version.createRevision;
-    this.modRevision = version.modRevision;
-    this.version = version.version;
-    this.lease = version.lease;
+  constructor(record: RecordReader, key: Key, bytes: Buffer) {
+    this.row = record.row;
+    this.sub = record.sub;
+    this.key = key;
+    this.createRevision = record.created;
+    this.modRevision = record.revision;
+    this.version = record.version;
+    this.lease = record.lease;
+    this.#bytes = bytes;
+    this.#valueAt = record.valueAt;
+    this.#valueLength = record.valueLength;
+  }
+
+  /** Copies the value; returns where the next one may go. */
+  moveTo(bytes: Buffer, valueAt: number): number {
+    this.#bytes.copy(bytes, valueAt, this.#valueAt, this.#valueAt + this.#valueLength);
     this.#bytes = bytes;
     this.#valueAt = valueAt;
-    this.#valueLength = valueLength;
+    return valueAt + this.#valueLength;
   }
 
   get value(): Buffer {

@@ -1,4 +1,5 @@
 // The messages between the store and its two workers.
+import type { Chunk } from "./wire.ts";
 
 export interface LeaseChange {
   readonly id: bigint;
@@ -56,7 +57,7 @@ export type Failure = {
 };
 
 export type Reply =
-  | { readonly kind: "loading"; readonly buffer: ArrayBuffer; readonly length: number; readonly compactedRevision: number }
+  | { readonly kind: "loading"; readonly chunk: Chunk; readonly compactedRevision: number }
   | { readonly kind: "loaded"; readonly loaded: Loaded }
   | { readonly kind: "refused"; readonly failure: Failure }
   | { readonly kind: "done"; readonly id: number; readonly value?: unknown }

@@ -8,6 +8,7 @@ import type { Loaded } from "./protocol.ts";
 import { findSchema, prepare } from "./schema.ts";
 import { SealedTables } from "./seal.ts";
 import type { Tally } from "./tally.ts";
+import type { Chunk } from "./wire.ts";
 
 export interface Recovered {
   readonly database: DatabaseSync;
@@ -17,13 +18,10 @@ export interface Recovered {
 }
 
 /**
- * For whoever has claimed the directory. `send` gets packed records (load.ts), also of a file that is refused in the end.
+ * For whoever has claimed the directory. `send` gets all records (load.ts), also of a file that is refused in the end.
  * Throws Corrupt, Newer or SQLite's error.
  */
-export function recover(
-  directory: string,
-  send: (buffer: ArrayBuffer, length: number, compactedRevision: number) => void,
-): Recovered {
+export function recover(directory: string, send: (chunk: Chunk, compactedRevision: number) => void): Recovered {
   // Too short for a header: SQLite would take the log for a stranger's and delete it.
   if (sizeOf(databaseFile(directory)) < headerBytes) checkAcknowledged(directory, 0, 0);
   // While it is open the other connection cannot, by closing, write the log into a file that may be damaged; itself it cannot at all.
@@ -36,7 +34,7 @@ export function recover(
     const finish = prepare(database);
     const { tables, grants } = SealedTables.read(database);
     const compactedRevision = tables.fact("compactedRevision");
-    const { newest, tally } = load(database, tables, (buffer, length) => send(buffer, length, compactedRevision));
+    const { newest, tally } = load(database, tables, (chunk) => send(chunk, compactedRevision));
     const loaded = {
       // A restored store may be ahead of its rows: compaction or a bump has taken the newest.
       revision: Math.max(newest?.revision ?? 1, tables.fact("revision")),

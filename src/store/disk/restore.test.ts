@@ -2,28 +2,36 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { evicted } from "../engine/state.ts";
 import { Restoration } from "./restore.ts";
-import { WireWriter } from "./wire.ts";
+import { type Chunk, WireWriter } from "./wire.ts";
 
 interface Row {
   readonly revision: number;
   readonly key: string;
   /** 0: deleted. */
   readonly version: number;
-  /** Undefined: not the newest of its key. */
   readonly value?: string;
 }
 
-/** Rows oldest first, numbered from 1; a buffer each, as if every one were a chunk. */
+interface NumberedRow extends Row {
+  readonly row: number;
+}
+
+/** Rows newest first, as they come from the file. */
+function chunkOf(...rows: readonly NumberedRow[]): Chunk {
+  const writer = new WireWriter(1000);
+  const values = rows.map(({ value }) => Buffer.from(value ?? "old"));
+  for (const [index, { row, revision, key, version }] of rows.entries())
+    writer.writeHead(row, revision, 0, Buffer.from(key), 0, key.length, revision, version, 0n, values[index]?.length ?? 0);
+  return { heads: writer.buffer, length: writer.length, values: Uint8Array.from(Buffer.concat(values.reverse())) };
+}
+
+/** Rows oldest first, numbered from 1; a chunk each. */
 function restore(rows: readonly Row[], compactedRevision: number) {
   const restoration = new Restoration();
   rows
-    .map((row, index) => ({ ...row, row: index + 1 }))
+    .map((row, index) => chunkOf({ ...row, row: index + 1 }))
     .reverse()
-    .forEach(({ row, revision, key, version, value }) => {
-      const writer = new WireWriter(1000);
-      writer.write(row, revision, 0, key, revision, version, 0n, value === undefined ? undefined : Buffer.from(value));
-      restoration.add(writer.buffer, writer.length, compactedRevision);
-    });
+    .forEach((chunk) => void restoration.add(chunk, compactedRevision));
   const revision = rows.at(-1)?.revision ?? 1;
   const { state, garbage } = restoration.finish({ revision, row: rows.length, compactedRevision, leases: [] });
   const log: (readonly [revision: number, row: number, previousRow: number | undefined])[] = [];
@@ -97,14 +105,18 @@ suite("Restoration", () => {
     assert.deepEqual(garbage, [1, 3, 4, 5]);
   });
 
-  test("values do not keep the buffer of their records in memory", () => {
+  test("what was replaced does not stay in memory with what was not", () => {
     const restoration = new Restoration();
-    const writer = new WireWriter(100_000);
-    writer.write(1, 2, 0, "a", 2, 1, 0n, Buffer.from("value"));
-    restoration.add(writer.buffer, writer.length, 0);
-    const { state } = restoration.finish({ revision: 2, row: 1, compactedRevision: 0, leases: [] });
-    const value = state.live.get("a")?.value;
-    assert.equal(String(value), "value");
-    assert.equal(value?.buffer.byteLength, 5);
+    const rows = [
+      { row: 4, revision: 5, key: "c", version: 1, value: "third" },
+      { row: 3, revision: 4, key: "a", version: 2, value: "second" },
+      { row: 2, revision: 3, key: "b", version: 1, value: "first" },
+      { row: 1, revision: 2, key: "a", version: 1, value: "replaced".repeat(1000) },
+    ];
+    restoration.add(chunkOf(...rows), 0);
+    const { state } = restoration.finish({ revision: 5, row: 4, compactedRevision: 0, leases: [] });
+    const values = ["a", "b", "c"].map((key) => state.live.get(key)?.value);
+    assert.deepEqual(values.map(String), ["second", "first", "third"]);
+    assert.equal(values[0]?.buffer.byteLength, "secondfirstthird".length);
   });
 });

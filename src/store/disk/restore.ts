@@ -4,7 +4,7 @@ import { Tree } from "../engine/tree.ts";
 import type { Key, Revision } from "../store.ts";
 import { PackedVersion } from "./packed-version.ts";
 import type { Loaded } from "./protocol.ts";
-import { type RecordReader, readRecords } from "./wire.ts";
+import { type Chunk, type RecordReader, readRecords } from "./wire.ts";
 
 const noBytes: Buffer = Buffer.alloc(0);
 
@@ -13,39 +13,45 @@ interface OpenChange extends Change {
 }
 
 export class Restoration {
-  readonly #live: Version[] = [];
+  readonly #live: PackedVersion[] = [];
   readonly #entries: { readonly revision: Revision; readonly changes: OpenChange[] }[] = [];
   readonly #garbage: number[] = [];
-  /** Changes after the compaction that wait for what was there before, by key. */
-  readonly #waiting = new Map<Key, OpenChange>();
+  /** Every key met so far, with its change after the compaction that waits for what was there before, if there is one. */
+  readonly #seen = new Map<Key, OpenChange | null>();
 
-  /** Takes packed records while the thread reads on. Values come with the newest version of a key only. */
-  add(buffer: ArrayBuffer, length: number, compactedRevision: Revision): void {
-    const from = Buffer.from(buffer);
-    const values = Buffer.allocUnsafeSlow(valueBytes(buffer, length));
-    let valueAt = 0;
-    readRecords(buffer, length, (record) => {
-      const later = this.#waiting.size === 0 ? undefined : this.#waiting.get(record.keyText);
-      if (record.hasValue) {
-        // Copied out: what else is in a record must not stay in memory with its value.
-        from.copy(values, valueAt, record.valueAt, record.valueAt + record.valueLength);
-        this.#live.push(new PackedVersion(aboutOf(record), values, valueAt, record.valueLength));
-        valueAt += record.valueLength;
+  /** Takes records while the thread reads on. */
+  add({ heads, length, values }: Chunk, compactedRevision: Revision): void {
+    const bytes = Buffer.from(values.buffer, values.byteOffset, values.length);
+    const before = this.#live.length;
+    let liveBytes = 0;
+    const visit = (record: RecordReader): void => {
+      const key = record.keyText;
+      const seen = this.#seen.get(key);
+      const later = seen ?? undefined;
+      if (seen === undefined && record.version > 0) {
+        this.#live.push(new PackedVersion(record, key, bytes));
+        liveBytes += record.valueLength;
       } else if (record.version === 0 && record.revision < compactedRevision) this.#garbage.push(record.row);
       else if (record.version > 0 && later === undefined) {
         this.#garbage.push(record.row); // it was replaced before the compaction
         return;
       }
-      if (record.revision < compactedRevision && later === undefined) return;
-      // The log must not keep a value alive that the latest tree lets go of.
-      const cold = coldVersion(record);
-      if (later !== undefined && cold.version > 0) later.previous = cold;
-      if (record.revision > compactedRevision) this.#waiting.set(cold.key, this.#log(cold));
-      else {
-        this.#waiting.delete(cold.key);
-        if (record.revision === compactedRevision) this.#log(cold);
+      const logged = record.revision >= compactedRevision;
+      if (!logged && later === undefined) {
+        if (seen === undefined) this.#seen.set(key, null);
+        return;
       }
-    });
+      // The log must not keep a value alive that the latest tree lets go of.
+      const cold = coldVersion(record, key);
+      if (later !== undefined && cold.version > 0) later.previous = cold;
+      const change = logged ? this.#log(cold) : null;
+      this.#seen.set(key, record.revision > compactedRevision ? change : null);
+    };
+    readRecords(heads, length, visit, values);
+    pack(this.#live.slice(before), liveBytes);
+    // At once: the collector hears of large buffers late.
+    values.buffer.transfer(0);
+    heads.transfer(0);
   }
 
   #log(version: Version): OpenChange {
@@ -86,26 +92,24 @@ export class Restoration {
   }
 }
 
-const aboutOf = (record: RecordReader): Omit<Version, "value"> => ({
-  row: record.row,
-  sub: record.sub,
-  key: record.keyText,
-  createRevision: record.created,
-  modRevision: record.revision,
-  version: record.version,
-  lease: record.lease,
-});
-
-function valueBytes(buffer: ArrayBuffer, length: number): number {
-  let bytes = 0;
-  readRecords(buffer, length, ({ valueLength }) => {
-    bytes += valueLength;
-  });
-  return bytes;
+/**
+ * Moves values to where they stay, without those that were replaced. Shared, although nobody shares it: what is not shared counts as a reason to
+ * collect garbage, and for each 64 MB everything read so far would be walked through.
+ */
+function pack(versions: readonly PackedVersion[], bytes: number): void {
+  const packed = Buffer.from(new SharedArrayBuffer(bytes));
+  let next = 0;
+  for (const version of versions) next = version.moveTo(packed, next);
 }
 
 /** A deletion has no value to fetch. */
-const coldVersion = (record: RecordReader): Version => ({
-  ...aboutOf(record),
-  value: record.version === 0 ? noBytes : evicted,
+const coldVersion = ({ row, sub, created, revision, version, lease }: RecordReader, key: Key): Version => ({
+  row,
+  sub,
+  key,
+  createRevision: created,
+  modRevision: revision,
+  version,
+  lease,
+  value: version === 0 ? noBytes : evicted,
 });

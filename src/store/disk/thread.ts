@@ -1,6 +1,8 @@
 // One worker thread as an object with requests and answers.
 import { Worker } from "node:worker_threads";
+import { Backlog } from "./backlog.ts";
 import type { Failure, Loaded, Reply, Request } from "./protocol.ts";
+import type { Chunk } from "./wire.ts";
 
 /** A request that the worker could not carry out. */
 export class ThreadFailure extends Error {
@@ -27,9 +29,10 @@ export class Thread {
   #dead: ThreadFailure | undefined;
   #onOpening: ((reply: Reply) => void) | undefined;
 
-  constructor(program: URL, directory: string, onOpening?: (reply: Reply) => void) {
+  /** `backlog`: of a worker that sends more than it was asked for. */
+  constructor(program: URL, directory: string, onOpening?: (reply: Reply) => void, backlog?: Backlog) {
     this.#onOpening = onOpening;
-    this.#worker = new Worker(program, { workerData: { directory }, name: "store" });
+    this.#worker = new Worker(program, { workerData: { directory, backlog: backlog?.shared }, name: "store" });
     this.#worker.on("message", (reply: Reply) => this.#take(reply));
     this.#worker.on("error", (error) =>
       this.#die(`the store's thread failed: ${error instanceof Error ? error.message : String(error)}`),
@@ -78,6 +81,8 @@ export class Thread {
       return;
     }
     this.#onOpening?.(reply);
+    if (reply.kind === "loading") return;
+    this.#onOpening = undefined; // it holds all that was read
     if (reply.kind === "loaded" && this.#waiting.size === 0) this.#worker.unref();
   }
 
@@ -90,17 +95,21 @@ export class Thread {
   }
 }
 
-/** Starts the commit thread; resolves when the file is loaded. `onRecords` gets packed records, newest first. */
+/** Starts the commit thread; resolves when the file is loaded. `onChunk` gets all records, newest first. */
 export async function openCommitThread(
   directory: string,
-  onRecords: (buffer: ArrayBuffer, length: number, compactedRevision: number) => void,
+  onChunk: (chunk: Chunk, compactedRevision: number) => void,
 ): Promise<{ readonly thread: Thread; readonly loaded: Loaded }> {
   const { promise, resolve, reject } = Promise.withResolvers<Loaded>();
-  const thread = new Thread(new URL("./commit-worker.ts", import.meta.url), directory, (reply) => {
-    if (reply.kind === "loading") onRecords(reply.buffer, reply.length, reply.compactedRevision);
-    else if (reply.kind === "loaded") resolve(reply.loaded);
+  const backlog = new Backlog();
+  const heard = (reply: Reply): void => {
+    if (reply.kind === "loading") {
+      backlog.taken();
+      onChunk(reply.chunk, reply.compactedRevision);
+    } else if (reply.kind === "loaded") resolve(reply.loaded);
     else if (reply.kind === "refused") reject(new ThreadFailure(reply.failure));
-  });
+  };
+  const thread = new Thread(new URL("./commit-worker.ts", import.meta.url), directory, heard, backlog);
   try {
     return { thread, loaded: await promise };
   } catch (error) {

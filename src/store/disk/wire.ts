@@ -9,19 +9,28 @@ export interface WireRecord {
   readonly created: number;
   readonly version: number;
   readonly lease: bigint;
-  /** Undefined: left on disk. */
-  readonly value: Uint8Array | undefined;
+  readonly value: Uint8Array;
+}
+
+/** Records whose values stand by themselves: heads and keys as ever, then in a buffer of their own the values, the last record's first. */
+export interface Chunk {
+  readonly heads: ArrayBuffer;
+  /** Of the heads. */
+  readonly length: number;
+  readonly values: Uint8Array<ArrayBuffer>;
 }
 
 // Eight-byte words: sub, lengths of key and value (32 bits each), row, revision, created, version, lease; then key, value, padding.
 const headerBytes = 56;
 /** A checksum leaves out a sub of 0: schema 1 had none. */
 const subBytes = 8;
-const noValue = 0xffff_ffff;
 
 const recordBytes = (keyLength: number, valueLength: number): number => (headerBytes + keyLength + valueLength + 7) & ~7;
 
 export const sizeOfRecord = (key: string, valueLength: number): number => recordBytes(key.length, valueLength);
+
+/** What a record takes in the heads of a chunk. */
+export const sizeOfHead = (keyLength: number): number => recordBytes(keyLength, 0);
 
 /** Writes records one after the other into a buffer of a size known beforehand. */
 export class WireWriter {
@@ -42,10 +51,6 @@ export class WireWriter {
     this.#i64 = new BigInt64Array(this.buffer);
   }
 
-  get room(): number {
-    return this.buffer.byteLength - this.length;
-  }
-
   /** Appends one record; returns the bytes that its checksum covers. */
   write(
     row: number,
@@ -55,29 +60,57 @@ export class WireWriter {
     created: number,
     version: number,
     lease: bigint,
-    value: Uint8Array | undefined,
+    value: Uint8Array,
   ): Uint8Array {
     const start = this.length;
+    const end = start + headerBytes + key.length + value.length;
+    this.#header(start, row, revision, sub, key.length, created, version, value.length);
+    this.#i64[(start >> 3) + 6] = lease;
+    this.#bytes.write(key, start + headerBytes, "latin1");
+    this.#bytes.set(value, start + headerBytes + key.length);
+    this.length += recordBytes(key.length, value.length);
+    return this.#bytes.subarray(sub === 0 ? start + subBytes : start, end);
+  }
+
+  /** Appends a record of a chunk; its key is a part of `keys`. Returns what its checksum covers before the value. */
+  writeHead(
+    row: number,
+    revision: number,
+    sub: number,
+    keys: Buffer,
+    keyAt: number,
+    keyLength: number,
+    created: number,
+    version: number,
+    lease: bigint,
+    valueLength: number,
+  ): Uint8Array {
+    const start = this.length;
+    this.#header(start, row, revision, sub, keyLength, created, version, valueLength);
+    if (lease !== 0n) this.#i64[(start >> 3) + 6] = lease; // the buffer comes with zeros
+    keys.copy(this.#bytes, start + headerBytes, keyAt, keyAt + keyLength);
+    this.length += recordBytes(keyLength, 0);
+    return this.#bytes.subarray(sub === 0 ? start + subBytes : start, start + headerBytes + keyLength);
+  }
+
+  #header(
+    start: number,
+    row: number,
+    revision: number,
+    sub: number,
+    keyLength: number,
+    created: number,
+    version: number,
+    valueLength: number,
+  ): void {
     const word = start >> 3;
     this.#f64[word] = sub;
-    this.#u32[word * 2 + 2] = key.length;
-    this.#u32[word * 2 + 3] = value === undefined ? noValue : value.length;
+    this.#u32[word * 2 + 2] = keyLength;
+    this.#u32[word * 2 + 3] = valueLength;
     this.#f64[word + 2] = row;
     this.#f64[word + 3] = revision;
     this.#f64[word + 4] = created;
     this.#f64[word + 5] = version;
-    this.#i64[word + 6] = lease;
-    const keyAt = start + headerBytes;
-    this.#bytes.write(key, keyAt, "latin1");
-    const valueLength = value?.length ?? 0;
-    if (value !== undefined) this.#bytes.set(value, keyAt + key.length);
-    this.length += recordBytes(key.length, valueLength);
-    return this.#bytes.subarray(sub === 0 ? start + subBytes : start, keyAt + key.length + valueLength);
-  }
-
-  /** Takes the last record back. */
-  rewind(length: number): void {
-    this.length = length;
   }
 }
 
@@ -89,19 +122,23 @@ export class RecordReader {
   created = 0;
   version = 0;
   lease = 0n;
-  hasValue = false;
+  /** Where the value is in its buffer. */
   valueAt = 0;
-  /** 0 where there is none. */
   valueLength = 0;
   readonly #bytes: Buffer;
   readonly #u32: Uint32Array;
   readonly #f64: Float64Array;
   readonly #i64: BigInt64Array;
+  readonly #values: Buffer;
   #at = 0;
+  #keyAt = 0;
   #keyLength = 0;
 
-  constructor(buffer: ArrayBuffer) {
+  /** `values`: of a chunk. */
+  constructor(buffer: ArrayBuffer, values?: Uint8Array<ArrayBuffer>) {
     this.#bytes = Buffer.from(buffer);
+    this.#values = values === undefined ? this.#bytes : Buffer.from(values.buffer, values.byteOffset, values.length);
+    this.valueAt = this.#values.length;
     this.#u32 = new Uint32Array(buffer);
     this.#f64 = new Float64Array(buffer);
     this.#i64 = new BigInt64Array(buffer);
@@ -114,43 +151,51 @@ export class RecordReader {
     const f64 = this.#f64;
     // All are inside the buffer: what is read ends behind a whole record.
     const keyLength = u32[word * 2 + 2] as number;
-    const marked = u32[word * 2 + 3] as number;
+    const valueLength = u32[word * 2 + 3] as number;
+    const apart = this.#values !== this.#bytes;
     this.#at = at;
+    this.#keyAt = at + headerBytes;
     this.#keyLength = keyLength;
-    this.hasValue = marked !== noValue;
-    this.valueLength = this.hasValue ? marked : 0;
-    this.valueAt = at + headerBytes + keyLength;
+    this.valueLength = valueLength;
+    this.valueAt = apart ? this.valueAt - valueLength : at + headerBytes + keyLength;
     this.sub = f64[word] as number;
     this.row = f64[word + 2] as number;
     this.revision = f64[word + 3] as number;
     this.created = f64[word + 4] as number;
     this.version = f64[word + 5] as number;
-    this.lease = this.#i64[word + 6] as bigint;
-    return at + recordBytes(keyLength, this.valueLength);
+    // A zero of its own for every key would have to be kept.
+    this.lease =
+      (u32[word * 2 + 12] as number) === 0 && (u32[word * 2 + 13] as number) === 0 ? 0n : (this.#i64[word + 6] as bigint);
+    return at + recordBytes(keyLength, apart ? 0 : valueLength);
   }
 
   get key(): Buffer {
-    return this.#bytes.subarray(this.valueAt - this.#keyLength, this.valueAt);
+    return this.#bytes.subarray(this.#keyAt, this.#keyAt + this.#keyLength);
   }
 
   /** The key as the store has it: a char for each byte. */
   get keyText(): string {
-    return this.#bytes.toString("latin1", this.valueAt - this.#keyLength, this.valueAt);
+    return this.#bytes.toString("latin1", this.#keyAt, this.#keyAt + this.#keyLength);
   }
 
-  get value(): Buffer | undefined {
-    return this.hasValue ? this.#bytes.subarray(this.valueAt, this.valueAt + this.valueLength) : undefined;
+  get value(): Buffer {
+    return this.#values.subarray(this.valueAt, this.valueAt + this.valueLength);
   }
 
-  /** What the checksum covers. */
+  /** What the checksum covers; not of a chunk. */
   get all(): Buffer {
     return this.#bytes.subarray(this.sub === 0 ? this.#at + subBytes : this.#at, this.valueAt + this.valueLength);
   }
 }
 
-/** Calls `visit` for each record. */
-export function readRecords(buffer: ArrayBuffer, length: number, visit: (record: RecordReader) => void): void {
-  const record = new RecordReader(buffer);
+/** Calls `visit` for each record of a buffer or, with `values`, of a chunk. */
+export function readRecords(
+  buffer: ArrayBuffer,
+  length: number,
+  visit: (record: RecordReader) => void,
+  values?: Uint8Array<ArrayBuffer>,
+): void {
+  const record = new RecordReader(buffer, values);
   for (let at = 0; at < length; ) {
     const next = record.moveTo(at);
     visit(record);
