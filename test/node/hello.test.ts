@@ -156,8 +156,8 @@ describe("one real node", { skip, concurrency: false }, () => {
       "--",
       "cat",
     );
-    await k("wait", "--for=condition=Ready", "pod/echo", "--timeout=30s");
-    const attached = await kubectl(cluster.info.kubeconfig, ["attach", "-i", "echo"], { input: "across\n", timeoutMs: 15_000 });
+    await k("wait", "--for=condition=Ready", "pod/echo", "--timeout=90s");
+    const attached = await kubectl(cluster.info.kubeconfig, ["attach", "-i", "echo"], { input: "across\n", timeoutMs: 60_000 });
     assert.match(attached.stdout, /across/);
     await k("delete", "pod", "echo", "--wait=false");
   });
@@ -223,7 +223,7 @@ describe("one real node", { skip, concurrency: false }, () => {
       "-c",
       "echo a life; sleep 1; exit 3",
     );
-    await k("wait", "pod/flaky", "--for=jsonpath={.status.containerStatuses[0].restartCount}=1", "--timeout=30s");
+    await k("wait", "pod/flaky", "--for=jsonpath={.status.containerStatuses[0].restartCount}=1", "--timeout=90s");
     assert.equal(
       await k("get", "pod", "flaky", "-o", "jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}"),
       "3",
@@ -233,7 +233,7 @@ describe("one real node", { skip, concurrency: false }, () => {
       "wait",
       "pod/flaky",
       "--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=CrashLoopBackOff",
-      "--timeout=30s",
+      "--timeout=90s",
     );
     await k("delete", "pod", "flaky", "--grace-period=1");
   });

@@ -34,7 +34,7 @@ test(`${kills} kills during a rollout lose nothing and restart nothing`, { skip 
       "sleep",
       "100000",
     );
-    await k("wait", "--for=condition=Ready", "pod/steady", "--timeout=30s");
+    await k("wait", "--for=condition=Ready", "pod/steady", "--timeout=90s");
     const steady = (): Promise<string> =>
       k(
         "get",
@@ -67,7 +67,7 @@ test(`${kills} kills during a rollout lose nothing and restart nothing`, { skip 
         [],
       );
       await k("rollout", "status", "deployment/hello", "--timeout=90s");
-      await k("wait", "--for=condition=Ready", "pod/steady", "--timeout=30s");
+      await k("wait", "--for=condition=Ready", "pod/steady", "--timeout=90s");
       assert.equal(await steady(), before);
     }
     const list = JSON.parse(await k("get", "pods", "-l", "app=hello", "-o", "json")) as {

@@ -181,8 +181,8 @@ describe("service rules in the kernel", { skip, concurrency: false }, () => {
     const list = async (): Promise<string> =>
       (await run("ip", ["netns", "exec", network.node, "nft", "list", "table", "ip", "kube-proxy"])).stdout;
     assert.match(await list(), new RegExp(`elements = \\{ ${pods.a} timeout 1s`));
-    for (const deadline = performance.now() + 3000; new RegExp(`${pods.a} timeout 1s`).test(await list()); )
-      assert.ok(performance.now() < deadline, "still there after 3 s");
+    for (const deadline = performance.now() + 20_000; new RegExp(`${pods.a} timeout 1s`).test(await list()); )
+      assert.ok(performance.now() < deadline, "still there after 20 s");
   });
 
   test("a service without endpoints refuses at once: pods, the node, the outside, at every kind of address", async () => {
@@ -295,8 +295,8 @@ describe("service rules in the kernel", { skip, concurrency: false }, () => {
   test("a table that somebody flushed comes back", async () => {
     rules = await startTestProxy(network, { syncPeriodMs: 50 }, rules.api);
     await run("ip", ["netns", "exec", network.node, "nft", "flush", "ruleset"]);
-    for (const deadline = performance.now() + 3000; !(await tables(network.node)).includes("kube-proxy"); )
-      assert.ok(performance.now() < deadline, "not back after 3 s");
+    for (const deadline = performance.now() + 20_000; !(await tables(network.node)).includes("kube-proxy"); )
+      assert.ok(performance.now() < deadline, "not back after 20 s");
     assert.deepEqual(names(await network.ask(network.pod("a"), "10.96.0.10", 80)), ["c"]);
   });
 

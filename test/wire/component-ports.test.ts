@@ -44,7 +44,7 @@ describe("component ports", { skip: needs("kubectl"), concurrency: false }, () =
     admin = { ca: config.ca as Buffer, cert: config.clientCertificate as Buffer, key: config.clientKey as Buffer };
     await k("cordon", "sim-1");
     await k("create", "deployment", "web", "--image=nginx");
-    await k("rollout", "status", "deployment/web", "--timeout=30s");
+    await k("rollout", "status", "deployment/web", "--timeout=90s");
   });
   after(() => cluster?.[Symbol.asyncDispose]());
 
@@ -81,7 +81,7 @@ describe("component ports", { skip: needs("kubectl"), concurrency: false }, () =
   test("explain shows the scores where several nodes fit", async () => {
     await k("uncordon", "sim-1");
     await k("run", "alone", "--image=nginx");
-    await k("wait", "--for=condition=Ready", "pod/alone", "--timeout=30s");
+    await k("wait", "--for=condition=Ready", "pod/alone", "--timeout=90s");
     const { node, nodes } = JSON.parse((await explain("alone", "-o", "json")).stdout) as {
       node: string;
       nodes: { node: string; total: number; scores: Record<string, { score: number; weight: number }> }[];

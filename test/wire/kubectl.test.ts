@@ -32,7 +32,7 @@ describe("kubectl", { skip, concurrency: false }, () => {
     directory = mkdtempSync(join(tmpdir(), "kubectl-"));
     cluster = await startTiphys(["--nodes", "0", "--sim-nodes", "3"]);
     await k("create", "deployment", "web", "--image=nginx", "--replicas=2");
-    await k("rollout", "status", "deployment/web", "--timeout=30s");
+    await k("rollout", "status", "deployment/web", "--timeout=90s");
   });
   after(async () => {
     await cluster?.[Symbol.asyncDispose]();
@@ -221,7 +221,7 @@ spec:
       ),
       "nginx/A",
     );
-    await k("rollout", "status", "deployment/web", "--timeout=30s");
+    await k("rollout", "status", "deployment/web", "--timeout=90s");
   });
 
   test("edit changes what the editor changed", async () => {
@@ -244,17 +244,17 @@ spec:
 
   test("scale, rollout history, undo and restart", async () => {
     await k("create", "deployment", "rolled", "--image=one", "--replicas=1");
-    await k("rollout", "status", "deployment/rolled", "--timeout=30s");
+    await k("rollout", "status", "deployment/rolled", "--timeout=90s");
     await k("scale", "deployment/rolled", "--replicas=3");
-    await k("rollout", "status", "deployment/rolled", "--timeout=30s");
+    await k("rollout", "status", "deployment/rolled", "--timeout=90s");
     await k("set", "image", "deployment/rolled", "one=two");
-    await k("rollout", "status", "deployment/rolled", "--timeout=30s");
+    await k("rollout", "status", "deployment/rolled", "--timeout=90s");
     assert.match(await k("rollout", "history", "deployment/rolled"), /^1\s+<none>\n2\s+<none>/m);
     await k("rollout", "undo", "deployment/rolled");
-    await k("rollout", "status", "deployment/rolled", "--timeout=30s");
+    await k("rollout", "status", "deployment/rolled", "--timeout=90s");
     assert.equal(await k("get", "deploy", "rolled", "-o", "jsonpath={.spec.template.spec.containers[0].image}"), "one");
     await k("rollout", "restart", "deployment/rolled");
-    await k("rollout", "status", "deployment/rolled", "--timeout=30s");
+    await k("rollout", "status", "deployment/rolled", "--timeout=90s");
     assert.equal(await k("get", "deploy", "rolled", "-o", "jsonpath={.status.readyReplicas}"), "3");
     await k("delete", "deployment", "rolled");
   });
@@ -262,20 +262,20 @@ spec:
   test("expose makes a Service whose endpoints are the pods", async () => {
     await k("expose", "deployment", "web", "--port=80", "--target-port=8080");
     assert.match(await k("get", "svc", "web", "-o", "jsonpath={.spec.clusterIP}"), /^10\.96\./);
-    await k("wait", "--for=jsonpath={.subsets[0].addresses[1].ip}", "endpoints/web", "--timeout=10s");
+    await k("wait", "--for=jsonpath={.subsets[0].addresses[1].ip}", "endpoints/web", "--timeout=90s");
     assert.match(await k("get", "endpointslices", "-l", "kubernetes.io/service-name=web"), /IPv4\s+8080/);
   });
 
   test("run and wait for a pod, then delete it", async () => {
     await k("run", "single", "--image=nginx", "--restart=Never");
-    await k("wait", "--for=condition=Ready", "pod/single", "--timeout=20s");
+    await k("wait", "--for=condition=Ready", "pod/single", "--timeout=90s");
     await k("delete", "pod", "single");
     await fails("get", "pod", "single");
   });
 
   test("run --restart=Never with a command that ends completes", async () => {
     await k("run", "short", "--image=busybox", "--restart=Never", "--command", "--", "sh", "-c", "sleep 1; exit 0");
-    await k("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/short", "--timeout=20s");
+    await k("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/short", "--timeout=90s");
   });
 
   test("cordon, drain, uncordon", async () => {
@@ -285,7 +285,7 @@ spec:
     await k("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=60s");
     assert.equal(await k("get", "pods", "-A", "--field-selector", `spec.nodeName=${node}`, "-o", "name"), "");
     await k("uncordon", node);
-    await k("rollout", "status", "deployment/web", "--timeout=30s");
+    await k("rollout", "status", "deployment/web", "--timeout=90s");
   });
 
   test("taint keeps pods away and is removed again", async () => {
@@ -303,7 +303,7 @@ spec:
       "--overrides",
       '{"spec":{"containers":[{"name":"huge","image":"nginx","resources":{"requests":{"cpu":"1000"}}}]}}',
     );
-    await k("wait", "--for=condition=PodScheduled=False", "pod/huge", "--timeout=10s");
+    await k("wait", "--for=condition=PodScheduled=False", "pod/huge", "--timeout=90s");
     assert.match(await k("describe", "pod", "huge"), /FailedScheduling.*0\/3 nodes are available: 3 Insufficient cpu/);
     await k("delete", "pod", "huge");
   });
