@@ -2,7 +2,9 @@
 import type { Clock, Log, Running } from "#base";
 import type { Store } from "../store.ts";
 import { etcdFacade, type Facade, missing, statusFor } from "./facade.ts";
-import { type GrpcFailure, type GrpcMethod, listenGrpc } from "./grpc-listener.ts";
+import type { GrpcMethod } from "./grpc-calls.ts";
+import { listenGrpc } from "./grpc-listener.ts";
+import type { GrpcFailure } from "./grpc-messages.ts";
 import { etcdMessages, etcdTables } from "./wire.ts";
 
 export interface EtcdServerOptions {
