@@ -95,7 +95,9 @@ function withoutHoles(lost: LostPuts, revision: Revision, kept: readonly History
   const besides = last ? [] : lost.at(revision, mostOperations - kept.length);
   const operations: Operation[] = [];
   let fillers = 0;
-  const fill = (): Operation => besides.shift() ?? (last ? { kind: "delete", key: filler(fillers++) } : stand(filler(fillers++)));
+  // Those that the compacted revision deletes may be among `besides`: the others are not called as they are.
+  const fill = (): Operation =>
+    besides.shift() ?? (last ? { kind: "delete", key: filler(fillers++) } : stand(filler(mostOperations + fillers++)));
   for (const record of kept) {
     while (operations.length < record.sub) operations.push(fill());
     operations.push(operationOf(record));
