@@ -46,6 +46,7 @@ export async function runLane(name: string): Promise<LaneResult> {
   if (files.length === 0) return { passed: 0, failed: 0, skipped: 0, seconds: 0 };
   const args = [
     "--disable-warning=ExperimentalWarning",
+    "--import=./scripts/property-seed.ts",
     "--test",
     `--test-isolation=${lane.isolation}`,
     `--test-concurrency=${lane.concurrency}`,
