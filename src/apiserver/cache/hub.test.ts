@@ -50,6 +50,22 @@ function breakable(store: Store): { readonly store: Store; break(): void; mute()
 }
 
 describe("CacheHub", () => {
+  it("takes over the object of a write of this process, and holds it no longer than other parsed objects", async () => {
+    const clock = new VirtualClock();
+    const store = openMemoryStore({ clock });
+    await using hub = new CacheHub({ store, clock, log: silentLog });
+    const maps = hub.declare({ form: forms.configmaps, prefix: "/registry/configmaps/", selectableFields: () => ({}) });
+    await hub.start();
+    const object = { metadata: { name: "a", namespace: "d" }, data: { k: "v" } };
+    const value = serialize(forms.configmaps, object);
+    hub.written.set(value, object);
+    const key = "/registry/configmaps/d/a";
+    await store.transact({ if: [], then: [{ kind: "put", key, value, revisionSlot: forms.configmaps.head.length }] });
+    const parsed = maps.get(key)?.parse() as { readonly data?: unknown } | undefined;
+    assert.equal(parsed?.data, object.data, "not parsed anew");
+    assert.equal(hub.written.has(value), false);
+  });
+
   it("loads what is stored and follows every change, all caches at one revision", async () => {
     const clock = new VirtualClock();
     const store = openMemoryStore({ clock });

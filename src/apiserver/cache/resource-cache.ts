@@ -95,6 +95,8 @@ export class ResourceCache {
   entryOf(kv: KeyValue): Entry {
     const bytes = servedBytes(this.form, kv);
     const written = this.#options.written.get(kv.value);
+    // It is asked for once; the entry keeps the object from now on, and forgets it one day.
+    if (written !== undefined) this.#options.written.delete(kv.value);
     const object = written === undefined ? parseStored(bytes) : withResourceVersion(written, kv.modRevision);
     return new Entry(kv.key, bytes, kv.modRevision, this.#sidecarOf(object), this.#options.parsed, object);
   }
