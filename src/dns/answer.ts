@@ -94,23 +94,11 @@ function answerService(
   const ready = headless ? view.endpoints(name.namespace, name.service) : [];
   if (name.kind === "endpoint") {
     const named = ready.filter((endpoint) => endpoint.host === name.host);
-    return named.length === 0
-      ? absent
-      : addresses(
-          question,
-          named.map((endpoint) => endpoint.address),
-          options,
-        );
+    return endpointAddresses(question, named, options);
   }
   if (question.type === "SRV") return allPorts(name, service, headless, question, view, options);
   if (!headless) return addresses(question, service.spec.clusterIPs ?? [], options);
-  return ready.length === 0
-    ? absent
-    : addresses(
-        question,
-        ready.map((endpoint) => endpoint.address),
-        options,
-      );
+  return endpointAddresses(question, ready, options);
 }
 
 const isHeadless = (service: Service): boolean =>
@@ -121,6 +109,20 @@ function addresses(question: { name: string; type: string }, all: readonly strin
   if (question.type !== "A" && question.type !== "AAAA") return nothing;
   return found(
     wanted.map((data) => ({ type: question.type as "A" | "AAAA", name: question.name, ttl: options.ttlSeconds, data })),
+  );
+}
+
+/** A headless service without endpoints, and an endpoint that is not one of them, have no name. */
+function endpointAddresses(
+  question: { name: string; type: string },
+  endpoints: readonly EndpointAddress[],
+  options: AnswerOptions,
+): Answer {
+  if (endpoints.length === 0) return absent;
+  return addresses(
+    question,
+    endpoints.map((endpoint) => endpoint.address),
+    options,
   );
 }
 
