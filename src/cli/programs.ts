@@ -1,9 +1,10 @@
 // `tiphys kube-apiserver`, `tiphys kube-scheduler`, ...: one component a process.
 import { hostname } from "node:os";
 import type { Command } from "commander";
-import { createLog, defineOptions, systemClock, systemFiles, systemProcesses, systemRandom } from "#base";
+import { createLog, defineOptions } from "#base";
 import { type Program, programs } from "#cluster";
 import { addFlags, readFlags } from "./flags.ts";
+import { system } from "./machine.ts";
 import { endWith, signalled } from "./signals.ts";
 import { packageVersion } from "./version.ts";
 
@@ -28,15 +29,7 @@ async function run(program: Program, command: Command): Promise<void> {
   const { logLevel, logFormat } = readFlags(common, command);
   const log = createLog({ level: logLevel as "info", format: logFormat as "text" }).child({ component: program.name });
   const stop = signalled();
-  const deps = {
-    clock: systemClock,
-    random: systemRandom,
-    files: systemFiles,
-    processes: systemProcesses,
-    log,
-    packageVersion: packageVersion(),
-    hostname: hostname(),
-  };
+  const deps = { ...system, log, packageVersion: packageVersion(), hostname: hostname() };
   const running = await program.start(readFlags(program.options, command), deps);
   if (running === undefined) process.exit(0);
   log.info("started");

@@ -1,9 +1,9 @@
 // `tiphys up`: reads the flags, starts the cluster, says what it is, and stops it on a signal.
 import type { Command } from "commander";
-import { createLog, systemClock, systemFiles, systemProcesses, systemRandom } from "#base";
+import { createLog } from "#base";
 import { decideShape, type RunningUp, type Shape, type UpOptions, up, upOptions } from "#cluster";
 import { addFlags, readFlags } from "./flags.ts";
-import { thisMachine } from "./machine.ts";
+import { system, thisMachine } from "./machine.ts";
 import { endWith, signalled } from "./signals.ts";
 import { packageVersion } from "./version.ts";
 
@@ -14,17 +14,14 @@ export function addUp(program: Command): void {
 
 async function run(options: UpOptions): Promise<void> {
   const log = createLog({ level: options.logLevel as "warn", format: options.output === "json" ? "json" : "text" });
-  const shape = await decideShape(options, thisMachine(), { files: systemFiles, processes: systemProcesses });
+  const shape = await decideShape(options, thisMachine(), system);
   if (options.output === "text" && shape.whySimulated !== undefined)
     console.log(`Containers will be simulated: ${shape.whySimulated}.`);
   const stop = signalled();
   const abort = new AbortController();
   void stop.then(() => abort.abort(new Error("stopped before it was ready")));
   const deps = {
-    clock: systemClock,
-    random: systemRandom,
-    files: systemFiles,
-    processes: systemProcesses,
+    ...system,
     log,
     packageVersion: packageVersion(),
     uptimeMs: () => process.uptime() * 1000,
