@@ -5,11 +5,15 @@ import { type Pki, writeKubeconfig } from "#apiserver";
 import { type ChildProcess, type Clock, type Files, type Log, type Processes, type Random, sleep } from "#base";
 import { type Client, createInformerFactory } from "#client";
 import { type Lab, type LabNode, setUpLab } from "#network";
+import { controlPlaneTaint } from "./control-plane-node.ts";
 import { Parts } from "./parts.ts";
 import { removePods } from "./real-node.ts";
+import { taintText } from "./taints.ts";
 
 export interface LabNodesOptions {
   readonly count: number;
+  /** The node that is kept from ordinary pods. */
+  readonly controlPlaneNode: string | undefined;
   readonly dataDir: string;
   readonly nodeCidr: string;
   readonly clusterCidr: string;
@@ -29,13 +33,16 @@ export interface LabDeps {
   readonly log: Log;
 }
 
+/** Nodes of the lab are counted from one. */
+export const labNodeName = (index: number): string => `node-${index + 1}`;
+
 /** The network of the lab: first, so that the API server can listen on the host's end of it. */
 export const setUpLabOf = (options: LabNodesOptions, processes: Processes): Promise<Lab> =>
   setUpLab(
     {
       id: createHash("sha256").update(options.dataDir).digest("hex").slice(0, 6),
       nodeCidr: options.nodeCidr,
-      nodes: Array.from({ length: options.count }, (_, index) => `node-${index + 1}`),
+      nodes: Array.from({ length: options.count }, (_, index) => labNodeName(index)),
     },
     processes,
   );
@@ -109,6 +116,7 @@ async function startNode(
     "client-ca-file": `${directory}/ca.crt`,
     "keep-pods": String(options.keepPods),
     "log-level": options.logLevel,
+    ...(node.name === options.controlPlaneNode ? { "register-with-taints": taintText(controlPlaneTaint) } : {}),
   };
   const words = [
     `--net=/run/netns/${node.networkNamespace}`,

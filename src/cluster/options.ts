@@ -19,6 +19,17 @@ export const upOptions = defineOptions({
     help: "Real nodes; more than one are network namespaces of this host (default 1 for root on Linux with containerd, else 0)",
   },
   simNodes: { kind: "integer", help: "Simulated nodes (default 3 where there is no real one)" },
+  single: {
+    kind: "boolean",
+    default: false,
+    help: "Exactly one node, without taints: pods run beside the control plane (the default where there is a real node)",
+  },
+  role: {
+    kind: "string",
+    default: "worker",
+    choices: ["worker", "control-plane"],
+    help: "Role of the first node; control-plane gives it kubeadm's labels and the taint that keeps ordinary pods away",
+  },
   nodeName: { kind: "string", help: "Name of the real node (default: the host's name)", placeholder: "NAME" },
   store: { kind: "string", default: "disk", choices: ["disk", "memory", "etcd"], help: "Where the cluster's state lives" },
   ...etcdOptions,

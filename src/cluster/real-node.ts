@@ -1,6 +1,6 @@
 // A node with real containers: its own containerd, pod network, kubelet, the kubelet's server and the service proxy, in this process.
 import { createHash } from "node:crypto";
-import { nodes, type Pod } from "#api";
+import { nodes, type Pod, type Taint } from "#api";
 import type { Files, Log, Processes } from "#base";
 import { createEvents, createInformerFactory, type Informer } from "#client";
 import {
@@ -41,6 +41,8 @@ export interface RealNodeOptions {
   readonly clientCa: string;
   /** Leave the pods running when the node is stopped. */
   readonly keepPods: boolean;
+  /** With which it registers; a node that is known keeps those it has. */
+  readonly taints: readonly Taint[];
   readonly withProxy: boolean;
   /** Manifests of static pods; undefined: none. */
   readonly staticPodDirectory: string | undefined;
@@ -129,6 +131,7 @@ export async function startRealNode(options: RealNodeOptions, deps: RealNodeDeps
         clusterDomain: options.clusterDomain,
         hostDns: await hostResolver(files),
         serverPort: server.port,
+        taints: options.taints,
         ...(options.staticPodDirectory === undefined ? {} : { staticPodDirectory: options.staticPodDirectory }),
       },
       {

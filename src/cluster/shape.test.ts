@@ -34,6 +34,33 @@ for (const [what, other, files, why] of [
   });
 }
 
+for (const [values, files, expected] of [
+  [{ single: "true" }, found, [1, 0, undefined]],
+  [{ single: "true" }, nothing, [0, 1, undefined]],
+  [{ single: "true", nodes: "0" }, found, [0, 1, undefined]],
+  [{ role: "control-plane" }, found, [1, 0, "host"]],
+  [{ role: "control-plane", nodes: "3", nodeName: "mine" }, found, [3, 0, "node-1"]],
+  [{ role: "control-plane", nodes: "0", simNodes: "2" }, found, [0, 2, "sim-0"]],
+  [{ role: "worker" }, nothing, [0, 3, undefined]],
+] as const)
+  test(`${JSON.stringify(values)}: ${expected.join("+")} nodes, ${expected[2] ?? "none"} kept from ordinary pods`, async () => {
+    const shape = await decideShape(options(values), machine, { files, processes });
+    assert.deepEqual([shape.realNodes, shape.simNodes, shape.controlPlaneNode], expected);
+  });
+
+for (const [values, message] of [
+  [{ single: "true", nodes: "2" }, "Cannot use --single: 2 nodes are asked for with --nodes and --sim-nodes"],
+  [{ single: "true", simNodes: "1" }, "Cannot use --single: 2 nodes are asked for with --nodes and --sim-nodes"],
+  [
+    { single: "true", role: "control-plane" },
+    "Cannot use --single: with --role=control-plane no ordinary pod would run on the only node",
+  ],
+  [{ role: "control-plane", nodes: "0", simNodes: "0" }, "Cannot use --role=control-plane: there is no node to give it to"],
+] as const)
+  test(`${JSON.stringify(values)} is refused`, async () => {
+    await assert.rejects(decideShape(options(values), machine, { files: found, processes }), { message });
+  });
+
 for (const [what, values, kubeconfig, expected] of [
   ["nothing said", {}, undefined, "/home/me/.kube/config"],
   ["KUBECONFIG", {}, ":/a:/b", "/a"],

@@ -1,5 +1,6 @@
 // What `tiphys up` becomes on this machine: real nodes where they can be, simulated ones otherwise, and why.
 import type { Files, Processes } from "#base";
+import { labNodeName } from "./lab-nodes.ts";
 import type { UpOptions } from "./options.ts";
 import type { Shape } from "./up.ts";
 
@@ -11,6 +12,9 @@ export interface Machine {
   /** The variable KUBECONFIG: files, with colons between them. */
   readonly kubeconfig: string | undefined;
 }
+
+/** Simulated nodes are counted from zero. */
+export const simNodePrefix = "sim-";
 
 const programs = [
   "/usr/bin/containerd",
@@ -39,17 +43,29 @@ export async function decideShape(
   if ((options.nodes ?? 0) > 0 && obstacle !== undefined)
     throw new Error(`Cannot run real nodes: ${obstacle}; use --sim-nodes for simulated ones`);
   const realNodes = options.nodes ?? (obstacle === undefined ? 1 : 0);
-  const simNodes = options.simNodes ?? (realNodes === 0 ? 3 : 0);
+  const simNodes = options.simNodes ?? (realNodes > 0 ? 0 : options.single ? 1 : 3);
+  const nodeName = (options.nodeName ?? machine.hostname).toLowerCase();
+  const isDedicated = options.role === "control-plane";
+  if (options.single && realNodes + simNodes !== 1)
+    throw new Error(`Cannot use --single: ${realNodes + simNodes} nodes are asked for with --nodes and --sim-nodes`);
+  if (options.single && isDedicated)
+    throw new Error("Cannot use --single: with --role=control-plane no ordinary pod would run on the only node");
+  if (isDedicated && realNodes + simNodes === 0)
+    throw new Error("Cannot use --role=control-plane: there is no node to give it to");
   return {
     dataDir: options.dataDir ?? defaultDataDir(machine),
     realNodes,
     simNodes,
-    nodeName: (options.nodeName ?? machine.hostname).toLowerCase(),
+    nodeName,
+    controlPlaneNode: isDedicated ? firstNode(realNodes, nodeName) : undefined,
     userKubeconfig: options.kubeconfig ?? (options.dataDir === undefined ? usersKubeconfig(machine) : undefined),
     nodeAddress: realNodes === 0 ? "127.0.0.1" : await primaryAddress(deps.processes),
     whySimulated: realNodes === 0 && options.nodes === undefined ? obstacle : undefined,
   };
 }
+
+const firstNode = (realNodes: number, nodeName: string): string =>
+  realNodes > 1 ? labNodeName(0) : realNodes === 1 ? nodeName : `${simNodePrefix}0`;
 
 async function whyNoRealNode(machine: Machine, files: Files): Promise<string | undefined> {
   if (machine.platform !== "linux") return `${machine.platform} has no containerd; containers need Linux`;

@@ -1,7 +1,7 @@
 // `tiphys up`: everything in one process. Starts in order, says when it is ready, stops in the opposite order and leaves nothing behind.
 import { dirname } from "node:path";
 import { Registry } from "prom-client";
-import { type Node, nodes } from "#api";
+import { type Node, nodes, type Taint } from "#api";
 import { createAuditLog, ensurePki, kubeconfigFor, type Pki, type RunningApiServer, startApiServer } from "#apiserver";
 import type { Clock, Files, Log, Processes, Random } from "#base";
 import { type Client, createClient, createInformerFactory, inProcessTransport, mergeKubeconfig } from "#client";
@@ -11,6 +11,7 @@ import type { RunningSimNodes } from "#sim";
 import { claimDirectory, openDiskStore, openMemoryStore, type Store } from "#store";
 import { componentUrlsPath, openComponentPorts } from "./component-ports.ts";
 import { type ClientFor, type ComponentDeps, runControllers, runScheduler, runSimNodes } from "./control-plane.ts";
+import { controlPlaneTaint, markControlPlane } from "./control-plane-node.ts";
 import { publishDns } from "./dns-service.ts";
 import { openEtcd } from "./etcd.ts";
 import { pkiAccess, serveEtcd } from "./etcd-server.ts";
@@ -20,6 +21,7 @@ import { type LabNodesOptions, setUpLabOf, startLabNodes } from "./lab-nodes.ts"
 import type { UpOptions } from "./options.ts";
 import { Parts } from "./parts.ts";
 import { startRealNode } from "./real-node.ts";
+import { simNodePrefix } from "./shape.ts";
 
 export interface UpDeps {
   readonly clock: Clock;
@@ -42,6 +44,8 @@ export interface Shape {
   readonly realNodes: number;
   readonly simNodes: number;
   readonly nodeName: string;
+  /** The node that is kept from ordinary pods; undefined: all take them. */
+  readonly controlPlaneNode: string | undefined;
   /** The real node's own address. */
   readonly nodeAddress: string;
   /** The kubeconfig to which the cluster is added, beside its own in the data directory. */
@@ -82,6 +86,7 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
     dataDir,
     clusterDns,
     count: shape.realNodes,
+    controlPlaneNode: shape.controlPlaneNode,
     nodeCidr: labNodeCidr,
     program: deps.program,
   };
@@ -175,7 +180,8 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
     ),
   );
   if (shape.simNodes > 0) {
-    simNodes = await runSimNodes({ count: shape.simNodes, namePrefix: "sim-" }, componentDeps);
+    const taints = (name: string): Taint[] => (name === shape.controlPlaneNode ? [controlPlaneTaint] : []);
+    simNodes = await runSimNodes({ count: shape.simNodes, namePrefix: simNodePrefix, taints }, componentDeps);
     parts.add("simulated nodes", simNodes);
   }
   if (withRealNodes) await serveDns(options, deps, { client, gateway, clusterDns, parts });
@@ -184,6 +190,7 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
   else if (withRealNodes) parts.add("node", await startOneNode(options, shape, deps, { pki, componentDeps, clusterDns }));
 
   const nodeNames = await allReady(client, shape.realNodes + shape.simNodes, deps);
+  if (shape.controlPlaneNode !== undefined) await markControlPlane(client, shape.controlPlaneNode);
   const readyMs = Math.round(deps.uptimeMs());
   if (options.readyFile !== undefined) {
     const info = { pid: process.pid, server: server.url, kubeconfig, dataDir, readyMs, nodes: nodeNames };
@@ -276,6 +283,7 @@ async function startOneNode(
       serving,
       clientCa: pki.ca.certificate,
       keepPods: options.keepPods,
+      taints: shape.controlPlaneNode === undefined ? [] : [controlPlaneTaint],
       withProxy: true,
       staticPodDirectory: options.podManifestPath,
       // with a port of its own choosing this cluster may be one of several on the host

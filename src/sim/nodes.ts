@@ -10,6 +10,7 @@ import {
   type Pod,
   pods as podResource,
   type Stored,
+  type Taint,
 } from "#api";
 import { type Clock, every, type Log, type Random, type Running, type Timer } from "#base";
 import { type Client, createInformerFactory, type InformerFactory } from "#client";
@@ -42,7 +43,8 @@ export interface SimNodesOptions {
   readonly capacity?: Capacity;
   readonly maxPods?: number;
   readonly labels?: Readonly<Record<string, string>> | ((index: number) => Readonly<Record<string, string>>);
-  readonly taints?: KubeletOptions["taints"];
+  /** With which they register, by name. */
+  readonly taints?: (nodeName: string) => readonly Taint[];
   /** Default: a /24 of 10.128.0.0/9 each. Written to the Node when it is made. */
   readonly podCidr?: (index: number) => string;
 }
@@ -169,7 +171,7 @@ function describe(index: number, options: SimNodesOptions, deps: SimNodesDeps): 
       nodeIps: [`172.${16 + Math.floor(index / 62_500)}.${Math.floor(index / 250) % 250}.${(index % 250) + 1}`],
       maxPods: options.maxPods ?? 110,
       labels: { "tiphys.dev/simulated": "true", ...labels },
-      ...(options.taints === undefined ? {} : { taints: options.taints }),
+      ...(options.taints === undefined ? {} : { taints: options.taints(name) }),
     },
     node: undefined,
     lease: undefined,

@@ -2,6 +2,7 @@
 import { defineOptions } from "#base";
 import { assemble } from "../parts.ts";
 import { startRealNode } from "../real-node.ts";
+import { parseTaint } from "../taints.ts";
 import { clientsFromKubeconfig, defineProgram } from "./program.ts";
 
 export const kubeletProgram = defineProgram({
@@ -31,6 +32,12 @@ export const kubeletProgram = defineProgram({
     tlsPrivateKeyFile: { kind: "string", help: "Key of the kubelet's server", placeholder: "FILE" },
     clientCaFile: { kind: "string", help: "Authority of the kubelet server's clients", placeholder: "FILE" },
     podManifestPath: { kind: "string", help: "Directory of static pods", placeholder: "DIR" },
+    registerWithTaints: {
+      kind: "list",
+      default: [],
+      help: "Taints with which the node registers",
+      placeholder: "KEY=VALUE:EFFECT",
+    },
     keepPods: { kind: "boolean", default: false, help: "Leave pods running when stopping" },
   }),
   start: async (options, deps) => {
@@ -65,6 +72,7 @@ export const kubeletProgram = defineProgram({
             serving: { certificate: certificate ?? "", key: key ?? "" },
             clientCa: clientCa ?? "",
             keepPods: options.keepPods,
+            taints: options.registerWithTaints.map(parseTaint),
             withProxy: proxy !== undefined,
             staticPodDirectory: options.podManifestPath,
           },
