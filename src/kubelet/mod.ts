@@ -6,7 +6,8 @@ export { type ContainerdInstance, startContainerd } from "./containerd/instance.
 export { openCriRuntime } from "./cri/runtime.ts";
 export { busyboxArchive, busyboxImage, pauseArchive, pauseImage } from "./image/built-in.ts";
 export { feed, startKubelet } from "./kubelet.ts";
-export { kubeletVersion, leaseNamespace, nodeLease } from "./node/node-keeper.ts";
+export { nodeLease, renewLease } from "./node/lease.ts";
+export { kubeletVersion } from "./node/node-keeper.ts";
 export { newNode, nodeStatus } from "./node/node-object.ts";
 export type { Capacity, KubeletDeps, KubeletOptions, NodeInfo, RunningKubelet } from "./options.ts";
 export type { ReferencedObjects } from "./pod/environment.ts";

@@ -1,10 +1,8 @@
 // Many simulated nodes in one process: one watch of pods, one timer for all heartbeats, a fleet only where pods are.
 import {
   isAlreadyExists,
-  isNotFound,
   type JsonObject,
   type Lease,
-  leases,
   type Node,
   nodes as nodeResource,
   type Pod,
@@ -21,7 +19,6 @@ import {
   ImageKeeper,
   type KubeletOptions,
   kubeletVersion,
-  leaseNamespace,
   newNode,
   nodeLease,
   nodeStatus,
@@ -30,6 +27,7 @@ import {
   PodFleet,
   type ReferencedObjects,
   referencesOnly,
+  renewLease,
 } from "#kubelet";
 import { type SimulatedNodeServer, simulatedNodeServer } from "./node-server.ts";
 import { simulatedProbes } from "./probes.ts";
@@ -284,19 +282,7 @@ function beat(all: readonly SimNode[], capacity: Capacity, deps: SimNodesDeps): 
 async function renew(node: SimNode, clock: Clock): Promise<void> {
   if (node.node === undefined) return;
   const wanted = nodeLease(node.name, node.node, clock.now());
-  const before = node.lease;
-  node.lease = undefined;
-  try {
-    node.lease =
-      before === undefined
-        ? await node.client.create(leases, wanted)
-        : await node.client.update(leases, { ...before, spec: wanted.spec });
-  } catch (error) {
-    if (isNotFound(error)) return; // made anew at the next beat
-    if (!isAlreadyExists(error)) throw error;
-    const found = await node.client.get(leases, { namespace: leaseNamespace, name: node.name });
-    node.lease = await node.client.update(leases, { ...found, spec: wanted.spec });
-  }
+  node.lease = await renewLease(node.client, wanted, node.lease);
 }
 
 async function inParallel<T>(items: readonly T[], width: number, work: (item: T) => Promise<void>): Promise<void> {

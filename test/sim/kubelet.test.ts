@@ -158,6 +158,21 @@ test("a kubelet registers its node, reports it Ready and renews its lease", asyn
   assert.notEqual(second.spec?.renewTime, first.spec?.renewTime);
 });
 
+test("a lease that somebody deleted is there again at the next renewal", async () => {
+  await using it = await scene();
+  await it.clock.advance(1000);
+  const lease = { namespace: "kube-node-lease", name: "n1" };
+  const first = await it.client.get(leases, lease);
+  await it.client.delete(leases, lease);
+  await it.clock.advance(10_500);
+  const second = await it.client.get(leases, lease);
+  assert.notEqual(second.metadata.uid, first.metadata.uid);
+  await it.clock.advance(10_000);
+  const third = await it.client.get(leases, lease);
+  assert.equal(third.metadata.uid, second.metadata.uid);
+  assert.notEqual(third.spec?.renewTime, second.spec?.renewTime);
+});
+
 test("volumes of config maps, secrets and the downward API are on disk, follow changes, and go with the pod", async () => {
   await using it = await scene();
   await it.client.create(configMaps, { metadata: { name: "conf", namespace: "default" }, data: { a: "1", b: "2" } });

@@ -2,11 +2,9 @@
 import {
   type ContainerImage,
   isAlreadyExists,
-  isConflict,
   isNotFound,
   type JsonObject,
   type Lease,
-  leases,
   type Node,
   type NodeStatus,
   nodes,
@@ -14,15 +12,14 @@ import {
   type Stored,
 } from "#api";
 import { type Clock, every, type Log, type Random, sleep, type Timer } from "#base";
-import { type Client, rfc3339Micro } from "#client";
+import type { Client } from "#client";
 import type { Capacity, KubeletOptions, NodeInfo } from "../options.ts";
 import type { EventSink } from "../pod/events.ts";
 import type { Runtime } from "../runtime.ts";
+import { nodeLease, renewLease } from "./lease.ts";
 import { newNode, nodeStatus, nodeStatusChanged } from "./node-object.ts";
 
 export const kubeletVersion = "v1.36.2";
-export const leaseNamespace = "kube-node-lease";
-const leaseSeconds = 40;
 const lookMs = 10_000;
 const reportMs = 300_000;
 const renewMs = 10_000;
@@ -202,21 +199,7 @@ export class NodeKeeper implements AsyncDisposable {
     const { client, clock, options } = this.#deps;
     if (this.#node === undefined) return;
     const wanted = nodeLease(options.nodeName, this.#node, clock.now());
-    const signal = this.#stop.signal;
-    try {
-      if (this.#lease === undefined) {
-        this.#lease = await client.create(leases, wanted, { signal });
-      } else {
-        this.#lease = await client.update(leases, { ...this.#lease, spec: wanted.spec }, { signal });
-      }
-    } catch (error) {
-      if (isAlreadyExists(error) || isConflict(error)) {
-        const found = await client.get(leases, { namespace: leaseNamespace, name: options.nodeName });
-        this.#lease = await client.update(leases, { ...found, spec: wanted.spec }, { signal });
-      } else if (isNotFound(error) && this.#lease !== undefined) {
-        this.#lease = await client.create(leases, wanted, { signal });
-      } else throw error;
-    }
+    this.#lease = await renewLease(client, wanted, this.#lease, this.#stop.signal);
   }
 
   #reference(): ObjectReference {
@@ -228,14 +211,3 @@ export class NodeKeeper implements AsyncDisposable {
     this.#deps.events.record(this.#reference(), "Normal", reason, `Node ${this.#deps.options.nodeName} status is now: ${reason}`);
   }
 }
-
-export const nodeLease = (nodeName: string, node: Node, now: number): Lease => ({
-  apiVersion: "coordination.k8s.io/v1",
-  kind: "Lease",
-  metadata: {
-    name: nodeName,
-    namespace: leaseNamespace,
-    ownerReferences: [{ apiVersion: "v1", kind: "Node", name: nodeName, uid: node.metadata.uid ?? "" }],
-  },
-  spec: { holderIdentity: nodeName, leaseDurationSeconds: leaseSeconds, renewTime: rfc3339Micro(now) },
-});
