@@ -1,5 +1,5 @@
 // The kubelet of one node: the pods' source, the fleet of workers, the Node object.
-import { type Node, type Pod, pods as podResource, runtimeClasses, services as serviceResource } from "#api";
+import { type Node, nodes, type Pod, pods as podResource, runtimeClasses, services as serviceResource } from "#api";
 import { createInformerFactory, type Informer } from "#client";
 import { NodeKeeper } from "./node/node-keeper.ts";
 import { allocatableOf } from "./node/node-object.ts";
@@ -23,6 +23,8 @@ export async function startKubelet(options: KubeletOptions, deps: KubeletDeps): 
   const pods = factory.informer(podResource, { fieldSelector: `spec.nodeName=${options.nodeName}` });
   const services = deps.services === undefined ? factory.informer(serviceResource) : undefined;
   const classes = factory.informer(runtimeClasses);
+  // pods are admitted by what the node is now: labels and extended resources are written by others
+  const self = factory.informer(nodes, { fieldSelector: `metadata.name=${options.nodeName}` });
   const keeper = new NodeKeeper({
     client,
     runtime,
@@ -73,7 +75,7 @@ export async function startKubelet(options: KubeletOptions, deps: KubeletDeps): 
       hostIps: options.nodeIps,
       keepTerminalSandbox: options.keepTerminalSandbox ?? false,
     },
-    nodeObject: () => keeper.node,
+    nodeObject: () => self.get(options.nodeName) ?? keeper.node,
     runtimeLost: () => void keeper.refresh(),
     relistMs: options.relistMs ?? 60_000,
   });

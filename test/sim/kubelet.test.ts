@@ -398,6 +398,15 @@ test("pods that do not fit are refused with upstream's reasons", async () => {
   await untilGone(it, "fourth");
 });
 
+test("a pod is admitted by the labels that the node has now, not by those it registered with", async () => {
+  await using it = await scene();
+  await it.clock.advance(1000);
+  await it.client.patch(nodes, { name: "n1" }, { type: "merge", body: { metadata: { labels: { disk: "ssd" } } } });
+  await it.clock.advance(100);
+  await it.client.create(pods, pod("picky", { nodeSelector: { disk: "ssd" } }));
+  await until(it, "picky", isReady);
+});
+
 test("an image that cannot be pulled goes from ErrImagePull to ImagePullBackOff and back", async () => {
   await using it = await scene();
   await it.client.create(pods, pod("web", { containers: [{ name: "app", image: "sim.tiphys.dev/pull-error:1" }] }));
