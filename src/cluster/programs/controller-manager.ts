@@ -1,6 +1,6 @@
 // `tiphys kube-controller-manager`: the controllers over HTTPS, one active copy at a time.
 import { Registry } from "prom-client";
-import { defineOptions, type Running } from "#base";
+import { defineOptions } from "#base";
 import { serveControllers } from "../component-ports.ts";
 import { type ClientFor, runControllers } from "../control-plane.ts";
 import { controllerManager } from "../identities.ts";
@@ -9,6 +9,7 @@ import { leading } from "./leading.ts";
 import { clientsFromKubeconfig, defineProgram } from "./program.ts";
 import { securePort, securePortOptions } from "./secure-port.ts";
 import { serviceAccountClients } from "./service-accounts.ts";
+import { workOf } from "./work.ts";
 
 export const controllerManagerProgram = defineProgram({
   name: "kube-controller-manager",
@@ -44,12 +45,10 @@ export const controllerManagerProgram = defineProgram({
         user === controllerManager || accounts === undefined ? own.clientFor(user, userAgent) : accounts.clientFor(userAgent);
       const rootCertificate =
         options.rootCaFile === undefined ? undefined : (await deps.files.read(options.rootCaFile)).toString();
-      // one per term of leadership: names can be registered once
-      let registry = new Registry();
-      let running: Running | undefined;
-      const run = async (): Promise<Running> => {
-        registry = new Registry();
-        running = await runControllers(
+      const work = workOf(async () => {
+        // one per term of leadership: names can be registered once
+        const registry = new Registry();
+        const controllers = await runControllers(
           {
             controllers: options.controllers,
             clusterCidrs: options.allocateNodeCidrs && options.clusterCidr !== undefined ? [options.clusterCidr] : [],
@@ -58,19 +57,28 @@ export const controllerManagerProgram = defineProgram({
           },
           { ...deps, clientFor, registry },
         );
-        return running;
-      };
+        return {
+          registry,
+          ready: () => controllers.ready(),
+          [Symbol.asyncDispose]: () => controllers[Symbol.asyncDispose](),
+        };
+      });
+      const noMetrics = new Registry();
       const port = await securePort(options, deps);
       if (port !== undefined)
         started.add(
           "secure port",
-          await serveControllers(port, { running: () => running, registry: () => registry }, { client: manager, log: deps.log }),
+          await serveControllers(
+            port,
+            { running: work.running, registry: () => work.running()?.registry ?? noMetrics },
+            { client: manager, log: deps.log },
+          ),
         );
       started.add(
         "work",
         options.leaderElect
-          ? leading("kube-controller-manager", own.clientFor(controllerManager, "leader-election"), deps, run)
-          : await run(),
+          ? leading("kube-controller-manager", own.clientFor(controllerManager, "leader-election"), deps, work.start)
+          : await work.start(),
       );
     });
   },

@@ -2,7 +2,7 @@
 import { load } from "js-yaml";
 import { Registry } from "prom-client";
 import { defineOptions } from "#base";
-import { parseConfiguration, type RunningScheduler } from "#scheduler";
+import { parseConfiguration } from "#scheduler";
 import { serveScheduler } from "../component-ports.ts";
 import { runScheduler } from "../control-plane.ts";
 import { scheduler } from "../identities.ts";
@@ -10,6 +10,7 @@ import { assemble } from "../parts.ts";
 import { leading } from "./leading.ts";
 import { clientsFromKubeconfig, defineProgram, type ProgramDeps } from "./program.ts";
 import { securePort, securePortOptions } from "./secure-port.ts";
+import { workOf } from "./work.ts";
 
 export const schedulerProgram = defineProgram({
   name: "kube-scheduler",
@@ -25,19 +26,17 @@ export const schedulerProgram = defineProgram({
     return assemble(deps, async (started) => {
       const clients = started.add("clients", await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: false }));
       const client = clients.clientFor(scheduler, "kube-scheduler");
-      let running: RunningScheduler | undefined;
+      const work = workOf(() => runScheduler({ configuration }, { ...deps, clientFor: clients.clientFor }));
       const port = await securePort(options, deps);
       if (port !== undefined) {
-        const components = { running: () => running, registry: new Registry() };
+        const components = { running: work.running, registry: new Registry() };
         started.add("secure port", await serveScheduler(port, components, { client, log: deps.log }));
       }
-      const run = async (): Promise<RunningScheduler> => {
-        running = await runScheduler({ configuration }, { ...deps, clientFor: clients.clientFor });
-        return running;
-      };
       started.add(
         "work",
-        options.leaderElect ? leading("kube-scheduler", clients.clientFor(scheduler, "leader-election"), deps, run) : await run(),
+        options.leaderElect
+          ? leading("kube-scheduler", clients.clientFor(scheduler, "leader-election"), deps, work.start)
+          : await work.start(),
       );
     });
   },
