@@ -6,7 +6,7 @@ import { type ChildProcess, type Clock, type Files, type Log, type Processes, ty
 import { type Client, createInformerFactory } from "#client";
 import { type Lab, type LabNode, setUpLab } from "#network";
 import { controlPlaneTaint } from "./control-plane-node.ts";
-import { Parts } from "./parts.ts";
+import { assemble } from "./parts.ts";
 import { removePods } from "./real-node.ts";
 import { taintText } from "./taints.ts";
 
@@ -48,15 +48,14 @@ export const setUpLabOf = (options: LabNodesOptions, processes: Processes): Prom
   );
 
 /** Starts a process per node. One that ends is not started again: a dead node is what a lab is for. */
-export async function startLabNodes(
+export function startLabNodes(
   options: LabNodesOptions,
   lab: Lab,
   context: { readonly pki: Pki; readonly server: string; readonly client: Client },
   deps: LabDeps,
 ): Promise<AsyncDisposable> {
   const { clock, random, log } = deps;
-  const parts = new Parts(deps);
-  try {
+  return assemble(deps, async (parts) => {
     const informers = createInformerFactory({ client: context.client, clock, random, log });
     const informer = informers.informer(nodes);
     const route = (node: { metadata: { name: string }; spec: { podCIDR?: string } }): void => {
@@ -78,11 +77,7 @@ export async function startLabNodes(
       },
     });
     for (const node of lab.nodes) running.push(await startNode(node, options, context, deps));
-    return parts;
-  } catch (error) {
-    await parts[Symbol.asyncDispose]();
-    throw error;
-  }
+  });
 }
 
 async function startNode(

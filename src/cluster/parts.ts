@@ -42,15 +42,15 @@ export class Parts implements AsyncDisposable {
   }
 }
 
-/** All parts, or the error of the one that could not be started: what was started before it is stopped again. */
-export async function assemble(
+/** What `build` returns, which disposed of stops all parts; or its error, and then what was started before it is stopped again. */
+export async function assemble<T extends object | void>(
   deps: { readonly clock: Clock; readonly log: Log },
-  build: (parts: Parts) => Promise<void>,
-): Promise<Parts> {
+  build: (parts: Parts) => Promise<T>,
+): Promise<T & AsyncDisposable> {
   const parts = new Parts(deps);
   try {
-    await build(parts);
-    return parts;
+    const built = await build(parts);
+    return Object.assign(built ?? {}, { [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose]() }) as T & AsyncDisposable;
   } catch (error) {
     await parts[Symbol.asyncDispose]();
     throw error;

@@ -23,7 +23,7 @@ import { type ProxyOptions, startProxy } from "#proxy";
 import type { ComponentDeps } from "./control-plane.ts";
 import { hostResolver, readHostFacts } from "./host-facts.ts";
 import { node as nodeIdentity, proxy as proxyIdentity } from "./identities.ts";
-import { Parts } from "./parts.ts";
+import { assemble } from "./parts.ts";
 
 export interface RealNodeOptions {
   readonly name: string;
@@ -64,11 +64,10 @@ export interface RunningNode extends AsyncDisposable {
 export const runDirectoryOf = (directory: string): string =>
   `/run/tiphys/${createHash("sha256").update(directory).digest("hex").slice(0, 12)}`;
 
-export async function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Promise<RunningNode> {
+export function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Promise<RunningNode> {
   const { clock, random, files, processes } = deps;
   const log = deps.log.child({ node: options.name });
-  const parts = new Parts({ clock, log });
-  try {
+  return assemble({ clock, log }, async (parts) => {
     const containerd = await startContainerd(
       { directory: `${options.directory}/containerd`, runDirectory: runDirectoryOf(options.directory) },
       { files, processes, clock, log: log.child({ component: "containerd" }) },
@@ -167,18 +166,10 @@ export async function startRealNode(options: RealNodeOptions, deps: RealNodeDeps
       parts.add("proxy informers", proxyInformers);
       parts.add("proxy", proxy);
     }
-    return {
-      kubelet,
-      containerd,
-      [Symbol.asyncDispose]: async () => {
-        await parts[Symbol.asyncDispose]();
-        if (!options.keepPods) await containerd.cleanUp();
-      },
-    };
-  } catch (error) {
-    await parts[Symbol.asyncDispose]();
-    throw error;
-  }
+    // only when all is up: before, pods of an earlier life may still need what would be removed
+    if (!options.keepPods) parts.addFirst("containerd's mounts", { [Symbol.asyncDispose]: () => containerd.cleanUp() });
+    return { kubelet, containerd };
+  });
 }
 
 /** Removes the pods of a node whose process died, as nobody else can: through a containerd that is taken over or started for it. */

@@ -19,7 +19,7 @@ import { hostResolver } from "./host-facts.ts";
 import { administrator } from "./identities.ts";
 import { type LabNodesOptions, setUpLabOf, startLabNodes } from "./lab-nodes.ts";
 import type { UpOptions } from "./options.ts";
-import { Parts } from "./parts.ts";
+import { assemble, type Parts } from "./parts.ts";
 import { startRealNode } from "./real-node.ts";
 import { simNodePrefix } from "./shape.ts";
 
@@ -64,17 +64,15 @@ export interface RunningUp extends AsyncDisposable {
 }
 
 /** Resolves when the API server and all nodes are ready. On failure everything that was started is stopped again. */
-export async function up(options: UpOptions, shape: Shape, deps: UpDeps): Promise<RunningUp> {
-  const parts = new Parts(deps);
-  try {
-    return await start(options, shape, deps, parts);
-  } catch (error) {
-    await parts[Symbol.asyncDispose]();
-    throw error;
-  }
-}
+export const up = (options: UpOptions, shape: Shape, deps: UpDeps): Promise<RunningUp> =>
+  assemble(deps, (parts) => start(options, shape, deps, parts));
 
-async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Parts): Promise<RunningUp> {
+async function start(
+  options: UpOptions,
+  shape: Shape,
+  deps: UpDeps,
+  parts: Parts,
+): Promise<Omit<RunningUp, typeof Symbol.asyncDispose>> {
   const { clock, random, files, processes, log } = deps;
   const { dataDir } = shape;
   const claim = claimDirectory(dataDir);
@@ -196,15 +194,7 @@ async function start(options: UpOptions, shape: Shape, deps: UpDeps, parts: Part
     const info = { pid: process.pid, server: server.url, kubeconfig, dataDir, readyMs, nodes: nodeNames };
     await files.writeAtomic(options.readyFile, `${JSON.stringify(info, undefined, 2)}\n`);
   }
-  return {
-    server,
-    client,
-    kubeconfig,
-    url: server.url,
-    nodeNames,
-    readyMs,
-    [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose](),
-  };
+  return { server, client, kubeconfig, url: server.url, nodeNames, readyMs };
 }
 
 const podBridge = "tiphys0";
