@@ -63,7 +63,8 @@ export const bookmarkObject = (resource: ServedResource, revision: number, initi
   },
 });
 
-export const expiredFrame = (): object => expired("The event in requested index is outdated and cleared").status;
+/** What the last event of an expired watch says. */
+export const expiredFrame = ({ because }: CacheWatcher): object => expired(because).status;
 
 function frameOf(resource: ServedResource, delivery: Delivery): WatchFrame {
   if (delivery.type === "BOOKMARK")
@@ -78,7 +79,7 @@ async function* frames(resource: ServedResource, watcher: CacheWatcher): AsyncGe
       for (const delivery of taken) yield frameOf(resource, delivery);
       if (taken.length > 0) continue;
       if (watcher.ended !== undefined) {
-        if (watcher.ended === "expired") yield { type: "ERROR", object: expiredFrame() };
+        if (watcher.ended === "expired") yield { type: "ERROR", object: expiredFrame(watcher) };
         return;
       }
       await new Promise<void>((resolve) => watcher.whenReady(resolve));

@@ -43,6 +43,7 @@ export class CacheWatcher {
   #queue: Delivery[];
   #since: number;
   #ended: WatchEnd | undefined;
+  #because = "The event in requested index is outdated and cleared";
   #wake: (() => void) | undefined;
 
   constructor(options: WatcherOptions, revision: number, leave: (watcher: CacheWatcher) => void) {
@@ -81,10 +82,11 @@ export class CacheWatcher {
     }
   }
 
-  /** Ends the watch. Events that wait are still delivered unless it expired. */
-  end(why: WatchEnd): void {
+  /** Ends the watch. Events that wait are still delivered unless it expired; `because` is what an expired one is told. */
+  end(why: WatchEnd, because = this.#because): void {
     if (this.#ended !== undefined) return;
     this.#ended = why;
+    this.#because = because;
     if (why === "expired") this.#queue = [];
     this.#leave(this);
     this.flush();
@@ -101,9 +103,22 @@ export class CacheWatcher {
     return this.#ended;
   }
 
+  /** What an expired watch tells its reader. */
+  get because(): string {
+    return this.#because;
+  }
+
   /** Calls `wake` once, when there is something to take or the watch has ended (at once if that is so now). */
   whenReady(wake: () => void): void {
     this.#wake = wake;
     this.flush();
   }
+}
+
+/** A watch that is over before it began: as upstream, it is answered like any other, and its first event says why. */
+export function expiredWatcher(because: string): CacheWatcher {
+  const options = { matches: () => false, since: 0, initial: [], markInitialEnd: false, bookmarks: false, capacity: 0 };
+  const watcher = new CacheWatcher(options, 0, () => {});
+  watcher.end("expired", because);
+  return watcher;
 }

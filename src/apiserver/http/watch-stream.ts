@@ -57,7 +57,7 @@ export async function sendWatch(
     if (watcher.ended !== undefined) break;
     await new Promise<void>((resolve) => watcher.whenReady(resolve));
   }
-  if (watcher.ended === "expired") stream.write(Buffer.concat(encoder.error(expiredFrame())));
+  if (watcher.ended === "expired") stream.write(Buffer.concat(encoder.error(expiredFrame(watcher))));
   stream.end();
 }
 

@@ -5,7 +5,7 @@ import { type Key, prefixEnd, type Revision, type Store, StoreError } from "#sto
 import type { Answer } from "../answer.ts";
 import type { Entry } from "../cache/entry.ts";
 import type { CacheHub } from "../cache/hub.ts";
-import type { CacheWatcher } from "../cache/watcher.ts";
+import { type CacheWatcher, expiredWatcher } from "../cache/watcher.ts";
 import type { Query } from "../query.ts";
 import { type Filter, filterOf } from "./filter.ts";
 import {
@@ -244,12 +244,10 @@ export async function watch(reads: Reads, place: Place, minTimeoutSeconds: numbe
     },
     hub.revision,
   );
-  if (watcher === undefined)
-    return {
-      kind: "object",
-      code: 410,
-      object: expired(`too old resource version: ${since} (${resource.cache.oldestWatchable})`).status,
-    };
+  if (watcher === undefined) {
+    const because = `too old resource version: ${since} (${resource.cache.oldestWatchable})`;
+    return { kind: "watch", resource, watcher: expiredWatcher(because) };
+  }
   endLater(reads.clock, watcher, options.timeoutSeconds ?? minTimeoutSeconds, place.signal);
   return { kind: "watch", resource, watcher };
 }

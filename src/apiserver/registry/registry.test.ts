@@ -173,6 +173,18 @@ describe("registry", () => {
     );
   });
 
+  it("a watch from a revision that is not remembered begins, and its first event says to list again", async () => {
+    await using later = await testServer({}, cluster.store);
+    const events: { type: string; object: { code: number; reason: string; message: string } }[] = [];
+    const watch = await later.watch(pods, { resourceVersion: "1" });
+    for (let next = await watch.next(); !next.done; next = await watch.next()) events.push(next.value as (typeof events)[number]);
+    assert.deepEqual(
+      events.map(({ type, object }) => [type, object.code, object.reason]),
+      [["ERROR", 410, "Expired"]],
+    );
+    assert.match(events[0]?.object.message ?? "", /^too old resource version: 1 \(\d+\)$/);
+  });
+
   it("list() goes on from the same key, as things are now, when its revision is compacted away", async () => {
     const query = { limit: "2", labelSelector: "gone=y" };
     for (const name of ["c1", "c2", "c3", "c4"])

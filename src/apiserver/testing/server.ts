@@ -25,10 +25,11 @@ export interface TestServer extends AsyncDisposable {
   watch(path: string, query?: Record<string, string>): Promise<AsyncIterator<WatchFrame>>;
 }
 
-export async function testServer(options: ApiServerOptions = {}): Promise<TestServer> {
+/** `existing`: the store of another server, which stays open. */
+export async function testServer(options: ApiServerOptions = {}, existing?: Store): Promise<TestServer> {
   const clock = new VirtualClock();
   key ??= newServiceAccountKey();
-  const store = openMemoryStore({ clock });
+  const store = existing ?? openMemoryStore({ clock });
   const server = await startApiServer(
     { listen: false, freezeObjects: true, serviceAccountKey: await key, ...options },
     { store, clock, random: seededRandom(1), files: systemFiles, log: silentLog },
