@@ -36,6 +36,11 @@ export function queryFromRecord(record: Readonly<Record<string, string>>): Query
   return queryOf(new Map(Object.entries(record).map(([name, value]) => [name, [value]])));
 }
 
+/** The request line of a request that had none. */
+export function uriOf(path: string, query: Readonly<Record<string, string>>): string {
+  return Object.keys(query).length === 0 ? path : `${path}?${new URLSearchParams(query)}`;
+}
+
 /** Upstream's reading of a boolean: present and neither "false" (any case) nor "0". */
 export function isTrue(query: Query, name: string): boolean {
   const value = query.first(name);

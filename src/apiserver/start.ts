@@ -17,7 +17,7 @@ import { replyOf } from "./in-process.ts";
 import { Metrics } from "./metrics.ts";
 import { openApiPaths, openIdPaths } from "./openapi.ts";
 import { createPaths, type PathHandler } from "./paths.ts";
-import { queryFromRecord } from "./query.ts";
+import { queryFromRecord, uriOf } from "./query.ts";
 import { Catalogue } from "./registry/catalogue.ts";
 import { objectReader, objectWriter } from "./registry/internal-access.ts";
 import { ObjectStore } from "./registry/object-store.ts";
@@ -187,7 +187,7 @@ export async function startApiServer(options: ApiServerOptions, deps: ApiServerD
     const outcome = await serve(chain, {
       method: request.method,
       path: request.path,
-      uri: request.path,
+      uri: uriOf(request.path, request.query),
       query: queryFromRecord(request.query),
       user: request.user,
       userAgent: request.userAgent,

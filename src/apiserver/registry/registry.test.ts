@@ -1,6 +1,7 @@
 // The generic registry, through the in-process door of a server in memory.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import type { AuditSink } from "../contract.ts";
 import { configMap, pod, serviceAccount, type TestServer, testServer } from "../testing/server.ts";
 
 const maps = "/api/v1/namespaces/default/configmaps";
@@ -23,6 +24,16 @@ describe("registry", () => {
     assert.ok(Number(object.metadata.resourceVersion) > 0);
     assert.deepEqual(object.metadata.managedFields[0].fieldsV1, { "f:data": { ".": {}, "f:k": {} } });
     assert.equal(object.metadata.managedFields[0].manager, "test");
+  });
+
+  it("the audit log has an in-process request with its query, as a URI", async () => {
+    const heard: string[] = [];
+    const audit: AuditSink = { record: (event) => void heard.push(event.requestURI), [Symbol.asyncDispose]: async () => {} };
+    await using audited = await testServer({}, undefined, audit);
+    heard.length = 0;
+    await audited.call("GET", pods, undefined, { query: { fieldSelector: "spec.nodeName=n1", limit: "5" } });
+    await audited.call("GET", maps);
+    assert.deepEqual(new Set(heard), new Set([`${pods}?fieldSelector=spec.nodeName%3Dn1&limit=5`, maps]));
   });
 
   it("create() refuses a name that is taken", async () => {

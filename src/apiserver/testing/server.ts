@@ -2,6 +2,7 @@
 import { seededRandom, silentLog, systemFiles, VirtualClock } from "#base";
 import type { ApiReply, HttpMethod, UserInfo, WatchFrame } from "#client";
 import { openMemoryStore, type Store } from "#store";
+import type { AuditSink } from "../contract.ts";
 import { newServiceAccountKey } from "../security/mod.ts";
 import { type ApiServerOptions, type RunningApiServer, startApiServer } from "../start.ts";
 
@@ -26,13 +27,13 @@ export interface TestServer extends AsyncDisposable {
 }
 
 /** `existing`: the store of another server, which stays open. */
-export async function testServer(options: ApiServerOptions = {}, existing?: Store): Promise<TestServer> {
+export async function testServer(options: ApiServerOptions = {}, existing?: Store, audit?: AuditSink): Promise<TestServer> {
   const clock = new VirtualClock();
   key ??= newServiceAccountKey();
   const store = existing ?? openMemoryStore({ clock });
   const server = await startApiServer(
     { listen: false, freezeObjects: true, serviceAccountKey: await key, ...options },
-    { store, clock, random: seededRandom(1), files: systemFiles, log: silentLog },
+    { store, clock, random: seededRandom(1), files: systemFiles, log: silentLog, ...(audit === undefined ? {} : { audit }) },
   );
   const send = (
     method: HttpMethod,
