@@ -26,6 +26,15 @@ describe("pods/resize", () => {
     assert.equal(await resize("grows", container({ requests: { cpu: "2" } })), '{"requests":{"cpu":"2"}}');
   });
 
+  it("works for a pod that is being debugged", async () => {
+    await make("debugged", { requests: { cpu: "1" } });
+    const body = { spec: { ephemeralContainers: [{ name: "e", image: "i" }] } };
+    assert.equal((await cluster.call("PATCH", `${pods}/debugged/ephemeralcontainers`, body, strategic)).code, 200);
+    assert.equal(await resize("debugged", container({ requests: { cpu: "2" } })), '{"requests":{"cpu":"2"}}');
+    const { object } = await cluster.call("GET", `${pods}/debugged`);
+    assert.equal(object.spec.ephemeralContainers[0].name, "e");
+  });
+
   it("does not change the pod's guarantee", async () => {
     await make("stays", { limits: { cpu: "1", memory: "1Gi" } });
     assert.equal(
