@@ -47,6 +47,11 @@ export const setUpLabOf = (options: LabNodesOptions, processes: Processes): Prom
     processes,
   );
 
+interface Routed {
+  readonly metadata: { readonly name: string };
+  readonly spec: { readonly podCIDR?: string };
+}
+
 /** Starts a process per node. One that ends is not started again: a dead node is what a lab is for. */
 export function startLabNodes(
   options: LabNodesOptions,
@@ -58,14 +63,17 @@ export function startLabNodes(
   return assemble(deps, async (parts) => {
     const informers = createInformerFactory({ client: context.client, clock, random, log });
     const informer = informers.informer(nodes);
-    const route = (node: { metadata: { name: string }; spec: { podCIDR?: string } }): void => {
+    const route = (node: Routed): void => {
       const { podCIDR } = node.spec;
       if (podCIDR === undefined) return;
       lab
         .addPodRoute(node.metadata.name, podCIDR)
         .catch((error: unknown) => log.error("cannot route to a node's pods", { node: node.metadata.name, error }));
     };
-    informer.addHandler({ added: route, updated: route });
+    const forget = ({ metadata: { name }, spec: { podCIDR } }: Routed): void => {
+      if (podCIDR !== undefined) void lab.removePodRoute(name, podCIDR);
+    };
+    informer.addHandler({ added: route, updated: route, deleted: forget });
     informers.start();
     parts.add("routes", informers);
     const running: AsyncDisposable[] = [];

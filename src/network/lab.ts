@@ -23,6 +23,8 @@ export interface Lab extends AsyncDisposable {
   readonly nodes: readonly LabNode[];
   /** Routes of every node (and of the host) to a node's pods. Idempotent. */
   addPodRoute(node: string, podCidr: string): Promise<void>;
+  /** Takes those routes away again, unless they lead to another node by now. Idempotent. */
+  removePodRoute(node: string, podCidr: string): Promise<void>;
 }
 
 export const labBridge = (id: string): string => `tlab-${id}`;
@@ -51,17 +53,21 @@ export async function setUpLab(options: LabOptions, processes: Processes): Promi
     });
     nodes.push(node);
   }
+  /** Who must know the way to the pods of a node, and over which address it leads. */
+  const routers = (name: string): { ip: Run; via: string }[] => {
+    const owner = nodes.find((node) => node.name === name);
+    if (owner === undefined) return [];
+    const others = nodes.filter((node) => node !== owner);
+    return [host, ...others.map((node) => runner(processes, node.networkNamespace))].map((ip) => ({ ip, via: owner.address }));
+  };
   return {
     hostAddress,
     nodes,
     addPodRoute: async (name, podCidr) => {
-      const owner = nodes.find((node) => node.name === name);
-      if (owner === undefined) return;
-      await host("ip", ["route", "replace", podCidr, "via", owner.address]);
-      for (const node of nodes) {
-        if (node !== owner)
-          await runner(processes, node.networkNamespace)("ip", ["route", "replace", podCidr, "via", owner.address]);
-      }
+      for (const { ip, via } of routers(name)) await ip("ip", ["route", "replace", podCidr, "via", via]);
+    },
+    removePodRoute: async (name, podCidr) => {
+      for (const { ip, via } of routers(name)) await succeeds(ip("ip", ["route", "delete", podCidr, "via", via]));
     },
     [Symbol.asyncDispose]: async () => {
       for (const node of nodes) await succeeds(host("ip", ["netns", "delete", node.networkNamespace]));
