@@ -286,7 +286,7 @@ async function startOneNode(
   );
 }
 
-/** Waits, by a watch, until so many nodes say that they are Ready. */
+/** Waits, by a watch, until so many nodes take pods. */
 async function allReady(client: Client, count: number, { clock, random, log, signal }: UpDeps): Promise<string[]> {
   if (count === 0) return [];
   await using informers = createInformerFactory({ client, clock, random, log });
@@ -294,7 +294,7 @@ async function allReady(client: Client, count: number, { clock, random, log, sig
   const ready = (): string[] =>
     informer
       .list()
-      .filter(isReady)
+      .filter(takesPods)
       .map((node) => node.metadata.name)
       .sort();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -312,3 +312,7 @@ async function allReady(client: Client, count: number, { clock, random, log, sig
 
 export const isReady = (node: Node): boolean =>
   node.status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") ?? false;
+
+/** Ready, and the controllers have noticed: before, the taint that every new node has keeps pods away. */
+export const takesPods = (node: Node): boolean =>
+  isReady(node) && !node.spec?.taints?.some(({ key }) => key === "node.kubernetes.io/not-ready");
