@@ -8,6 +8,7 @@ import {
   type Pod,
   pods as podResource,
   type Stored,
+  simulatedNodeLabel,
   type Taint,
 } from "#api";
 import { type Clock, every, type Log, type Random, type Running, type Timer } from "#base";
@@ -168,7 +169,7 @@ function describe(index: number, options: SimNodesOptions, deps: SimNodesDeps): 
       nodeName: name,
       nodeIps: [`172.${16 + Math.floor(index / 62_500)}.${Math.floor(index / 250) % 250}.${(index % 250) + 1}`],
       maxPods: options.maxPods ?? 110,
-      labels: { "tiphys.dev/simulated": "true", ...labels },
+      labels: { [simulatedNodeLabel]: "true", ...labels },
       ...(options.taints === undefined ? {} : { taints: options.taints(name) }),
     },
     node: undefined,

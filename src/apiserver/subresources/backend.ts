@@ -1,5 +1,16 @@
 // Where a request is passed on to: a kubelet, a pod, a service. How the connection is made is the border's business (http/outbound.ts).
-import { apiError, badRequest, endpointSlices, nodes, notFound, type Pod, pods, type Stored, services } from "#api";
+import {
+  apiError,
+  badRequest,
+  endpointSlices,
+  nodes,
+  notFound,
+  type Pod,
+  pods,
+  type Stored,
+  services,
+  simulatedNodeLabel,
+} from "#api";
 import type { LocalNode, ObjectReader } from "../contract.ts";
 
 /** An HTTP server that answers in our place. */
@@ -68,7 +79,18 @@ export function podBackend(reader: ObjectReader, namespace: string, target: stri
   if (pod === undefined) throw notFound(pods, name);
   const host = pod.status?.podIPs?.[0]?.ip ?? pod.status?.podIP ?? "";
   if (host === "" || loopback.test(host)) throw badRequest("address not allowed");
-  return { scheme, host, port: podPort(pod, port, scheme), kubelet: false };
+  const number = podPort(pod, port, scheme);
+  assertReal(reader, pod.spec?.nodeName, host, number);
+  return { scheme, host, port: number, kubelet: false };
+}
+
+/** The addresses of simulated pods belong to nobody here: out there they may be somebody's. */
+function assertReal(reader: ObjectReader, nodeName: string | undefined, host: string, port: number): void {
+  if (nodeName === undefined || reader.get(nodes, { name: nodeName })?.metadata.labels?.[simulatedNodeLabel] !== "true") return;
+  throw apiError(
+    "ServiceUnavailable",
+    `error trying to reach service: node "${nodeName}" is simulated, nothing listens on ${host}:${port}`,
+  );
 }
 
 function podPort(pod: Stored<Pod>, port: string, scheme: string): number {
@@ -97,7 +119,7 @@ export function serviceBackend(
       "ServiceUnavailable",
       `no service port ${port === "" ? '""' : port} found for service ${JSON.stringify(name)}`,
     );
-  const candidates: { host: string; port: number }[] = [];
+  const candidates: { host: string; port: number; nodeName: string | undefined }[] = [];
   let known = false;
   for (const slice of reader.list(endpointSlices, namespace)) {
     if (slice.metadata.labels?.["kubernetes.io/service-name"] !== name) continue;
@@ -106,11 +128,13 @@ export function serviceBackend(
     if (found?.port === undefined) continue;
     for (const endpoint of slice.endpoints ?? []) {
       if (endpoint.conditions?.ready === false) continue;
-      for (const host of endpoint.addresses) candidates.push({ host, port: found.port });
+      for (const host of endpoint.addresses) candidates.push({ host, port: found.port, nodeName: endpoint.nodeName });
     }
   }
   if (!known) throw notFound(services, name);
   const chosen = candidates[pick(Math.max(1, candidates.length))];
   if (chosen === undefined) throw apiError("ServiceUnavailable", `no endpoints available for service ${JSON.stringify(target)}`);
-  return { scheme, ...chosen, kubelet: false };
+  const { nodeName, ...place } = chosen;
+  assertReal(reader, nodeName, place.host, place.port);
+  return { scheme, ...place, kubelet: false };
 }
