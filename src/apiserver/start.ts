@@ -52,6 +52,8 @@ export interface ApiServerOptions {
   readonly anonymousAuth?: boolean;
   /** Content of a static token file. */
   readonly staticTokens?: string;
+  /** Upstream's --enable-bootstrap-token-auth. */
+  readonly bootstrapTokens?: boolean;
   readonly serviceAccountIssuer?: string;
   readonly serviceAccountKey?: { readonly privateKey: string; readonly publicKey: string };
   /** PEM: client certificates signed by it are users. */
@@ -127,6 +129,7 @@ export async function startApiServer(options: ApiServerOptions, deps: ApiServerD
     ...defined({
       issuer: options.serviceAccountIssuer,
       staticTokens: options.staticTokens,
+      bootstrapTokens: options.bootstrapTokens,
       anonymous: options.anonymousAuth,
       authorizationModes: options.authorizationModes,
       enableAdmission: options.enableAdmission,

@@ -125,6 +125,7 @@ async function start(
       serviceClusterIpRanges: [options.serviceCidr],
       serviceAccountKey: pki.serviceAccount,
       staticTokens: options.tokenAuthFile === undefined ? undefined : (await files.read(options.tokenAuthFile)).toString(),
+      bootstrapTokens: true,
       enableAdmission: ["NodeRestriction"],
       packageVersion: deps.packageVersion,
     },

@@ -16,6 +16,7 @@ import { admissionPlugins } from "./admission/plugins.ts";
 import { createWebhookDialer, type WebhookDialer } from "./admission/webhooks/dialer.ts";
 import { type Allocation, ServiceAllocator } from "./allocation/services.ts";
 import { anonymousUser, createAuthenticator, type TokenAuthenticators } from "./authentication/authenticator.ts";
+import { bootstrapTokens } from "./authentication/bootstrap-tokens.ts";
 import { Impersonation } from "./authentication/impersonation.ts";
 import { tokenKey, webKey } from "./authentication/jwt.ts";
 import { reviewSelf, reviewToken } from "./authentication/reviews.ts";
@@ -45,6 +46,8 @@ export interface SecurityOptions {
   readonly audiences?: readonly string[];
   /** Text of a static token file: lines of `token,user,uid,"group1,group2"`. */
   readonly staticTokens?: string;
+  /** Let nodes in by bootstrap tokens (secrets of kube-system); off unless told, as upstream. */
+  readonly bootstrapTokens?: boolean;
   /** Requests without credentials are `system:anonymous` (default) or refused. */
   readonly anonymous?: boolean;
   /** Authorizers in order; ["Node", "RBAC"] unless told. */
@@ -103,6 +106,7 @@ export function createSecurity(options: SecurityOptions): Security {
   const tokens: TokenAuthenticators = {
     staticTokens: parseStaticTokens(options.staticTokens ?? ""),
     serviceAccounts: new ServiceAccountTokens({ reader, clock, keys: [key], issuer, audiences }),
+    bootstrapTokens: options.bootstrapTokens === true ? bootstrapTokens(reader, clock) : undefined,
     audiences,
   };
   const modes = options.authorizationModes ?? ["Node", "RBAC"];

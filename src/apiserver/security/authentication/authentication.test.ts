@@ -7,6 +7,7 @@ import { seededRandom, VirtualClock } from "#base";
 import { newServiceAccountKey } from "../pki/pki.ts";
 import { FakeObjects } from "../testing/objects.ts";
 import { bearerToken, createAuthenticator } from "./authenticator.ts";
+import { bootstrapTokens } from "./bootstrap-tokens.ts";
 import { isSignedBy, readClaims, signToken, tokenKey } from "./jwt.ts";
 import { reviewToken } from "./reviews.ts";
 import { ServiceAccountTokens } from "./service-account-tokens.ts";
@@ -49,6 +50,44 @@ test("a requested token authenticates as its service account", () => {
   });
   assert.match(extra?.["authentication.kubernetes.io/credential-id"]?.[0] ?? "", /^JTI=[0-9a-f-]{36}$/);
 });
+
+const bootstrapSecret = {
+  "token-id": "abcdef",
+  "token-secret": "0123456789abcdef",
+  "usage-bootstrap-authentication": "true",
+};
+
+for (const [what, change, groups] of [
+  ["is all there", {}, ["system:bootstrappers", "system:authenticated"]],
+  [
+    "brings groups",
+    { "auth-extra-groups": "system:bootstrappers:b,system:bootstrappers:a:x" },
+    ["system:bootstrappers", "system:bootstrappers:a:x", "system:bootstrappers:b", "system:authenticated"],
+  ],
+  ["ends a second later", { expiration: "2026-01-01T00:00:01Z" }, ["system:bootstrappers", "system:authenticated"]],
+  ["ends now", { expiration: "2026-01-01T00:00:00Z" }, undefined],
+  ["has an end that is no time", { expiration: "tomorrow" }, undefined],
+  ["has another secret part", { "token-secret": "0123456789abcdee" }, undefined],
+  ["has a longer secret part", { "token-secret": "0123456789abcdef0" }, undefined],
+  ["has another id inside", { "token-id": "abcdeg" }, undefined],
+  ["is not for authentication", { "usage-bootstrap-authentication": "yes" }, undefined],
+  ["wants a group that is none of newcomers", { "auth-extra-groups": "system:masters" }, undefined],
+] as const)
+  test(`a bootstrap token whose secret ${what} ${groups === undefined ? "lets nobody in" : "lets a newcomer in"}`, () => {
+    const { objects, clock, tokens } = world();
+    const data = Object.fromEntries(
+      Object.entries({ ...bootstrapSecret, ...change }).map(([name, text]) => [name, Buffer.from(text).toString("base64")]),
+    );
+    const metadata = { namespace: "kube-system", name: "bootstrap-token-abcdef" };
+    objects.put(secrets, { metadata, type: "bootstrap.kubernetes.io/token", data });
+    const credentials = { authorization: "Bearer abcdef.0123456789abcdef" };
+    const authenticator = createAuthenticator({ ...tokens, bootstrapTokens: bootstrapTokens(objects, clock) });
+    if (groups === undefined) assert.throws(() => authenticator.authenticate(credentials), isUnauthorized);
+    else assert.deepEqual(authenticator.authenticate(credentials), { name: "system:bootstrap:abcdef", groups });
+    assert.throws(() => createAuthenticator(tokens).authenticate(credentials), isUnauthorized, "only where it is switched on");
+    objects.put(secrets, { metadata, type: "Opaque", data });
+    assert.throws(() => authenticator.authenticate(credentials), isUnauthorized, "only with the type");
+  });
 
 test("a token ends with what it is bound to, and with its account", async () => {
   const { objects, clock, token, error } = world();

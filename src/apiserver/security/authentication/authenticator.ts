@@ -1,8 +1,9 @@
-// Who sends a request: client certificate, static token, service account token, in this order.
+// Who sends a request: client certificate, static token, service account token, bootstrap token, in this order.
 import { createHash } from "node:crypto";
 import { unauthorized } from "#api";
 import type { UserInfo } from "#client";
 import type { Authenticator, Credentials } from "../../contract.ts";
+import type { BootstrapTokens } from "./bootstrap-tokens.ts";
 import type { ServiceAccountTokens } from "./service-account-tokens.ts";
 import { type StaticTokens, tokenHash } from "./static-tokens.ts";
 
@@ -11,6 +12,8 @@ export const anonymousUser: UserInfo = { name: "system:anonymous", groups: ["sys
 export interface TokenAuthenticators {
   readonly staticTokens: StaticTokens;
   readonly serviceAccounts: ServiceAccountTokens;
+  /** Absent: no such tokens. */
+  readonly bootstrapTokens?: BootstrapTokens | undefined;
   /** The audiences of this server. */
   readonly audiences: readonly string[];
 }
@@ -25,15 +28,17 @@ export function checkToken(
   token: string,
   audiences: readonly string[] = authenticators.audiences,
 ): TokenAnswer {
-  const known = authenticators.staticTokens.size === 0 ? undefined : authenticators.staticTokens.get(tokenHash(token));
-  if (known !== undefined) {
-    // Such tokens carry no audience: they are for this server.
+  // Tokens of a file and of bootstrap secrets carry no audience: they are for this server.
+  const withoutAudience = (user: UserInfo): TokenAnswer => {
     const shared = audiences.filter((audience) => authenticators.audiences.includes(audience));
-    return shared.length > 0 ? { user: known, audiences: shared } : { errors: [] };
-  }
+    return shared.length > 0 ? { user, audiences: shared } : { errors: [] };
+  };
+  const known = authenticators.staticTokens.size === 0 ? undefined : authenticators.staticTokens.get(tokenHash(token));
+  if (known !== undefined) return withoutAudience(known);
   const result = authenticators.serviceAccounts.check(token, audiences);
-  if (result === undefined) return { errors: [] };
-  return "error" in result ? { errors: [result.error] } : result;
+  if (result !== undefined) return "error" in result ? { errors: [result.error] } : result;
+  const newcomer = authenticators.bootstrapTokens?.(token);
+  return newcomer === undefined ? { errors: [] } : withoutAudience(newcomer);
 }
 
 /** The token of an Authorization header; undefined when there is none (also for "Bearer" alone and for other schemes). */
