@@ -80,7 +80,12 @@ export function runController(controller: Controller, deps: ControllerDeps): Run
   const log = deps.log.child({ controller: controller.name });
   const queue = new WorkQueue({ clock: deps.clock, metrics: deps.metrics?.(controller.name) });
   const stop = new AbortController();
-  const handlers = controller.sources.map((source) => source.start((key) => queue.add(key)));
+  const handlers = controller.sources.map((source) =>
+    source.start((key) => {
+      log.debug("heard of a change", { source: source.name, key });
+      queue.add(key);
+    }),
+  );
   const workers = Promise.all(controller.sources.map((source) => source.synced)).then(() =>
     Promise.all(Array.from({ length: controller.workers ?? 5 }, () => work(controller, queue, log, stop.signal))),
   );

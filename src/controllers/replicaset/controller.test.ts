@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { apiError, type Pod, pods, type ReplicaSet, replicaSets, type Stored } from "#api";
+import { type Log, silentLog } from "#base";
 import { controllerOf } from "#client";
 import { createWorld, type World } from "../testing/world.ts";
 import { replicaSetKind } from "./controller.ts";
@@ -37,6 +38,33 @@ async function scale(world: World, replicas: number): Promise<void> {
   });
   await world.settle();
 }
+
+test("at debug level the log tells of each sync what was heard, what is missing and what is done about it", async () => {
+  const lines: string[] = [];
+  const log: Log = {
+    ...silentLog,
+    debug: (message, fields) => lines.push(`${message} ${JSON.stringify(fields)}`),
+    child: () => log,
+  };
+  await using world = await start(2, { log });
+  const key = "default/web";
+  const line = (message: string, fields: object): string => `${message} ${JSON.stringify(fields)}`;
+  assert.deepEqual(lines.slice(0, 2), [
+    line("heard of a change", { source: "replicasets", key }),
+    line("not as wanted", { key, want: 2, have: 0, create: 2, remove: 0 }),
+  ]);
+  lines.length = 0;
+  const [pod] = living(world);
+  await world.client.delete(pods, { namespace: "default", name: pod?.metadata.name ?? "" });
+  await world.settle();
+  assert.deepEqual(lines.slice(0, 2), [
+    line("heard of a change", { source: "pods", key }),
+    line("not as wanted", { key, want: 2, have: 1, create: 1, remove: 0 }),
+  ]);
+  lines.length = 0;
+  await scale(world, 0);
+  assert.equal(lines.filter((each) => each === line("not as wanted", { key, want: 0, have: 2, create: 0, remove: 2 })).length, 1);
+});
 
 test("a ReplicaSet gets its pods, owned by it, and says so in its status", async () => {
   await using world = await start(3);

@@ -30,7 +30,7 @@ export interface ReplicaKind<T extends ApiObject> {
 }
 
 export function replicaController<T extends ApiObject>(kind: ReplicaKind<T>, context: ControllerContext): Controller {
-  const { client, clock, events } = context;
+  const { client, clock, events, log } = context;
   const owners = context.informers.informer(kind.type);
   const pods = context.informers.informer(podType);
   const orphansOf = indexOrphans(pods);
@@ -73,6 +73,10 @@ export function replicaController<T extends ApiObject>(kind: ReplicaKind<T>, con
   ): Promise<{ readonly condition: Failure; readonly error: unknown } | undefined> => {
     const plan = planReplicas(wanted, living, [], clock.now());
     const about = referenceTo(kind.type, owner);
+    if (plan.create > 0 || plan.remove.length > 0) {
+      const [want, have] = [wanted.replicas, living.length];
+      log.debug("not as wanted", { key, want, have, create: plan.create, remove: plan.remove.length });
+    }
     if (plan.create > 0) {
       const template = podFromTemplate(wanted.template, { namespace: owner.metadata.namespace ?? "", name: owner.metadata.name });
       const pod = { ...template, metadata: { ...template.metadata, ownerReferences: [controllerReference(kind.type, owner)] } };

@@ -1,6 +1,6 @@
 // For this room's tests: a fake API, informers and a context on a virtual clock, and a way to let everything settle.
 import type { ApiObject } from "#api";
-import { type Running, seededRandom, silentLog, VirtualClock } from "#base";
+import { type Log, type Running, seededRandom, silentLog, VirtualClock } from "#base";
 import {
   type Client,
   type Controller,
@@ -30,19 +30,20 @@ export interface World extends AsyncDisposable {
 }
 
 export function createWorld(
-  options: { readonly gracefulPods?: boolean; readonly options?: Partial<ControllerOptions> } = {},
+  options: { readonly gracefulPods?: boolean; readonly options?: Partial<ControllerOptions>; readonly log?: Log } = {},
 ): World {
   const clock = new VirtualClock({ startMs: Date.UTC(2026, 0, 1) });
   const api = createFakeApi({ clock, gracefulPods: options.gracefulPods });
   const client = createClient(freezeShared(api));
   const events: string[] = [];
+  const log = options.log ?? silentLog;
   const informers = createInformerFactory({ client, clock, random: seededRandom(1), log: silentLog });
   const context: ControllerContext = {
     client,
     informers,
     clock,
     random: seededRandom(2),
-    log: silentLog,
+    log,
     events: { event: (_about, { type, reason, message }) => void events.push(`${type} ${reason} ${message}`) },
     options: { ...defaultOptions, ...options.options },
   };
@@ -58,7 +59,7 @@ export function createWorld(
     events,
     settle,
     run: (controller) => {
-      const started = runController(controller, { clock, log: silentLog });
+      const started = runController(controller, { clock, log });
       running.push(started);
       informers.start();
       return started;
