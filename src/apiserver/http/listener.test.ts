@@ -114,6 +114,19 @@ describe("API server over HTTPS", () => {
     for (const got of [await h2("GET", "/version"), await h1("/version", token)]) assert.match(got.text, /v1\.36\.2\+tiphys/);
   });
 
+  it("keeps an idle HTTP/1.1 connection for 90 seconds, as upstream", async () => {
+    const kept = await new Promise((resolve, reject) =>
+      httpsRequest(
+        `${server.url}/version`,
+        { rejectUnauthorized: false, headers: { ...token, connection: "keep-alive" }, agent: false },
+        (response) => resolve(response.resume().headers["keep-alive"]),
+      )
+        .on("error", reject)
+        .end(),
+    );
+    assert.equal(kept, "timeout=90");
+  });
+
   it("knows users by client certificate", async () => {
     const got = await h2("GET", "/api/v1/namespaces", {}, undefined, { cert: pki.admin.certificate, key: pki.admin.key });
     assert.equal(got.status, 200);

@@ -38,12 +38,16 @@ export interface Listener {
 /** Node's default of 10 MB is shared by all streams of a session; clients put hundreds of watches on one connection. */
 const sessionMemoryMegabytes = 1_000;
 
+/** As upstream (net/http's IdleTimeout); with Node's 5 s a client that pauses finds its connection gone just when it writes. */
+const idleMs = 90_000;
+
 /** Throws a sentence that says why the port cannot be had. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const server = createSecureServer({
     cert: options.cert,
     key: options.key,
     allowHTTP1: true,
+    http1Options: { keepAliveTimeout: idleMs },
     requestCert: options.clientCa !== undefined,
     rejectUnauthorized: false,
     minVersion: "TLSv1.2",
