@@ -300,7 +300,7 @@ export class DiskStore implements Store {
       const state = this.#commits.durable.snapshot();
       return historyOf(
         state,
-        (versions) => this.#older.warmAll(versions),
+        (versions) => this.#older.warmSlices(versions),
         () => pause[Symbol.dispose](),
       );
     } catch (error) {

@@ -2,6 +2,7 @@
 import { type Change, evicted, type LogEntry, type Version } from "../engine/state.ts";
 import type { KeyValue, RangeResult } from "../store.ts";
 import { PackedVersion } from "./packed-version.ts";
+import type { Answer } from "./protocol.ts";
 import type { Thread } from "./thread.ts";
 import { readRecords } from "./wire.ts";
 
@@ -52,30 +53,28 @@ const cool = (version: Version): Version => (version.version === 0 || isCold(ver
 
 export const isCold = (kv: KeyValue): boolean => !(kv instanceof PackedVersion) && kv.value === evicted;
 
-/** Reads the values of cold versions; a row that compaction has removed meanwhile is missing in the answer. */
-export async function warm(reader: () => Thread, versions: readonly Version[]): Promise<Map<number, Version>> {
-  const found = new Map<number, Version>();
-  const rows = Float64Array.from(versions.map((version) => version.row).sort((a, b) => a - b));
-  // In slices: a thread that reads for long keeps the write-ahead log from shrinking.
-  for (let at = 0; at < rows.length; at += 1000) {
-    const answer = await reader().request<{ buffer: ArrayBuffer; length: number }>({
-      kind: "read",
-      rows: rows.slice(at, at + 1000),
-    });
+/** What the reader has answered: the first of the versions that it was still to read. */
+export interface Part {
+  /** How many; a row that compaction has removed meanwhile is missing in `found`. */
+  readonly versions: number;
+  readonly found: ReadonlyMap<number, Version>;
+}
+
+/** Asked for at once: a thread that reads for long keeps the write-ahead log from shrinking. */
+const rowsAtOnce = 1000;
+
+/** Reads the values of cold versions, in the order given, a few megabytes at a time; the next ones are read when they are wanted. */
+export async function* warm(reader: () => Thread, cold: readonly Version[]): AsyncIterable<Part> {
+  const rows = Float64Array.from(cold, ({ row }) => row);
+  for (let at = 0; at < rows.length; ) {
+    const answer = await reader().request<Answer>({ kind: "read", rows: rows.slice(at, at + rowsAtOnce) });
+    const found = new Map<number, Version>();
     readRecords(answer.buffer, answer.length, ({ row, revision, sub, keyText, created, version, lease, value }) => {
-      found.set(row, {
-        row,
-        sub,
-        key: keyText,
-        value,
-        createRevision: created,
-        modRevision: revision,
-        version,
-        lease,
-      });
+      found.set(row, { row, sub, key: keyText, value, createRevision: created, modRevision: revision, version, lease });
     });
+    yield { versions: answer.rows, found };
+    at += answer.rows;
   }
-  return found;
 }
 
 /** The cold versions among the results of a range. */

@@ -16,7 +16,7 @@ import {
   type TransactionResult,
 } from "../store.ts";
 import type { Alarms } from "./alarms.ts";
-import { coldOf, isCold, warm } from "./history.ts";
+import { coldOf, isCold, type Part, warm } from "./history.ts";
 import { type Thread, ThreadFailure } from "./thread.ts";
 
 interface OlderReadsOptions {
@@ -54,12 +54,30 @@ export class OlderReads {
     this.#snapshots.compact(revision);
   }
 
+  /** All of them with their values. */
   async warmAll(versions: readonly Version[]): Promise<Version[]> {
+    // In the order of the file.
+    const cold = versions.filter(isCold).sort((a, b) => a.row - b.row);
+    const warmed = new Map<number, Version>();
+    for await (const { found } of this.#warm(cold)) for (const [row, version] of found) warmed.set(row, version);
+    return versions.map((version) => known(version, warmed));
+  }
+
+  /** All of them with their values, in order, a few megabytes from disk at a time. */
+  async *warmSlices(versions: readonly Version[]): AsyncIterable<readonly Version[]> {
+    let at = 0;
+    for await (const part of this.#warm(versions.filter(isCold))) {
+      const from = at;
+      for (let cold = 0; cold < part.versions; at++) if (isCold(versions[at] as Version)) cold++; // there are as many
+      yield versions.slice(from, at).map((version) => known(version, part.found));
+    }
+    if (at < versions.length) yield versions.slice(at);
+  }
+
+  async *#warm(cold: readonly Version[]): AsyncIterable<Part> {
     const { alarms, reader } = this.#options;
-    const cold = versions.filter(isCold);
-    let warmed: Map<number, Version>;
     try {
-      warmed = await warm(reader, cold);
+      yield* warm(reader, cold);
     } catch (error) {
       if (error instanceof ThreadFailure && error.failure.code === "corrupt") {
         alarms.raise("CORRUPT", error.message);
@@ -67,11 +85,6 @@ export class OlderReads {
       }
       throw error;
     }
-    return versions.map((version) => {
-      const known = isCold(version) ? warmed.get(version.row) : version;
-      if (known === undefined) throw compacted();
-      return known;
-    });
   }
 
   /** Fills in the values that are on disk. A sort by value happens only now. */
@@ -107,6 +120,13 @@ export class OlderReads {
       }),
     );
   }
+}
+
+/** Throws when compaction has removed it meanwhile. */
+function known(version: Version, warmed: ReadonlyMap<number, Version>): Version {
+  const found = isCold(version) ? warmed.get(version.row) : version;
+  if (found === undefined) throw compacted();
+  return found;
 }
 
 /** Reads that need values from disk before they can be sorted are made in two steps; the first takes everything. */

@@ -19,6 +19,7 @@ export type Request =
       readonly revision: number;
     }
   | { readonly kind: "forget"; readonly rows: Float64Array }
+  /** Answered with an Answer. */
   | { readonly kind: "read"; readonly rows: Float64Array }
   | { readonly kind: "checkpoint"; readonly mode: "PASSIVE" | "RESTART" | "TRUNCATE" }
   | { readonly kind: "vacuum"; readonly pages: number }
@@ -27,6 +28,15 @@ export type Request =
   /** `opening`: on a disk with plenty of room it can wait for the first checkpoint. */
   | { readonly kind: "renewReserve"; readonly opening?: boolean }
   | { readonly kind: "close" };
+
+/** As many of the rows asked for, from the first on, as make up a few megabytes. */
+export interface Answer {
+  /** How many; those that are no longer in the file count. */
+  readonly rows: number;
+  /** Packed records (wire.ts). */
+  readonly buffer: ArrayBuffer;
+  readonly length: number;
+}
 
 export interface Sizes {
   readonly bytes: number;

@@ -4,7 +4,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { crc32 } from "node:zlib";
 import { databaseFile } from "./directory.ts";
 import { failureOf } from "./failure.ts";
-import type { Reply, Request } from "./protocol.ts";
+import type { Answer, Reply, Request } from "./protocol.ts";
 import { writerSettings } from "./schema.ts";
 import { sizeOfRecord, WireWriter } from "./wire.ts";
 
@@ -29,11 +29,17 @@ type Row = readonly [
   sub: number,
 ];
 
-/** Packed records of those rows that are still there. */
-function read(rows: Float64Array): { readonly buffer: ArrayBuffer; readonly length: number } {
+/** An answer ends with the record that fills it: whoever asked has only so much of what is on its way in memory. */
+const answerBytes = 4 * 1024 * 1024;
+
+/** What is still there of those rows, as far as an answer goes. */
+function read(rows: Float64Array): Answer {
   const found: { readonly row: number; readonly key: string; readonly data: Row }[] = [];
   let size = 0;
+  let count = 0;
   for (const row of rows) {
+    if (size >= answerBytes) break;
+    count++;
     const data = select.get(row) as unknown as Row | undefined;
     if (data === undefined) continue;
     const key = Buffer.from(data[1]).toString("latin1");
@@ -50,7 +56,7 @@ function read(rows: Float64Array): { readonly buffer: ArrayBuffer; readonly leng
       });
     }
   }
-  return { buffer: writer.buffer, length: writer.length };
+  return { rows: count, buffer: writer.buffer, length: writer.length };
 }
 
 port.on("message", ({ id, request }: { readonly id: number; readonly request: Request }) => {

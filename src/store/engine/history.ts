@@ -24,13 +24,12 @@ export interface History extends Disposable {
   outline(): Iterable<Omit<HistoryRecord, "value">>;
 }
 
-/** Bounds what is in memory at once where values come from disk. */
 const recordsASlice = 256;
 
-/** `state` is a snapshot that nobody changes; `warm` brings back values that are not in memory. */
+/** `state` is a snapshot that nobody changes; `warm` brings back values that are not in memory, in slices as small as it likes. */
 export function historyOf(
   state: State,
-  warm: (versions: readonly Version[]) => Promise<readonly Version[]> = async (versions) => versions,
+  warm: (versions: readonly Version[]) => AsyncIterable<readonly Version[]> = asTheyAre,
   dispose: () => void = () => {},
 ): History {
   const leases: Grant[] = [];
@@ -42,11 +41,15 @@ export function historyOf(
     compactedRevision: state.compactedRevision,
     leases,
     async *slices() {
-      for (const versions of inSlices(kept(state))) yield await warm(versions);
+      for (const versions of inSlices(kept(state))) yield* warm(versions);
     },
     outline: () => kept(state),
     [Symbol.dispose]: dispose,
   };
+}
+
+async function* asTheyAre(versions: readonly Version[]): AsyncIterable<readonly Version[]> {
+  yield versions;
 }
 
 function* kept(state: State): Iterable<Version> {
