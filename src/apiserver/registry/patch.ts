@@ -216,9 +216,7 @@ function applyChange(request: WriteRequest, body: RequestBody): Change {
     const whole = { ...(merged as ApiObject), kind: type.kind, apiVersion: apiVersionOf(type) };
     const defaulted = strategy.rules.default?.(whole) ?? whole;
     return placeInNamespace(
-      live === undefined
-        ? withMeta(defaulted, { name: defaulted.metadata.name ?? request.name })
-        : keepRevision(defaulted, live, applied),
+      live === undefined ? defaulted : keepRevision(defaulted, live, applied),
       type.namespaced,
       request.namespace,
     );
@@ -232,9 +230,12 @@ const keepRevision = (object: ApiObject, live: Stored<ApiObject>, applied: ApiOb
     uid: applied.metadata.uid ?? live.metadata.uid,
   });
 
+const wrongType = ({ apiVersion = "", kind = "" }: Partial<ApiObject>): string =>
+  `invalid object type: ${apiVersion.includes("/") ? "" : "/"}${apiVersion}, Kind=${kind}`;
+
 const notAnObject = (value: unknown): string =>
   value === null || value === undefined
-    ? "invalid object type: /, Kind="
+    ? wrongType({})
     : `error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${Array.isArray(value) ? "array" : typeof value} into Go value of type map[string]interface {}`;
 
 function appliedObject(request: WriteRequest, body: RequestBody): ApiObject {
@@ -255,21 +256,14 @@ function appliedObject(request: WriteRequest, body: RequestBody): ApiObject {
   }
   const object = value as Partial<ApiObject> | null;
   if (typeof object !== "object" || object === null || Array.isArray(object)) throw badRequest(notAnObject(value));
-  const expected = apiVersionOf(type);
-  if ((object.apiVersion ?? "") === "") throw apiError("", `Object 'apiVersion' is missing in '${JSON.stringify(object)}'`);
-  if ((object.kind ?? "") === "") throw apiError("", `Object 'Kind' is missing in '${JSON.stringify(object)}'`);
-  if (object.apiVersion !== expected)
-    throw badRequest(
-      `Incorrect version specified in apply patch. Specified patch version: ${object.apiVersion}, expected: ${expected}`,
-    );
-  if (object.kind !== type.kind)
-    throw badRequest(`Incorrect kind specified in apply patch. Specified patch kind: ${object.kind}, expected: ${type.kind}`);
+  if (object.apiVersion !== apiVersionOf(type) || object.kind !== type.kind) throw badRequest(wrongType(object));
   const metadata = object.metadata ?? {};
   if (
     (metadata as { managedFields?: unknown }).managedFields !== undefined &&
     (metadata as { managedFields?: unknown }).managedFields !== null
   )
     throw badRequest("metadata.managedFields must be nil");
-  checkName({ ...object, metadata: { ...metadata, name: metadata.name ?? request.name } }, request.name, request.namespace);
-  return { ...object, metadata } as ApiObject;
+  const whole = { ...object, metadata } as ApiObject;
+  checkName(placeInNamespace(whole, type.namespaced, request.namespace), request.name, request.namespace);
+  return whole;
 }

@@ -112,6 +112,29 @@ describe("registry", () => {
     assert.equal((await apply("two", "2", "true")).code, 200);
   });
 
+  it("apply refuses another kind, no kind, no name and another namespace", async () => {
+    const rows: readonly (readonly [object, string])[] = [
+      [{ kind: "ConfigMap" }, "invalid object type: /, Kind=ConfigMap"],
+      [{ apiVersion: "v1", kind: "Secret", metadata: { name: "a" } }, "invalid object type: /v1, Kind=Secret"],
+      [{ apiVersion: "apps/v1", kind: "Deployment" }, "invalid object type: apps/v1, Kind=Deployment"],
+      [
+        { apiVersion: "v1", kind: "ConfigMap", metadata: { generateName: "a" } },
+        "the name of the object (a based on URL) was undeterminable: name must be provided",
+      ],
+      [
+        { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a", namespace: "other" } },
+        "the namespace of the provided object does not match the namespace sent on the request",
+      ],
+    ];
+    for (const [body, expected] of rows) {
+      const { code, object } = await cluster.call("PATCH", `${maps}/a`, body, {
+        contentType: "application/apply-patch+yaml",
+        query: { fieldManager: "m" },
+      });
+      assert.deepEqual([code, object.message], [400, expected]);
+    }
+  });
+
   it("delete() keeps an object with finalizers until the last one is gone", async () => {
     await cluster.call("POST", maps, { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "held", finalizers: ["x.y/z"] } });
     const held = await cluster.call("DELETE", `${maps}/held`);
