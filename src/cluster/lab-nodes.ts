@@ -20,6 +20,7 @@ export interface LabNodesOptions {
   readonly clusterDns: string;
   readonly clusterDomain: string;
   readonly keepPods: boolean;
+  readonly keepTerminalSandbox: boolean;
   readonly logLevel: string;
   /** The command that runs this program: what comes before the subcommand. */
   readonly program: readonly string[];
@@ -118,6 +119,7 @@ async function startNode(
     "tls-private-key-file": `${directory}/server.key`,
     "client-ca-file": `${directory}/ca.crt`,
     "keep-pods": String(options.keepPods),
+    "keep-terminal-sandbox": String(options.keepTerminalSandbox),
     "log-level": options.logLevel,
     ...(node.name === options.controlPlaneNode ? { "register-with-taints": taintText(controlPlaneTaint) } : {}),
   };

@@ -53,6 +53,11 @@ export const upOptions = defineOptions({
   },
   readyFile: { kind: "string", help: "Write a JSON file when the API server and the nodes are ready", placeholder: "FILE" },
   keepPods: { kind: "boolean", default: false, help: "Leave pods running when stopping" },
+  keepTerminalSandbox: {
+    kind: "boolean",
+    default: false,
+    help: "Let the sandbox of a finished pod run on until the pod is deleted (upstream stops it)",
+  },
   output: { kind: "string", default: "text", choices: ["text", "json"], help: "Form of the banner and of the logs" },
   logLevel: {
     kind: "string",

@@ -41,6 +41,8 @@ export interface RealNodeOptions {
   readonly clientCa: string;
   /** Leave the pods running when the node is stopped. */
   readonly keepPods: boolean;
+  /** Do not stop the sandbox of a finished pod before the pod is deleted. */
+  readonly keepTerminalSandbox: boolean;
   /** With which it registers; a node that is known keeps those it has. */
   readonly taints: readonly Taint[];
   readonly withProxy: boolean;
@@ -131,6 +133,7 @@ export function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Pro
         hostDns: await hostResolver(files),
         serverPort: server.port,
         taints: options.taints,
+        keepTerminalSandbox: options.keepTerminalSandbox,
         ...(options.staticPodDirectory === undefined ? {} : { staticPodDirectory: options.staticPodDirectory }),
       },
       {

@@ -32,6 +32,11 @@ export const kubeletProgram = defineProgram({
     tlsPrivateKeyFile: { kind: "string", help: "Key of the kubelet's server", placeholder: "FILE" },
     clientCaFile: { kind: "string", help: "Authority of the kubelet server's clients", placeholder: "FILE" },
     podManifestPath: { kind: "string", help: "Directory of static pods", placeholder: "DIR" },
+    keepTerminalSandbox: {
+      kind: "boolean",
+      default: false,
+      help: "Let the sandbox of a finished pod run on until the pod is deleted",
+    },
     registerWithTaints: {
       kind: "list",
       default: [],
@@ -72,6 +77,7 @@ export const kubeletProgram = defineProgram({
             serving: { certificate: certificate ?? "", key: key ?? "" },
             clientCa: clientCa ?? "",
             keepPods: options.keepPods,
+            keepTerminalSandbox: options.keepTerminalSandbox,
             taints: options.registerWithTaints.map(parseTaint),
             withProxy: proxy !== undefined,
             staticPodDirectory: options.podManifestPath,

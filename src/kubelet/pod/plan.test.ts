@@ -168,6 +168,25 @@ test("restartPolicy Never: any exit is final, a failure makes the pod Failed", (
   assert.equal(condition(model.published, "ContainersReady")?.reason, "PodFailed");
 });
 
+test("the sandbox of a finished pod stops, or runs on until the pod is deleted where that is wanted", () => {
+  const finished = (keepTerminalSandbox: boolean): PodModel => {
+    const model = new PodModel(aPod({ restartPolicy: "Never" }));
+    model.keepTerminalSandbox = keepTerminalSandbox;
+    model.settle();
+    model.exit("app", 0);
+    model.settle();
+    assert.equal(model.published?.phase, "Succeeded");
+    return model;
+  };
+  assert.ok(finished(false).kinds().includes("stopSandbox"));
+  const kept = finished(true);
+  assert.ok(!kept.kinds().includes("stopSandbox"));
+  kept.delete(0);
+  kept.settle();
+  assert.ok(kept.kinds().includes("stopSandbox"));
+  assert.equal(kept.forgotten, true);
+});
+
 test("a container's own restart rules overrule the pod's policy", () => {
   const rules = [{ action: "Restart", exitCodes: { operator: "In", values: [42] } }];
   const model = new PodModel(

@@ -39,6 +39,7 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 export class PodModel {
   pod: Pod;
   removed = false;
+  keepTerminalSandbox = false;
   now = 1_000_000_000_000;
   sandboxes: SandboxStatus[] = [];
   containers: ContainerStatus[] = [];
@@ -85,7 +86,7 @@ export class PodModel {
       removed: this.removed,
       sandboxes: this.sandboxes,
       containers: this.containers,
-      node: { runtimeName: "containerd", hostIps: ["10.0.0.1"], keepTerminalSandbox: false },
+      node: { runtimeName: "containerd", hostIps: ["10.0.0.1"], keepTerminalSandbox: this.keepTerminalSandbox },
       memory: {
         startedAtMs,
         ended,
