@@ -81,10 +81,31 @@ async function beginning(): Promise<MemoryStore> {
 }
 
 async function build(options: ClusterOptions, clock: Clock, store: MemoryStore, forked = false): Promise<Cluster> {
+  const parts = new Parts({ clock, log: options.log ?? silentLog });
+  const close = async (): Promise<void> => {
+    const done = parts[Symbol.asyncDispose]();
+    // what is being closed may wait for time that nobody moves any more
+    if (clock instanceof VirtualClock) await drive(clock, done);
+    await done;
+  };
+  try {
+    return { ...(await start(options, clock, store, forked, parts)), [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function start(
+  options: ClusterOptions,
+  clock: Clock,
+  store: MemoryStore,
+  forked: boolean,
+  parts: Parts,
+): Promise<Omit<Cluster, typeof Symbol.asyncDispose>> {
   const random = seededRandom(options.seed ?? 1);
   const log = options.log ?? silentLog;
   const trace = createHash("sha256");
-  const parts = new Parts({ clock, log });
   const watch = await store.watch({ key: "\0", end: "\0" }, ({ events }) => {
     for (const { type, kv } of events) trace.update(`${type} ${kv.key} ${kv.modRevision} `).update(kv.value);
   });
@@ -119,12 +140,6 @@ async function build(options: ClusterOptions, clock: Clock, store: MemoryStore, 
   if (count > 0) parts.add("simulated nodes", await runSimNodes({ count, namePrefix: "node-" }, deps()));
 
   let kubeconfig: Promise<string> | undefined;
-  const close = async (): Promise<void> => {
-    const done = parts[Symbol.asyncDispose]();
-    // what is being closed may wait for time that nobody moves any more
-    if (clock instanceof VirtualClock) await drive(clock, done);
-    await done;
-  };
   return {
     client: clientFor(administrator, "cluster"),
     clientFor: (user) => clientFor(user, "cluster"),
@@ -138,7 +153,6 @@ async function build(options: ClusterOptions, clock: Clock, store: MemoryStore, 
     },
     kubeconfig: () => (kubeconfig ??= openPort(server, token)),
     traceHash: () => trace.copy().digest("hex"),
-    [Symbol.asyncDispose]: close,
   };
 }
 

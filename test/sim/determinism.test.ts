@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Deployment, deployments, pods } from "#api";
+import { type Log, silentLog } from "#base";
 import { createCluster } from "#cluster";
 
 const seeds = Number(process.env.TIPHYS_SIM_SEEDS ?? 100);
@@ -67,6 +68,17 @@ test("fork() gives a second cluster with the same objects and a future of its ow
   );
   await second.until(ready(second, 4));
   assert.equal((await first.client.list(pods, { namespace: "default" })).items.length, 2);
+});
+
+test("a cluster that cannot start stops what it had started", async () => {
+  const stopped: unknown[] = [];
+  const log: Log = {
+    ...silentLog,
+    debug: (message, fields) => message === "stopped" && stopped.push(fields?.part),
+    child: () => silentLog,
+  };
+  await assert.rejects(createCluster({ controllers: ["no-such-controller"], log }), /no-such-controller/);
+  assert.deepEqual(stopped, ["apiserver", "trace"]);
 });
 
 test("a fault on one component is survived", async () => {
