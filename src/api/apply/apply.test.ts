@@ -187,6 +187,7 @@ test("field sets survive encoding and obey set algebra", () => {
       assert.ok(again && setsEqual(left, again));
       assert.ok(setsEqual(union(left, right), union(right, left)));
       assert.ok(setsEqual(union(intersection(left, right), difference(left, right)), left));
+      assert.equal(difference(left, difference(right, left)), left, "what loses nothing is not made anew");
     }),
     { numRuns: 200 },
   );

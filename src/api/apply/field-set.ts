@@ -74,8 +74,21 @@ export const union = (a: FieldSet, b: FieldSet): FieldSet =>
   a.size === 0 ? b : b.size === 0 ? a : combine(a, b, (inA, inB) => inA || inB);
 export const intersection = (a: FieldSet, b: FieldSet): FieldSet =>
   a.size === 0 || b.size === 0 ? emptySet : combine(a, b, (inA, inB) => inA && inB);
-/** Paths of a that are not in b. Children of b's members stay. */
-export const difference = (a: FieldSet, b: FieldSet): FieldSet => (b.size === 0 ? a : combine(a, b, (inA, inB) => inA && !inB));
+/** Paths of a that are not in b. Children of b's members stay. The set itself where nothing is taken away, so that it need not be written anew. */
+export function difference(a: FieldSet, b: FieldSet): FieldSet {
+  let result: Map<string, FieldNode> | undefined;
+  for (const [element, other] of b) {
+    const node = a.get(element);
+    if (node === undefined) continue;
+    const member = node.member && !other.member;
+    const children = difference(node.children, other.children);
+    if (member === node.member && children === node.children) continue;
+    result ??= new Map(a);
+    if (member || children.size > 0) result.set(element, { member, children });
+    else result.delete(element);
+  }
+  return result ?? a;
+}
 
 /** Paths of a that are neither in b nor below a member of b. */
 export function withoutSubtrees(a: FieldSet, b: FieldSet): FieldSet {
@@ -91,6 +104,7 @@ export function withoutSubtrees(a: FieldSet, b: FieldSet): FieldSet {
 }
 
 export function setsEqual(a: FieldSet, b: FieldSet): boolean {
+  if (a === b) return true;
   if (a.size !== b.size) return false;
   for (const [element, node] of a) {
     const other = b.get(element);
