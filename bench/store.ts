@@ -1,4 +1,5 @@
 // The store beside Debian's etcd in one run: same disk, fsync on, each server on core 0 and its generator on core 1. Ratios are what counts.
+// What has no etcd beside it (million, compaction, jobs) has all cores: the store works in threads.
 // Parts: puts, range, million, compaction, jobs; BENCH_STORE=puts,range chooses. BENCH_SECONDS per figure (3), BENCH_ROUNDS (2), BENCH_KEYS
 // (1000000), BENCH_JOB_MINUTES (1), BENCH_DIRECTORY (temporary directory: on the disk to be measured).
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
@@ -21,13 +22,15 @@ const script = (name: string): string => fileURLToPath(new URL(`./${name}`, impo
 /** Where there is no taskset nothing is pinned. */
 const taskset = spawnSync("taskset", ["--version"]).status === 0;
 
-function start(core: 0 | 1, command: string, args: readonly string[]): ChildProcess {
-  const [file, ...rest] = [...(taskset ? ["taskset", "-c", String(core)] : []), command, ...args];
+type Cores = 0 | 1 | "all";
+
+function start(core: Cores, command: string, args: readonly string[]): ChildProcess {
+  const [file, ...rest] = [...(taskset && core !== "all" ? ["taskset", "-c", String(core)] : []), command, ...args];
   return spawn(file as string, rest, { stdio: ["ignore", "pipe", "inherit"] }); // never empty
 }
 
 /** What a program prints before it ends. */
-async function outputOf<T>(core: 0 | 1, args: readonly string[]): Promise<T> {
+async function outputOf<T>(core: Cores, args: readonly string[]): Promise<T> {
   const child = start(core, process.execPath, args);
   let text = "";
   child.stdout?.on("data", (chunk) => (text += chunk));
@@ -36,8 +39,10 @@ async function outputOf<T>(core: 0 | 1, args: readonly string[]): Promise<T> {
   return JSON.parse(text) as T;
 }
 
-const inProcess = <T>(request: PartRequest, flags: readonly string[] = []): Promise<T> =>
-  outputOf<T>(0, [...flags, script("store-process.ts"), JSON.stringify(request)]);
+const inProcess = <T>(request: PartRequest): Promise<T> => outputOf<T>(0, [script("store-process.ts"), JSON.stringify(request)]);
+
+const alone = <T>(request: PartRequest, flags: readonly string[] = []): Promise<T> =>
+  outputOf<T>("all", [...flags, script("store-process.ts"), JSON.stringify(request)]);
 
 interface Server extends Disposable {
   readonly url: string;
@@ -175,8 +180,8 @@ async function range(directory: string, ours: Server, etcd: Server | undefined) 
 async function large(directory: string) {
   const at = async (keys: number) => {
     const part = { directory: join(directory, `keys-${keys}`), keys, valueBytes };
-    const filled = await inProcess({ ...part, part: "fill" }, ["--expose-gc"]);
-    return { keys, filled, opened: await inProcess({ ...part, part: "open" }, ["--expose-gc"]) };
+    const filled = await alone({ ...part, part: "fill" }, ["--expose-gc"]);
+    return { keys, filled, opened: await alone({ ...part, part: "open" }, ["--expose-gc"]) };
   };
   return {
     target: { memoryPerByte: 1.3, openMs: { [String(million)]: 4000, [String(million / 10)]: 1000 } },
@@ -199,13 +204,13 @@ export async function benchStore(): Promise<unknown> {
     if (wanted("million")) result["million"] = await large(directory);
     if (wanted("compaction")) {
       const part = { part: "compaction", directory: join(directory, "compaction"), valueBytes } as const;
-      const measured = await inProcess<object>({ ...part, revisions: million, keys: million / 20, putsPerSecond: 500 });
+      const measured = await alone<object>({ ...part, revisions: million, keys: million / 20, putsPerSecond: 500 });
       result["compaction"] = { target: { putsDuringP99Ms: 10 }, ...measured };
     }
     if (wanted("jobs")) {
       const compactEverySeconds = Math.min(300, Math.max(2, Math.round(minutes * 10)));
       const part = { part: "jobs", directory: join(directory, "jobs"), valueBytes: 2048, minutes } as const;
-      result["jobs"] = await inProcess({ ...part, jobsPerSecond: 200, compactEverySeconds });
+      result["jobs"] = await alone({ ...part, jobsPerSecond: 200, compactEverySeconds });
     }
     return result;
   } finally {
