@@ -3,7 +3,7 @@ import { semanticEqual } from "../deep-equal.ts";
 import { duplicate, type FieldError, invalidValue, notSupported, required, tooMany } from "../errors.ts";
 import { isDns1035Label, isDns1123Subdomain, isLabelKey, isPathSegment, isPortNumber } from "../names.ts";
 import type { AnyObject } from "../rules.ts";
-import { ipFamily, validateLabelSelector } from "./basics.ts";
+import { ipFamily, validateIP, validateLabelSelector } from "./basics.ts";
 import { immutableText, invalids, type NameCheck, subdomainName, validateObjectMeta, validateObjectMetaUpdate } from "./meta.ts";
 import { canonicalIPv6 } from "./network.ts";
 
@@ -276,16 +276,20 @@ const shownParent = (parent: AnyObject): unknown =>
 /** An IPAddress is named by the address, in canonical form. */
 const addressName: NameCheck = (name) => {
   const family = ipFamily(name);
-  if (family === undefined) return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"];
+  if (family === undefined) return validateIP(name, "").map((error) => error.detail ?? "");
   return family === 6 && canonicalIPv6(name) !== name
     ? [`must be in canonical form (${JSON.stringify(canonicalIPv6(name))})`]
     : [];
 };
 
-export function validateIPAddress(object: AnyObject): FieldError[] {
-  const errors = validateObjectMeta(object.metadata, false, addressName);
-  const parent = object.spec?.parentRef;
-  if (parent === undefined || parent === null) return [...errors, required("spec.parentRef")];
+export const validateIPAddress = (object: AnyObject): FieldError[] => [
+  ...validateObjectMeta(object.metadata, false, addressName),
+  ...parentReference(object.spec?.parentRef),
+];
+
+function parentReference(parent: AnyObject): FieldError[] {
+  if (parent === undefined || parent === null) return [required("spec.parentRef")];
+  const errors: FieldError[] = [];
   if (parent.group) errors.push(...invalids("spec.parentRef.group", parent.group, isDns1123Subdomain(parent.group)));
   if (!parent.resource) errors.push(required("spec.parentRef.resource"));
   else errors.push(...invalids("spec.parentRef.resource", parent.resource, isPathSegment(parent.resource)));
@@ -296,6 +300,7 @@ export function validateIPAddress(object: AnyObject): FieldError[] {
 }
 export const validateIPAddressUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [
   ...metaUpdate(next, old),
+  ...parentReference(next.spec?.parentRef),
   ...(semanticEqual(next.spec?.parentRef, old.spec?.parentRef)
     ? []
     : [invalidValue("spec.parentRef", shownParent(next.spec?.parentRef), immutableText)]),

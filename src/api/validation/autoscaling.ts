@@ -126,6 +126,8 @@ function metricSpec(metric: AnyObject, path: string): FieldError[] {
   if (given.size > 1)
     for (const field of given)
       if (field !== wanted) errors.push(forbiddenField(`${path}.${field}`, "must populate the given metric source only"));
+  // once more: looking for the field that goes with the type finds none
+  if (wanted === undefined) errors.push(notSupported(`${path}.type`, type, metricTypes));
   return errors;
 }
 

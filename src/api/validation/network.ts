@@ -348,9 +348,7 @@ function slicePorts(ports: readonly AnyObject[]): FieldError[] {
 }
 export const validateEndpointSliceUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [
   ...metaUpdate(next, old),
-  ...(semanticEqual(next.endpoints, old.endpoints)
-    ? [...meta(next, true), ...slicePorts(next.ports ?? [])]
-    : validateEndpointSlice(next)),
+  ...(semanticEqual(next.endpoints, old.endpoints) ? slicePorts(next.ports ?? []) : validateEndpointSlice(next)),
   ...(next.addressType === old.addressType ? [] : [invalidValue("addressType", next.addressType ?? "", immutableText)]),
 ];
 

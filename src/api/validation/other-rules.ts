@@ -213,6 +213,7 @@ export const otherRules: Readonly<Record<string, KindRules>> = {
     unconditionalUpdate: false,
     validate: storage.validateVolumeAttachment,
     validateUpdate: storage.validateVolumeAttachmentUpdate,
+    validateStatusUpdate: storage.validateVolumeAttachmentUpdate,
     prepareForStatusUpdate: keepSpecAndMeta,
   }),
   "storage.k8s.io/VolumeAttributesClass": plainKind({

@@ -4,7 +4,7 @@ import { duplicate, type FieldError, forbiddenField, invalidValue, notSupported,
 import { byteLength, isDns1123Subdomain, isLabelKey } from "../names.ts";
 import { compareQuantityTexts, parseQuantity, signOf } from "../quantity.ts";
 import type { AnyObject } from "../rules.ts";
-import { noBacksteps, nonNegative, oneOf, validateLabelSelector } from "./basics.ts";
+import { inRange, maxInt32, noBacksteps, nonNegative, oneOf, validateLabelSelector } from "./basics.ts";
 import { validateAccessModes, validateClaimSpec } from "./claims.ts";
 import { keepStatus, withField, without } from "./helpers.ts";
 import { immutableText, invalids, nonNegativeText, subdomainName, validateObjectMeta, validateObjectMetaUpdate } from "./meta.ts";
@@ -469,6 +469,8 @@ export function validateVolumeAttachment(attachment: AnyObject): FieldError[] {
   } else if (Object.keys(inline.capacity ?? {}).length > 0)
     errors.push(forbiddenField("spec.source.inlineVolumeSpec.capacity", "may not be specified in the context of inline volumes"));
   errors.push(...invalids("spec.nodeName", spec.nodeName ?? "", isDns1123Subdomain(spec.nodeName ?? "")));
+  for (const field of ["attachError", "detachError"])
+    errors.push(...inRange(attachment.status?.[field]?.errorCode, 0, maxInt32, `status.${field}.errorCode`));
   return errors;
 }
 export function validateVolumeAttachmentUpdate(next: AnyObject, old: AnyObject): FieldError[] {

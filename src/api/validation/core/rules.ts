@@ -11,6 +11,7 @@ import { preparePodStatusUpdate, validatePodStatusUpdate, validatePodUpdate } fr
 import * as services from "../services.ts";
 import * as storage from "../storage.ts";
 import * as warn from "../warnings.ts";
+import * as quotas from "./quotas.ts";
 import * as small from "./small.ts";
 
 export const coreRules: Readonly<Record<string, KindRules>> = {
@@ -95,15 +96,16 @@ export const coreRules: Readonly<Record<string, KindRules>> = {
     namespaced: true,
     createOnUpdate: true,
     default: defaults.defaultLimitRange,
-    validate: small.validateLimitRange,
-    validateUpdate: (next) => small.validateLimitRange(next),
+    validate: quotas.validateLimitRange,
+    validateUpdate: (next) => quotas.validateLimitRange(next),
   }),
   "/ResourceQuota": plainKind({
     namespaced: true,
     status: true,
     default: defaults.defaultResourceQuota,
-    validate: small.validateResourceQuota,
-    validateUpdate: small.validateResourceQuotaUpdate,
+    validate: quotas.validateResourceQuota,
+    validateUpdate: quotas.validateResourceQuotaUpdate,
+    validateStatusUpdate: quotas.validateResourceQuotaStatusUpdate,
   }),
   "/PersistentVolume": plainKind({
     namespaced: false,

@@ -1,4 +1,4 @@
-// ConfigMaps, Secrets, Namespaces, Nodes, quotas, limit ranges, service accounts, Endpoints.
+// ConfigMaps, Secrets, Namespaces, Nodes, service accounts, Endpoints.
 import { semanticEqual } from "../../deep-equal.ts";
 import { duplicate, type FieldError, forbiddenField, invalidValue, required, tooLong } from "../../errors.ts";
 import {
@@ -10,7 +10,6 @@ import {
   isLabelValue,
   isPortNumber,
 } from "../../names.ts";
-import { compareQuantityTexts } from "../../quantity.ts";
 import type { AnyObject } from "../../rules.ts";
 import { hasHostBits, ipFamily, oneOf, validateCIDR, validateIP } from "../basics.ts";
 import { inField, keepStatus, withField, without } from "../helpers.ts";
@@ -23,11 +22,11 @@ import {
   validateObjectMetaUpdate,
   validateStandardFinalizer,
 } from "../meta.ts";
-import { isExtendedResource, isHugePages, validateResourceName, validateResourceQuantity } from "../pod/resources.ts";
+import { validateResourceQuantity } from "../pod/resources.ts";
 import { taintEffects } from "../pod/scheduling.ts";
 
 const maxBytes = 1024 * 1024;
-const sortedKeys = (map: AnyObject): string[] => Object.keys(map ?? {}).sort();
+export const sortedKeys = (map: AnyObject): string[] => Object.keys(map ?? {}).sort();
 
 /** Size of a base64 text's content. */
 const decodedLength = (text: string): number => Math.floor((text.replace(/=+$/, "").length * 3) / 4);
@@ -133,7 +132,7 @@ export function prepareNamespaceForCreate(namespace: AnyObject): AnyObject {
 export const prepareNamespaceForUpdate = (next: AnyObject, old: AnyObject): AnyObject =>
   keepStatus({ ...next, spec: { ...next.spec, finalizers: old.spec?.finalizers } }, old);
 
-const validateFinalizerName = (finalizer: string, path: string): FieldError[] => {
+export const validateFinalizerName = (finalizer: string, path: string): FieldError[] => {
   const errors = invalids(path, finalizer, isLabelKey(finalizer));
   return errors.length > 0 ? errors : validateStandardFinalizer(finalizer, path);
 };
@@ -187,7 +186,7 @@ function validateTaints(taints: readonly AnyObject[], path: string): FieldError[
 
 function nodeSpec(node: AnyObject): FieldError[] {
   const errors: FieldError[] = [];
-  if ((node.spec?.taints?.length ?? 0) > 0) errors.push(...validateTaints(node.spec.taints, "metadata.taints"));
+  errors.push(...taintErrors(node));
   for (const list of ["capacity", "allocatable"])
     for (const name of sortedKeys(node.status?.[list]))
       errors.push(...validateResourceQuantity(name, node.status[list][name], `status.${list}.${name}`));
@@ -206,6 +205,9 @@ function nodeSpec(node: AnyObject): FieldError[] {
   return errors;
 }
 
+/** Found twice, as upstream: by the check of the node and by that of the change. */
+const taintErrors = (node: AnyObject): FieldError[] => validateTaints(node.spec?.taints ?? [], "metadata.taints");
+
 const nodeMeta = (node: AnyObject): FieldError[] => validateObjectMeta(node.metadata, false, subdomainName);
 export const validateNode = (node: AnyObject): FieldError[] => [...nodeMeta(node), ...nodeSpec(node)];
 
@@ -223,7 +225,7 @@ export function validateNodeUpdate(next: AnyObject, old: AnyObject): FieldError[
     errors.push(forbiddenField("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid'));
   if (old.spec?.providerID && next.spec?.providerID !== old.spec.providerID)
     errors.push(forbiddenField("spec.providerID", 'node updates may not change providerID except from "" to valid'));
-  errors.push(...nodeSpec(next));
+  errors.push(...nodeSpec(next), ...taintErrors(next));
   return errors;
 }
 
@@ -257,184 +259,3 @@ export const validateEndpointsUpdate = (next: AnyObject, old: AnyObject): FieldE
   ...validateObjectMetaUpdate(next.metadata, old.metadata),
   ...validateEndpoints(next),
 ];
-
-// ResourceQuota
-
-const quotaResources = new Set([
-  "cpu",
-  "memory",
-  "ephemeral-storage",
-  "requests.cpu",
-  "requests.memory",
-  "requests.storage",
-  "requests.ephemeral-storage",
-  "limits.cpu",
-  "limits.memory",
-  "limits.ephemeral-storage",
-  "pods",
-  "resourcequotas",
-  "services",
-  "replicationcontrollers",
-  "secrets",
-  "persistentvolumeclaims",
-  "configmaps",
-  "services.nodeports",
-  "services.loadbalancers",
-]);
-const quotaScopes = [
-  "BestEffort",
-  "CrossNamespacePodAffinity",
-  "NotBestEffort",
-  "NotTerminating",
-  "PriorityClass",
-  "Terminating",
-  "VolumeAttributesClass",
-];
-
-export function validateResourceQuota(quota: AnyObject): FieldError[] {
-  const errors = validateObjectMeta(quota.metadata, true, subdomainName);
-  return [
-    ...errors,
-    ...quotaSpec(quota.spec ?? {}),
-    ...quotaList(quota.status?.hard, "status.hard"),
-    ...quotaList(quota.status?.used, "status.used"),
-  ];
-}
-
-function quotaList(list: AnyObject, path: string): FieldError[] {
-  return sortedKeys(list).flatMap((name) => {
-    const at = `${path}[${name}]`;
-    const errors = validateResourceName(name, at);
-    if (
-      !name.includes("/") &&
-      !quotaResources.has(name) &&
-      !isHugePages(name.replace(/^requests\./, "")) &&
-      !/storageclass/.test(name)
-    )
-      errors.push(invalidValue(at, name, "must be a standard resource for quota"));
-    return [...errors, ...validateResourceQuantity(name, list[name], at)];
-  });
-}
-
-function quotaSpec(spec: AnyObject): FieldError[] {
-  const errors = quotaList(spec.hard, "spec.hard");
-  const scopes: readonly string[] = spec.scopes ?? [];
-  for (const scope of scopes)
-    if (!quotaScopes.includes(scope)) errors.push(invalidValue("spec.scopes", scopes, "unsupported scope"));
-  return errors;
-}
-export const validateResourceQuotaUpdate = (next: AnyObject, old: AnyObject): FieldError[] => {
-  const errors = [...validateObjectMetaUpdate(next.metadata, old.metadata), ...quotaSpec(next.spec ?? {})];
-  const sorted = (object: AnyObject): string => JSON.stringify([...(object.spec?.scopes ?? [])].sort());
-  if (sorted(next) !== sorted(old)) errors.push(invalidValue("spec.scopes", next.spec?.scopes ?? null, immutableText));
-  return errors;
-};
-
-// LimitRange
-
-const limitTypes = ["Pod", "Container", "PersistentVolumeClaim"];
-
-export function validateLimitRange(range: AnyObject): FieldError[] {
-  const errors = validateObjectMeta(range.metadata, true, subdomainName);
-  const types = new Set<string>();
-  for (const [i, item] of (range.spec?.limits ?? []).entries()) {
-    const at = `spec.limits[${i}]`;
-    const type = item.type ?? "";
-    errors.push(
-      ...invalids(`${at}.type`, type, isLabelKey(type)).slice(0, 0),
-      ...(type === ""
-        ? invalids(`${at}.type`, type, isLabelKey(type))
-        : limitTypes.includes(type) || type.includes("/")
-          ? []
-          : [invalidValue(`${at}.type`, type, "must be a standard limit type or fully qualified")]),
-    );
-    if (types.has(type)) errors.push(duplicate(`${at}.type`, type));
-    types.add(type);
-    errors.push(...limitItem(item, at));
-  }
-  return errors;
-}
-
-function limitItem(item: AnyObject, at: string): FieldError[] {
-  const errors: FieldError[] = [];
-  const names = new Set<string>();
-  const lists = ["max", "min"] as const;
-  for (const list of lists)
-    for (const name of sortedKeys(item[list])) {
-      errors.push(...limitName(name, item.type, `${at}.${list}[${name}]`));
-      names.add(name);
-    }
-  if (item.type === "Pod") {
-    if (sortedKeys(item.default).length > 0)
-      errors.push(forbiddenField(`${at}.default`, "may not be specified when `type` is 'Pod'"));
-    if (sortedKeys(item.defaultRequest).length > 0)
-      errors.push(forbiddenField(`${at}.defaultRequest`, "may not be specified when `type` is 'Pod'"));
-  } else
-    for (const list of ["default", "defaultRequest"])
-      for (const name of sortedKeys(item[list])) {
-        errors.push(...limitName(name, item.type, `${at}.${list}[${name}]`));
-        names.add(name);
-      }
-  if (item.type === "PersistentVolumeClaim" && item.min?.storage === undefined && item.max?.storage === undefined)
-    errors.push(required(`${at}.limits`, "either minimum or maximum storage value is required, but neither was provided"));
-  for (const name of sortedKeys(item.maxLimitRequestRatio)) {
-    errors.push(...limitName(name, item.type, `${at}.maxLimitRequestRatio[${name}]`));
-    names.add(name);
-  }
-  for (const name of [...names].sort()) {
-    const { [name]: min } = item.min ?? {};
-    const { [name]: max } = item.max ?? {};
-    const fallback = item.default?.[name];
-    const request = item.defaultRequest?.[name];
-    const ratio = item.maxLimitRequestRatio?.[name];
-    const above = (a: string | undefined, b: string | undefined): boolean =>
-      a !== undefined && b !== undefined && compareQuantityTexts(a, b) > 0;
-    if (above(min, max))
-      errors.push(invalidValue(`${at}.min[${name}]`, min, `min value ${min} is greater than max value ${max}`));
-    if (above(min, request))
-      errors.push(
-        invalidValue(
-          `${at}.defaultRequest[${name}]`,
-          request,
-          `min value ${min} is greater than default request value ${request}`,
-        ),
-      );
-    if (above(request, max))
-      errors.push(
-        invalidValue(
-          `${at}.defaultRequest[${name}]`,
-          request,
-          `default request value ${request} is greater than max value ${max}`,
-        ),
-      );
-    if (above(request, fallback))
-      errors.push(
-        invalidValue(
-          `${at}.defaultRequest[${name}]`,
-          request,
-          `default request value ${request} is greater than default limit value ${fallback}`,
-        ),
-      );
-    if (above(min, fallback))
-      errors.push(invalidValue(`${at}.default[${name}]`, min, `min value ${min} is greater than default value ${fallback}`));
-    if (above(fallback, max))
-      errors.push(invalidValue(`${at}.default[${name}]`, max, `default value ${fallback} is greater than max value ${max}`));
-    if (ratio !== undefined && compareQuantityTexts(ratio, "1") < 0)
-      errors.push(invalidValue(`${at}.maxLimitRequestRatio[${name}]`, ratio, `ratio ${ratio} is less than 1`));
-  }
-  return errors;
-}
-
-function limitName(name: string, type: string, path: string): FieldError[] {
-  const errors = validateResourceName(name, path);
-  if (errors.length > 0) return errors;
-  if (
-    (type === "Pod" || type === "Container") &&
-    !name.includes("/") &&
-    !["cpu", "memory", "ephemeral-storage"].includes(name) &&
-    !isHugePages(name) &&
-    !isExtendedResource(name)
-  )
-    errors.push(invalidValue(path, name, "must be a standard resource for containers"));
-  return errors;
-}

@@ -46,7 +46,7 @@ export function validateResourceName(name: string, path: string): FieldError[] {
   return errors;
 }
 
-function validateContainerResourceName(name: string, path: string): FieldError[] {
+export function validateContainerResourceName(name: string, path: string): FieldError[] {
   const errors = validateResourceName(name, path);
   if (!name.includes("/")) {
     if (!containerResources.has(name) && !isHugePages(name))
