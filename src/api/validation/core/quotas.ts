@@ -146,7 +146,6 @@ export function validateLimitRange(range: AnyObject): FieldError[] {
     const at = `spec.limits[${i}]`;
     const type = item.type ?? "";
     errors.push(
-      ...invalids(`${at}.type`, type, isLabelKey(type)).slice(0, 0),
       ...(type === ""
         ? invalids(`${at}.type`, type, isLabelKey(type))
         : limitTypes.includes(type) || type.includes("/")
