@@ -30,6 +30,8 @@ class Committer {
   readonly #insert: StatementSync;
   readonly #remove: StatementSync;
   #row: number;
+  /** As `writerSettings` have it. */
+  #syncs = true;
 
   private constructor(claim: Disposable, { database, tables, tally, loaded }: Recovered) {
     this.#claim = claim;
@@ -88,6 +90,7 @@ class Committer {
   #transaction(body: () => void, revision?: number): Times {
     const began = performance.now();
     let written = began;
+    this.#syncCommits(revision !== undefined);
     const before = { ...this.#tally };
     const rowBefore = this.#row;
     const restoreTables = this.#tables.mark();
@@ -136,6 +139,16 @@ class Committer {
     this.#tables.setFacts({ tallyRow: this.#row, tallyCount: this.#tally.count, tallyDigest: this.#tally.digest });
   }
 
+  /**
+   * Nobody waits for what removes rows or pages: it need not be on disk before the next commit of a write, whose fsync takes it along, and a
+   * power cut leaves it for the next start, whole as everything in the log. A copy of the log into the file syncs it first either way.
+   */
+  #syncCommits(sync: boolean): void {
+    if (this.#syncs === sync) return;
+    this.#database.exec(`PRAGMA synchronous=${sync ? "FULL" : "NORMAL"}`);
+    this.#syncs = sync;
+  }
+
   /** The room is first used to empty the write-ahead log, which gives back more than it takes. */
   #freeReserve(): void {
     freeReserve(directory);
@@ -144,6 +157,7 @@ class Committer {
 
   /** Answers how many free pages are left. */
   #vacuum(pages: number): number {
+    this.#syncCommits(false);
     this.#database.exec(`PRAGMA incremental_vacuum(${pages})`);
     return pragma(this.#database, "freelist_count");
   }
