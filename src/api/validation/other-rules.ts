@@ -194,6 +194,8 @@ export const otherRules: Readonly<Record<string, KindRules>> = {
     default: others.defaultCsiDriver,
     validate: storage.validateCsiDriver,
     validateUpdate: storage.validateCsiDriverUpdate,
+    prepareForUpdate: storage.prepareCsiDriverForUpdate,
+    warnings: warn.csiDriverWarnings,
   }),
   "storage.k8s.io/CSINode": plainKind({
     namespaced: false,
@@ -272,6 +274,7 @@ export const otherRules: Readonly<Record<string, KindRules>> = {
     namespaced: true,
     status: true,
     default: others.defaultResourceClaim,
+    prepareForStatusUpdate: keepSpecAndMeta,
     checkUpdate: fixedSpec,
   }),
   "resource.k8s.io/ResourceClaimTemplate": plainKind({

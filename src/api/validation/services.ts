@@ -5,6 +5,7 @@ import type { AnyObject } from "../rules.ts";
 import { hasHostBits, ipFamily, oneOf, validateCIDR, validateIP, validatePortNumOrName } from "./basics.ts";
 import { keepStatus, withField, without } from "./helpers.ts";
 import { invalids, label1035Name, validateLabels, validateObjectMeta, validateObjectMetaUpdate } from "./meta.ts";
+import { topologyAnnotations } from "./service-annotations.ts";
 
 const isExternalName = (service: AnyObject): boolean => service.spec?.type === "ExternalName";
 const needsClusterIP = (service: AnyObject): boolean => ["ClusterIP", "NodePort", "LoadBalancer"].includes(service.spec?.type);
@@ -38,7 +39,11 @@ export const prepareServiceForCreate = (service: AnyObject): AnyObject => {
 export function prepareServiceForUpdate(next: AnyObject, old: AnyObject): AnyObject {
   let spec = sameClusterIPs(next.spec ?? {}, old.spec ?? {});
   spec = carryOver(spec, { ...next, spec }, old);
-  return keepStatus(withField(next, "spec", dropTypeDependent(spec, old.spec)), old);
+  const kept = keepStatus(withField(next, "spec", dropTypeDependent(spec, old.spec)), old);
+  // what balanced its load does so no more
+  return old.spec?.type === "LoadBalancer" && spec.type !== "LoadBalancer" && kept.status !== undefined
+    ? { ...kept, status: { ...kept.status, loadBalancer: {} } }
+    : kept;
 }
 
 /** What was allocated stays when the client leaves it out. */
@@ -102,7 +107,7 @@ function dropTypeDependent(spec: AnyObject, old: AnyObject): AnyObject {
 const serviceTypes = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
 
 function validateServiceObject(service: AnyObject): FieldError[] {
-  const errors = validateObjectMeta(service.metadata, true, label1035Or1123);
+  const errors = [...validateObjectMeta(service.metadata, true, label1035Or1123), ...topologyAnnotations(service)];
   const { spec } = service;
   const ports: readonly AnyObject[] = spec.ports ?? [];
   const headless = spec.clusterIP === "None";
@@ -382,17 +387,3 @@ export const validateServiceStatusUpdate = (next: AnyObject, old: AnyObject): Fi
   ...validateObjectMetaUpdate(next.metadata, old.metadata),
   ...loadBalancerStatus(next),
 ];
-
-export function serviceWarnings(service: AnyObject): readonly string[] {
-  const warnings: string[] = [];
-  if ((service.spec?.externalIPs?.length ?? 0) > 0)
-    warnings.push("spec.externalIPs is deprecated and may no longer be implemented in some clusters");
-  if (service.spec?.externalName && service.spec.type !== "ExternalName")
-    warnings.push('spec.externalName is ignored when spec.type is not "ExternalName"');
-  const hints = "service.kubernetes.io/topology-aware-hints";
-  if (service.metadata?.annotations?.[hints] !== undefined)
-    warnings.push(`annotation ${hints} is deprecated, please use service.kubernetes.io/topology-mode instead`);
-  if (service.spec?.trafficDistribution === "PreferClose")
-    warnings.push('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"');
-  return warnings;
-}

@@ -377,6 +377,12 @@ export function validateCsiDriver(driver: AnyObject): FieldError[] {
     );
   return errors;
 }
+/** Generations of a driver begin with its first change. */
+export const prepareCsiDriverForUpdate = (next: AnyObject, old: AnyObject): AnyObject =>
+  semanticEqual(next.spec, old.spec)
+    ? next
+    : { ...next, metadata: { ...next.metadata, generation: (old.metadata.generation ?? 0) + 1 } };
+
 export function validateCsiDriverUpdate(next: AnyObject, old: AnyObject): FieldError[] {
   const errors = [...metaUpdate(next, old), ...validateCsiDriver(next)];
   if (next.spec?.attachRequired !== old.spec?.attachRequired)

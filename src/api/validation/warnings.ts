@@ -273,12 +273,38 @@ export const templateWarnings =
     ];
   };
 
-export const claimWarnings = (claim: AnyObject): readonly string[] => [
-  ...(claim.metadata?.annotations?.["volume.beta.kubernetes.io/storage-class"] === undefined
+const classAnnotation = (object: AnyObject): readonly string[] =>
+  object.metadata?.annotations?.["volume.beta.kubernetes.io/storage-class"] === undefined
     ? []
     : [
         'metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated since v1.8; use "storageClassName" attribute instead',
-      ]),
+      ];
+
+export const persistentVolumeWarnings = (volume: AnyObject): readonly string[] => [
+  ...classAnnotation(volume),
+  ...(volume.spec?.nodeAffinity?.required?.nodeSelectorTerms ?? []).flatMap((term: AnyObject, i: number) =>
+    nodeSelectorTermWarnings(term, `spec.nodeAffinity.required.nodeSelectorTerms[${i}]`),
+  ),
+];
+
+export const csiDriverWarnings = ({ spec = {} }: AnyObject): readonly string[] =>
+  (spec.tokenRequests?.length ?? 0) > 0 && spec.serviceAccountTokenInSecrets === undefined
+    ? [
+        "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes",
+      ]
+    : [];
+
+/** A certificate and key that nobody can read are accepted, with a word about it. */
+export function secretWarnings(secret: AnyObject): readonly string[] {
+  if (secret.type !== "kubernetes.io/tls") return [];
+  const hasPem = (key: string): boolean =>
+    /-----BEGIN [^-]+-----/.test(Buffer.from(secret.data?.[key] ?? "", "base64").toString("latin1"));
+  if (!hasPem("tls.crt")) return ["tls: failed to find any PEM data in certificate input"];
+  return hasPem("tls.key") ? [] : ["tls: failed to find any PEM data in key input"];
+}
+
+export const claimWarnings = (claim: AnyObject): readonly string[] => [
+  ...classAnnotation(claim),
   ...fractional(claim.spec?.resources?.requests, "spec.resources.requests", "storage"),
 ];
 
@@ -291,7 +317,9 @@ export const serviceAccountWarnings = (account: AnyObject, old: AnyObject | unde
 };
 
 export const ingressWarnings = (ingress: AnyObject, old: AnyObject | undefined): readonly string[] =>
-  old === undefined && ingress.metadata?.annotations?.["kubernetes.io/ingress.class"] !== undefined
+  old === undefined &&
+  ingress.metadata?.annotations?.["kubernetes.io/ingress.class"] !== undefined &&
+  ingress.spec?.ingressClassName === undefined
     ? [`annotation "kubernetes.io/ingress.class" is deprecated, please use 'spec.ingressClassName' instead`]
     : [];
 

@@ -67,7 +67,8 @@ function checkPreconditions(resource: ServedResource, old: Stored<ApiObject>, op
   const { preconditions } = options;
   if (preconditions === undefined || preconditions === null) return;
   const { uid, resourceVersion } = preconditions;
-  const kindName = { group: resource.type.group, plural: isNamespace(resource) ? resource.type.plural : resource.type.kind };
+  const { group, kind } = resource.storedType;
+  const kindName = { group, plural: isNamespace(resource) ? resource.type.plural : kind };
   if (uid !== undefined && uid !== old.metadata.uid) {
     throw conflict(
       kindName,
@@ -233,15 +234,13 @@ async function removeNamespace(
   if (protectedNamespaces.has(name)) throw forbidden(resource.type, name, "this namespace may not be deleted");
   const namespace = old as NamespaceLike & Stored<ApiObject>;
   const finalizers = finalizersOf(resource, old, options);
-  if ((namespace.spec?.finalizers ?? []).length === 0 && finalizers.length === 0) {
+  const isMarked = namespace.metadata.deletionTimestamp !== undefined;
+  // a first deletion only marks it, also when nothing holds it: what it contains must go first
+  if (isMarked && (namespace.spec?.finalizers ?? []).length === 0 && finalizers.length === 0) {
     const gone = request.options.dryRun ? existing : await finishDeletion(writes, resource, existing);
     return gone === undefined ? undefined : { code: 200, entry: gone };
   }
-  if (
-    namespace.metadata.deletionTimestamp !== undefined &&
-    namespace.status?.phase === "Terminating" &&
-    finalizers.join() === (old.metadata.finalizers ?? []).join()
-  ) {
+  if (isMarked && namespace.status?.phase === "Terminating" && finalizers.join() === (old.metadata.finalizers ?? []).join()) {
     return { code: 200, entry: existing };
   }
   const { deletionGracePeriodSeconds: _none, ...metadata } = {

@@ -9,6 +9,7 @@ import {
   type KindRules,
   podQosClass,
   required,
+  validateFinalizerName,
 } from "#api";
 import type { SubresourceRules } from "../registry/request.ts";
 import { timeText } from "../registry/request.ts";
@@ -17,6 +18,10 @@ type Loose = ApiObject & { readonly spec?: Record<string, unknown>; readonly sta
 
 export const finalizeRules: SubresourceRules = {
   prepare: (next, old) => ({ ...next, status: (old as Loose).status }) as ApiObject,
+  validate: (next) =>
+    (((next as Loose).spec?.["finalizers"] ?? []) as readonly string[]).flatMap((finalizer, index) =>
+      validateFinalizerName(finalizer, `spec.finalizers[${index}]`),
+    ),
 };
 
 interface Condition {

@@ -75,8 +75,9 @@ function quotaTexts(quota: Any): readonly [request: string, limit: string] {
 }
 
 const eventSource = (event: Any): string => {
-  const component = event.source?.component ?? event.reportingComponent ?? "";
-  return event.source?.host ? `${component}, ${event.source.host}` : component;
+  const component = event.source?.component || event.reportingComponent || event.reportingController || "";
+  const instance = event.source?.host || event.reportingInstance;
+  return instance ? `${component}, ${instance}` : component;
 };
 
 export const eventTable = (of: (object: Any) => Any): TableKind => ({

@@ -165,7 +165,7 @@ export const otherTables: Readonly<Record<string, TableKind>> = {
         nameOf(object),
         phase(object),
         spec.volumeName ?? "",
-        bound ? (status.capacity?.storage ?? "") : "",
+        bound ? (status.capacity?.storage ?? "0") : "",
         bound ? accessModes(status.accessModes) : "",
         classOf(object),
         unset(spec.volumeAttributesClassName),
@@ -257,7 +257,7 @@ export const otherTables: Readonly<Record<string, TableKind>> = {
   "discovery.k8s.io/EndpointSlice": withAge([column("AddressType"), column("Ports"), column("Endpoints")], (object) => [
     object.addressType ?? "",
     few(
-      (object.ports ?? []).map((port: Any) => (port.port === undefined ? "*" : port.name ? `${port.port}` : `${port.port}`)),
+      (object.ports ?? []).map((port: Any) => ((port.port ?? null) === null ? port.name || "*" : `${port.port}`)),
       "<unset>",
     ),
     few(

@@ -52,6 +52,20 @@ describe("pod table", () => {
     );
   });
 
+  const cellsOf = (kind: string, object: object): readonly unknown[] =>
+    builtInColumns[kind]?.cells({ metadata: {}, ...object }, now) ?? [];
+
+  it("an event's source is who reported it, in both groups", () => {
+    const reportingInstance = "i";
+    assert.equal(cellsOf("/Event", { reportingComponent: "a.b/c", reportingInstance })[5], "a.b/c, i");
+    assert.equal(cellsOf("events.k8s.io/Event", { reportingController: "a.b/c", reportingInstance })[5], "a.b/c, i");
+  });
+
+  it("a port without a number shows its name, a claim without a volume's size none", () => {
+    assert.equal(cellsOf("discovery.k8s.io/EndpointSlice", { ports: [{ port: 80 }, { name: "b" }] })[2], "80,b");
+    assert.equal(cellsOf("/PersistentVolumeClaim", { spec: { volumeName: "v" } })[3], "0");
+  });
+
   it("fills as many cells as there are columns in every table", () => {
     for (const [kind, table] of Object.entries(builtInColumns)) {
       const cells = table.cells({ apiVersion: "x/v1", metadata: { name: "n" } }, now);

@@ -8,6 +8,7 @@ import { plainKind } from "../helpers.ts";
 import { labelName } from "../meta.ts";
 import { preparePodForCreate, validatePod } from "../pod/pod.ts";
 import { preparePodStatusUpdate, validatePodStatusUpdate, validatePodUpdate } from "../pod/update.ts";
+import { serviceWarnings } from "../service-annotations.ts";
 import * as services from "../services.ts";
 import * as storage from "../storage.ts";
 import * as warn from "../warnings.ts";
@@ -38,7 +39,7 @@ export const coreRules: Readonly<Record<string, KindRules>> = {
     validate: services.validateService,
     validateUpdate: services.validateServiceUpdate,
     validateStatusUpdate: services.validateServiceStatusUpdate,
-    warnings: services.serviceWarnings,
+    warnings: serviceWarnings,
   }),
   "/ReplicationController": plainKind({
     namespaced: true,
@@ -54,6 +55,7 @@ export const coreRules: Readonly<Record<string, KindRules>> = {
   "/Secret": plainKind({
     namespaced: true,
     default: defaults.defaultSecret,
+    warnings: warn.secretWarnings,
     prepareForUpdate: small.prepareSecretForUpdate,
     validate: small.validateSecret,
     validateUpdate: small.validateSecretUpdate,
@@ -112,6 +114,7 @@ export const coreRules: Readonly<Record<string, KindRules>> = {
     status: true,
     default: defaults.defaultPersistentVolume,
     prepareForCreate: storage.prepareVolumeForCreate,
+    warnings: warn.persistentVolumeWarnings,
     validate: storage.validatePersistentVolume,
     validateUpdate: storage.validatePersistentVolumeUpdate,
   }),

@@ -301,6 +301,13 @@ const refusals: readonly {
       'Operation cannot be fulfilled on Pod "own": the UID in the bound object reference (bad) does not match the UID in record. The object might have been deleted and then recreated',
   },
   {
+    name: "another name",
+    spec: {},
+    metadata: { name: "other" },
+    expected:
+      'TokenRequest.authentication.k8s.io "default" is invalid: metadata.name: Invalid value: "other": must match the service account name if specified',
+  },
+  {
     name: "another uid of the account",
     spec: {},
     metadata: { uid: "wrong" },

@@ -62,6 +62,8 @@ export function requestToken(issuer: TokenIssuer, account: Stored<ApiObject>, re
     const why = `the UID in the token request (${givenUid}) does not match the UID of the service account (${account.metadata.uid})`;
     throw conflict({ group: "authentication.k8s.io", plural: "TokenRequest" }, name, why);
   }
+  const named = nameErrors(request.metadata?.name ?? "", name);
+  if (named.length > 0) throw invalid({ group: "authentication.k8s.io", kind: "TokenRequest" }, name, named);
   const errors = expirationErrors(expirationSeconds);
   if (errors.length > 0) throw invalid({ group: "authentication.k8s.io", kind: "TokenRequest" }, "", errors);
   const bound = spec.boundObjectRef ? boundClaims(issuer.reader, account, spec.boundObjectRef) : {};
@@ -105,6 +107,11 @@ export function requestToken(issuer: TokenIssuer, account: Stored<ApiObject>, re
 }
 
 const timestamp = (seconds: number): string => `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`;
+
+const nameErrors = (given: string, name: string): readonly FieldError[] =>
+  given === "" || given === name
+    ? []
+    : [invalidValue("metadata.name", given, "must match the service account name if specified")];
 
 function expirationErrors(seconds: number): readonly FieldError[] {
   const field = "spec.expirationSeconds";
