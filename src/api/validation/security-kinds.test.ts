@@ -24,6 +24,16 @@ const level = (spec: object, name = "x"): object => ({ metadata: { name }, spec 
 
 const rows: readonly Row[] = [
   {
+    name: "a flow schema's rule without content, as it is decoded",
+    kind: "flowcontrol.apiserver.k8s.io/FlowSchema",
+    object: {
+      metadata: { name: "x" },
+      spec: { priorityLevelConfiguration: { name: "p" }, matchingPrecedence: 5, rules: [{ subjects: null }] },
+    },
+    expected:
+      "[spec.rules[0].subjects: Required value: subjects must contain at least one value, spec.rules[0]: Required value: at least one of resourceRules and nonResourceRules has to be non-empty]",
+  },
+  {
     name: "a rule needs verbs, groups and resources",
     kind: `${group}/Role`,
     object: role({}),

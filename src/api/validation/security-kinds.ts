@@ -5,6 +5,7 @@ import { type FieldError, forbiddenField, invalidValue, required } from "../erro
 import { isDns1123Subdomain, isPathSegment } from "../names.ts";
 import type { AnyObject, KindRules } from "../rules.ts";
 import { validateLabelSelector } from "./basics.ts";
+import { validateFlowRule } from "./flow-rules.ts";
 import { keepSpecAndMeta, plainKind } from "./helpers.ts";
 import { invalids, pathSegmentName } from "./meta.ts";
 
@@ -243,12 +244,13 @@ function flowSchemaShown(spec: AnyObject): AnyObject {
     PriorityLevelConfiguration: { Name: spec.priorityLevelConfiguration?.name ?? "" },
     MatchingPrecedence: spec.matchingPrecedence ?? 0,
     DistinguisherMethod: orNull(spec.distinguisherMethod) === null ? null : { Type: spec.distinguisherMethod.type ?? "" },
-    Rules:
+    Rules: orNull(
       spec.rules?.map((rule: AnyObject) => ({
         Subjects: orNull(rule.subjects?.map(subject)),
         ResourceRules: orNull(rule.resourceRules?.map(resource)),
         NonResourceRules: orNull(rule.nonResourceRules?.map(path)),
-      })) ?? [],
+      })),
+    ),
   };
 }
 
@@ -289,11 +291,12 @@ function validateFlowSchema(schema: AnyObject): FieldError[] {
   }
   const method = spec.distinguisherMethod?.type;
   if (orNull(spec.distinguisherMethod) !== null && method !== "ByUser" && method !== "ByNamespace") {
-    errors.push(unsupported("spec.distinguisherMethod", spec.distinguisherMethod, ["ByNamespace", "ByUser"]));
+    errors.push(unsupported("spec.distinguisherMethod.type", { Type: method ?? "" }, ["ByNamespace", "ByUser"]));
   }
   const level = spec.priorityLevelConfiguration?.name ?? "";
   if (level === "") errors.push(required("spec.priorityLevelConfiguration.name", "must reference a priority level"));
   else errors.push(...invalids("spec.priorityLevelConfiguration.name", level, isDns1123Subdomain(level)));
+  for (const [i, rule] of (spec.rules ?? []).entries()) errors.push(...validateFlowRule(rule, `spec.rules[${i}]`));
   return errors;
 }
 
