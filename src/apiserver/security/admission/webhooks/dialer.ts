@@ -1,5 +1,7 @@
 // The border to admission webhooks: one HTTPS POST, its answer as text. Redirects are not followed.
 import type { Agent } from "node:https";
+import { isIP } from "node:net";
+import { checkServerIdentity } from "node:tls";
 
 export interface WebhookTarget {
   /** "https://name.namespace.svc:443/path?timeout=10s": what messages name and TLS checks. */
@@ -26,15 +28,18 @@ export function createWebhookDialer(): WebhookDialer {
       const https = await import("node:https");
       agent ??= new https.Agent({ keepAlive: true, maxFreeSockets: 4, timeout: 60_000 });
       const url = new URL(target.url);
+      const name = url.hostname.replace(/^\[|\]$/g, ""); // of an IPv6 address
       return new Promise((resolve, reject) => {
         const outgoing = https.request(
           {
             agent,
             method: "POST",
-            host: target.address?.host ?? url.hostname,
+            host: target.address?.host ?? name,
             port: target.address?.port ?? (url.port === "" ? 443 : Number(url.port)),
             path: url.pathname + url.search,
-            servername: url.hostname,
+            // TLS names no addresses (RFC 6066 section 3); the certificate must have it all the same
+            servername: isIP(name) === 0 ? name : "",
+            checkServerIdentity: (_, certificate) => checkServerIdentity(name, certificate),
             ...(target.ca === undefined ? {} : { ca: target.ca }),
             headers: {
               host: url.host,

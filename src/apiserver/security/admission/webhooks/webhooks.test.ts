@@ -278,7 +278,7 @@ test("createWebhookDialer() speaks HTTPS, checks the server's name and certifica
   const ca = await issueAuthority("hooks", deps);
   const pair = await issueCertificate(
     ca,
-    { commonName: "svc.hooks.svc", usages: ["server"], alternativeNames: ["svc.hooks.svc"], validityMs: 3_600_000 },
+    { commonName: "svc.hooks.svc", usages: ["server"], alternativeNames: ["svc.hooks.svc", "127.0.0.1"], validityMs: 3_600_000 },
     deps,
   );
   const server = createServer({ cert: pair.certificate, key: pair.key }, (request, response) => {
@@ -299,6 +299,13 @@ test("createWebhookDialer() speaks HTTPS, checks the server's name and certifica
       /altnames/,
     );
     await assert.rejects(dialer.post({ url: "https://svc.hooks.svc:443/echo", address }, "hello", never), /certificate/);
+    const byAddress = { url: `https://127.0.0.1:${address.port}/echo`, ca: ca.certificate };
+    assert.deepEqual(await dialer.post(byAddress, "hello", never), { code: 200, body: "hello" });
+    for (const other of ["10.0.0.1", "[::1]"])
+      await assert.rejects(
+        dialer.post({ url: `https://${other}:443/echo`, address, ca: ca.certificate }, "hello", never),
+        /altnames/,
+      );
     const stop = new AbortController();
     const silent = dialer.post({ url: "https://svc.hooks.svc:443/silent", address, ca: ca.certificate }, "hello", stop.signal);
     stop.abort(new Error("enough"));
