@@ -7,6 +7,10 @@ import type { Thread } from "./thread.ts";
 /** Small, because each step is a commit that others wait behind. */
 const entriesAStep = 128;
 const vacuumPagesAStep = 16;
+/** After each step the thread is left to others for so many times as long as the step took, */
+const restsAStep = 2;
+/** but no longer than this: who waits for room waits for us. */
+const longestRestMs = 20;
 /** Our guess of what a removed row has others write; a log that grows beyond it is noticed when it is copied. */
 const bytesOfRow = 2048;
 const bytesOfPage = 16384;
@@ -101,7 +105,8 @@ export class Forgetter {
 
   async #run(): Promise<void> {
     let removed = 0;
-    for (let free = 1; !this.#idle; await turn()) {
+    for (let free = 1; !this.#idle; ) {
+      const began = performance.now();
       // Looked at each time: a compaction may be decided while pages are given back.
       const more = this.#trim();
       if (this.#rows.length > 0) {
@@ -118,6 +123,7 @@ export class Forgetter {
         free = await this.#options.thread.request<number>({ kind: "vacuum", pages: vacuumPagesAStep });
         await this.#options.pace(vacuumPagesAStep * bytesOfPage);
       }
+      await rest(performance.now() - began);
     }
     if (removed > 0) this.#options.done();
   }
@@ -152,4 +158,5 @@ export class Forgetter {
 }
 
 /** Lets everybody else go first. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const rest = (workedMs: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, Math.min(longestRestMs, restsAStep * workedMs)));
