@@ -16,16 +16,12 @@ export function signalled(): Promise<void> {
 
 /** Stops what runs, then ends the process: with 1 when something could not be stopped. */
 export async function endWith(running: AsyncDisposable, log: Log): Promise<never> {
-  // the clock's timers keep no process alive: without this one it would end in the middle of a wait
-  const awake = setInterval(() => {}, 60_000);
   let code = 0;
   try {
     await running[Symbol.asyncDispose]();
   } catch (error) {
     log.error("could not stop in order", { error });
     code = 1;
-  } finally {
-    clearInterval(awake);
   }
   // a library may hold a handle that we do not know of; everything that matters is closed by now
   process.exit(code);
