@@ -129,9 +129,9 @@ export class Synchronizer {
     this.#plan();
     const full = this.#needsFull;
     const changes = this.#ledger.takeChanges();
-    const script = renderDiff(changes);
+    const script = full ? undefined : renderDiff(changes);
     try {
-      if (full) await this.#load();
+      if (script === undefined) await this.#load();
       else if (script !== "") await this.#nft(script);
     } catch (error) {
       this.#failed(error);
@@ -142,7 +142,7 @@ export class Synchronizer {
     this.#failure = undefined;
     this.#lastSyncAt = clock.monotonic();
     this.syncedAt = clock.now();
-    if (full || script !== "")
+    if (script !== "")
       log.debug("loaded rules", { full, changes: changes.length, durationMs: Math.round(this.#lastSyncAt - startedAt) });
     for (const command of this.#staleFlows.splice(0)) await this.#forgetFlows(command);
   }
