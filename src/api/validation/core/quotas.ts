@@ -4,32 +4,17 @@ import { isLabelKey } from "../../names.ts";
 import { compareQuantityTexts, parseQuantity, scaledQuantity } from "../../quantity.ts";
 import type { AnyObject } from "../../rules.ts";
 import { immutableText, invalids, subdomainName, validateObjectMeta, validateObjectMetaUpdate } from "../meta.ts";
-import { isHugePages, validateContainerResourceName, validateResourceName, validateResourceQuantity } from "../pod/resources.ts";
+import {
+  isHugePages,
+  isStandardResource,
+  validateContainerResourceName,
+  validateResourceName,
+  validateResourceQuantity,
+} from "../pod/resources.ts";
 import { sortedKeys } from "./small.ts";
 
 // ResourceQuota
 
-const quotaResources = new Set([
-  "cpu",
-  "memory",
-  "ephemeral-storage",
-  "requests.cpu",
-  "requests.memory",
-  "requests.storage",
-  "requests.ephemeral-storage",
-  "limits.cpu",
-  "limits.memory",
-  "limits.ephemeral-storage",
-  "pods",
-  "resourcequotas",
-  "services",
-  "replicationcontrollers",
-  "secrets",
-  "persistentvolumeclaims",
-  "configmaps",
-  "services.nodeports",
-  "services.loadbalancers",
-]);
 const quotaScopes = [
   "BestEffort",
   "CrossNamespacePodAffinity",
@@ -63,7 +48,8 @@ function quotaList(list: AnyObject, path: string): FieldError[] {
   });
 }
 
-const isQuotaResource = (name: string): boolean => quotaResources.has(name) || isHugePages(name.replace(/^requests\./, ""));
+const isQuotaResource = (name: string): boolean =>
+  (isStandardResource(name) && name !== "storage") || isHugePages(name.replace(/^requests\./, ""));
 
 const quotaSpec = (spec: AnyObject): FieldError[] => [
   ...quotaList(spec.hard, "spec.hard"),

@@ -28,6 +28,7 @@ const standardResources = new Set([
   "services.nodeports",
   "services.loadbalancers",
 ]);
+export const isStandardResource = (name: string): boolean => standardResources.has(name);
 export const isHugePages = (name: string): boolean => name.startsWith("hugepages-");
 /** Of a name without a domain, or under kubernetes.io. */
 export const isNativeResource = (name: string): boolean => !name.includes("/") || name.includes("kubernetes.io/");
@@ -41,7 +42,7 @@ export function isExtendedResource(name: string): boolean {
 export function validateResourceName(name: string, path: string): FieldError[] {
   const errors = invalids(path, name, isLabelKey(name));
   if (errors.length > 0) return errors;
-  if (!name.includes("/") && !standardResources.has(name) && !isHugePages(name))
+  if (!name.includes("/") && !isStandardResource(name) && !isHugePages(name))
     errors.push(invalidValue(path, name, "must be a standard resource type or fully qualified"));
   return errors;
 }
