@@ -5,6 +5,9 @@ import { type Client, referenceTo, rfc3339 } from "#client";
 
 export const podReference = (pod: Stored<Pod>): ObjectReference => referenceTo(pods, pod);
 
+/** How often a write is tried on a pod that others write to as well. */
+const attempts = 5;
+
 /** Writes in the background, one pod's writes in order; failing to write is logged, since the next attempt says it again. */
 export class PodStatusWriter {
   readonly #client: Client;
@@ -41,28 +44,26 @@ export class PodStatusWriter {
       lastProbeTime: null,
       lastTransitionTime: before?.status === "False" ? (before.lastTransitionTime ?? null) : rfc3339(this.#clock.now()),
     };
-    // A binding that failed may have failed because another scheduler was faster: what is written must not be older than that.
-    const onlyIfUnchanged = reason === "SchedulerError";
-    const status = { ...(sameCondition ? {} : { conditions: [condition] }), ...(nominationChanges ? { nominatedNodeName } : {}) };
-    this.#patch(pod, status, onlyIfUnchanged);
+    this.#patch(pod, {
+      ...(sameCondition ? {} : { conditions: [condition] }),
+      ...(nominationChanges ? { nominatedNodeName } : {}),
+    });
   }
 
   clearNomination(pod: Stored<Pod>): void {
-    this.#patch(pod, { nominatedNodeName: null }, false);
+    this.#patch(pod, { nominatedNodeName: null });
   }
 
   async flushed(): Promise<void> {
     await Promise.all(this.#pending.values());
   }
 
-  #patch(pod: Stored<Pod>, status: JsonObject, onlyIfUnchanged: boolean): void {
-    const { uid, name, namespace, resourceVersion } = pod.metadata;
-    const metadata = onlyIfUnchanged ? { uid, resourceVersion } : { uid };
-    const patch = { type: "strategic", body: { metadata, status } } as const;
+  #patch(pod: Stored<Pod>, status: JsonObject): void {
+    const { uid, name, namespace } = pod.metadata;
     const write = async (): Promise<void> => {
       await this.#pending.get(uid);
       try {
-        await this.#client.patch(pods, { namespace, name }, patch, { subresource: "status" });
+        await this.#patchWaiting(pod, status);
       } catch (error) {
         if (!isNotFound(error) && !isConflict(error))
           this.#log.warn("cannot write the pod's scheduling status", { pod: `${namespace}/${name}`, error: String(error) });
@@ -72,5 +73,21 @@ export class PodStatusWriter {
       if (this.#pending.get(uid) === written) this.#pending.delete(uid);
     });
     this.#pending.set(uid, written);
+  }
+
+  /** Another scheduler may have been faster: who has a node by now is not told that there is none. */
+  async #patchWaiting(seen: Stored<Pod>, status: JsonObject): Promise<void> {
+    const { uid, name, namespace } = seen.metadata;
+    for (let pod = seen, attempt = 1; pod.metadata.uid === uid && !pod.spec?.nodeName; attempt++) {
+      const metadata = { uid, resourceVersion: pod.metadata.resourceVersion };
+      try {
+        const patch = { type: "strategic", body: { metadata, status } } as const;
+        await this.#client.patch(pods, { namespace, name }, patch, { subresource: "status" });
+        return;
+      } catch (error) {
+        if (!isConflict(error) || attempt === attempts) throw error;
+        pod = await this.#client.get(pods, { namespace, name });
+      }
+    }
   }
 }

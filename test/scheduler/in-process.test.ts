@@ -215,6 +215,32 @@ test("two schedulers of the same name race for the same pods, and each pod is bo
   );
 });
 
+test("a pod that somebody changes just then still has its reason in the API", { timeout: 30_000 }, async () => {
+  let changes = 0;
+  await using world = await startWorld((transport) => ({
+    send: async (request) => {
+      if (request.path.endsWith("/pods/late/status") && changes < 2) {
+        const annotations = { changed: String(++changes) };
+        await world.client.patch(
+          pods,
+          { namespace: "default", name: "late" },
+          { type: "merge", body: { metadata: { annotations } } },
+        );
+      }
+      return await transport.send(request);
+    },
+    [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
+  }));
+  const { client } = world;
+  await ensureDefault(client);
+  await addNodes(client, 1);
+  await client.create(pods, aPod("late", "33"));
+  await until(world.informers, (list) =>
+    list.some((pod) => pod.status?.conditions?.some(({ reason }) => reason === "Unschedulable") === true),
+  );
+  assert.equal(changes, 2);
+});
+
 const withSpec = (pod: Pod, spec: Partial<NonNullable<Pod["spec"]>>): Pod => ({
   ...pod,
   spec: { ...(pod.spec as NonNullable<Pod["spec"]>), ...spec },

@@ -168,7 +168,8 @@ export class CacheHub implements AsyncDisposable {
     this.#dirty.add(cache);
     if (this.#flushing) return;
     this.#flushing = true;
-    queueMicrotask(() => {
+    // A turn later: whoever wrote gets the answer first, and watchers take what several commits brought.
+    setImmediate(() => {
       this.#flushing = false;
       const dirty = [...this.#dirty];
       this.#dirty.clear();
