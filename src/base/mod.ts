@@ -2,6 +2,10 @@
 export { assert } from "./assert.ts";
 export { type Clock, every, sleep, type Timer } from "./clock.ts";
 export type { FileStat, Files } from "./files.ts";
+export { Http2Connection } from "./http2/connection.ts";
+export type { RequestHandler, ResponseStream } from "./http2/contract.ts";
+export type { HeaderFields } from "./http2/hpack-encoder.ts";
+export type { RequestHead } from "./http2/request-head.ts";
 export { type Log, type LogFields, silentLog } from "./log.ts";
 export {
   defineOptions,

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { type ClientHttp2Session, connect, constants } from "node:http2";
 import { duplexPair } from "node:stream";
 import { suite, test } from "node:test";
+import { Http2Connection } from "#base";
 import { GrpcCalls, type GrpcMethod } from "./grpc-calls.ts";
-import { Http2Connection } from "./http2/connection.ts";
 
 const mebibyte = 1024 * 1024;
 

@@ -1,8 +1,6 @@
 // gRPC on our HTTP/2: each call of a client is a stream. Without sockets and time.
+import type { HeaderFields, RequestHandler, RequestHead, ResponseStream } from "#base";
 import { type GrpcFailure, grpcCode, MessageReader, MessageRoom, prefixBytes, Refusal } from "./grpc-messages.ts";
-import type { RequestHandler, ResponseStream } from "./http2/contract.ts";
-import type { HeaderFields } from "./http2/hpack-encoder.ts";
-import type { RequestHead } from "./http2/request-head.ts";
 
 export interface GrpcOptions {
   /** By path, "/etcdserverpb.KV/Put". */

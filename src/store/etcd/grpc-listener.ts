@@ -1,8 +1,8 @@
-// The sockets of our gRPC server (a border module: it opens a port): bytes between them and the HTTP/2 of http2/.
+// The sockets of our gRPC server (a border module: it opens a port): bytes between them and the HTTP/2 of #base.
 import { createServer as createPlainServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import { Http2Connection } from "#base";
 import { GrpcCalls, type GrpcOptions } from "./grpc-calls.ts";
-import { Http2Connection } from "./http2/connection.ts";
 
 interface GrpcListenOptions extends GrpcOptions {
   /** "127.0.0.1:2379"; port 0: any. */
