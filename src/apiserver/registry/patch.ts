@@ -215,11 +215,14 @@ function applyChange(request: WriteRequest, body: RequestBody): Change {
     if (merged === live) return live;
     const whole = { ...(merged as ApiObject), kind: type.kind, apiVersion: apiVersionOf(type) };
     const defaulted = strategy.rules.default?.(whole) ?? whole;
-    return placeInNamespace(
+    const placed = placeInNamespace(
       live === undefined ? defaulted : keepRevision(defaulted, live, applied),
       type.namespaced,
       request.namespace,
     );
+    // the result has the name of what is stored: only a patch that creates must name its object
+    checkName(placed, request.name, request.namespace);
+    return placed;
   };
 }
 
@@ -263,7 +266,5 @@ function appliedObject(request: WriteRequest, body: RequestBody): ApiObject {
     (metadata as { managedFields?: unknown }).managedFields !== null
   )
     throw badRequest("metadata.managedFields must be nil");
-  const whole = { ...object, metadata } as ApiObject;
-  checkName(placeInNamespace(whole, type.namespaced, request.namespace), request.name, request.namespace);
-  return whole;
+  return { ...object, metadata } as ApiObject;
 }

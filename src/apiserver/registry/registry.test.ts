@@ -135,6 +135,24 @@ describe("registry", () => {
     }
   });
 
+  it("apply to an object that exists need not name it", async () => {
+    await cluster.call("POST", maps, configMap("named", { data: { a: "1" } }));
+    const apply = (metadata: object): Promise<{ code: number; object: { message?: string; data?: object } }> =>
+      cluster.call(
+        "PATCH",
+        `${maps}/named`,
+        { apiVersion: "v1", kind: "ConfigMap", metadata, data: { b: "2" } },
+        { contentType: "application/apply-patch+yaml", query: { fieldManager: "m" } },
+      );
+    const { code, object } = await apply({});
+    assert.deepEqual([code, object.data], [200, { a: "1", b: "2" }]);
+    const refused = await apply({ name: "other" });
+    assert.deepEqual(
+      [refused.code, refused.object.message],
+      [400, "the name of the object (other) does not match the name on the URL (named)"],
+    );
+  });
+
   it("delete() keeps an object with finalizers until the last one is gone", async () => {
     await cluster.call("POST", maps, { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "held", finalizers: ["x.y/z"] } });
     const held = await cluster.call("DELETE", `${maps}/held`);
