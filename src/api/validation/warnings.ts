@@ -106,27 +106,29 @@ function podSpecWarnings(spec: AnyObject, metadata: AnyObject, path: string, met
   return warnings;
 }
 
-const fixedAnnotations: Readonly<Record<string, string>> = {
-  "scheduler.alpha.kubernetes.io/critical-pod": 'non-functional in v1.16+; use the "priorityClassName" field instead',
-  "security.alpha.kubernetes.io/sysctls": 'non-functional in v1.11+; use the "sysctls" field instead',
-  "security.alpha.kubernetes.io/unsafe-sysctls": 'non-functional in v1.11+; use the "sysctls" field instead',
-  "seccomp.security.alpha.kubernetes.io/pod": 'non-functional in v1.27+; use the "seccompProfile" field instead',
-};
+const fixedAnnotations: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    "scheduler.alpha.kubernetes.io/critical-pod": 'non-functional in v1.16+; use the "priorityClassName" field instead',
+    "security.alpha.kubernetes.io/sysctls": 'non-functional in v1.11+; use the "sysctls" field instead',
+    "security.alpha.kubernetes.io/unsafe-sysctls": 'non-functional in v1.11+; use the "sysctls" field instead',
+    "seccomp.security.alpha.kubernetes.io/pod": 'non-functional in v1.27+; use the "seccompProfile" field instead',
+  }),
+);
 
 function annotationWarnings(annotations: Readonly<Record<string, string>>, path: string): string[] {
-  return Object.keys(annotations)
-    .sort()
-    .flatMap((key) => {
-      const text =
-        fixedAnnotations[key] ??
-        (key.startsWith("container.seccomp.security.alpha.kubernetes.io/")
-          ? 'non-functional in v1.27+; use the "seccompProfile" field instead'
-          : undefined) ??
-        (key.startsWith("container.apparmor.security.beta.kubernetes.io/")
-          ? 'deprecated since v1.30; use the "appArmorProfile" field instead'
-          : undefined);
-      return text === undefined ? [] : [`${path}.annotations[${key}]: ${text}`];
-    });
+  const found: string[] = [];
+  for (const key in annotations) if (annotationWarning(key) !== undefined) found.push(key);
+  return found.sort().map((key) => `${path}.annotations[${key}]: ${annotationWarning(key)}`);
+}
+
+function annotationWarning(key: string): string | undefined {
+  const fixed = fixedAnnotations.get(key);
+  if (fixed !== undefined) return fixed;
+  if (key.startsWith("container.seccomp.security.alpha.kubernetes.io/"))
+    return 'non-functional in v1.27+; use the "seccompProfile" field instead';
+  if (key.startsWith("container.apparmor.security.beta.kubernetes.io/"))
+    return 'deprecated since v1.30; use the "appArmorProfile" field instead';
+  return undefined;
 }
 
 function ofVolume(volume: AnyObject, path: string): string[] {
