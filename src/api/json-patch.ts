@@ -1,4 +1,5 @@
 // JSON Patch (RFC 6902), copy-on-write, as lax as upstream's: a missing value is null, replacing a missing key adds it.
+import { own } from "#base";
 import { deepEqual } from "./deep-equal.ts";
 import { type ApiError, apiError, badRequest } from "./errors.ts";
 
@@ -59,7 +60,7 @@ function indexOf(key: string, length: number): number | undefined {
 }
 
 function read(container: Container, key: string): unknown {
-  if (!Array.isArray(container)) return Object.hasOwn(container, key) ? container[key] : undefined;
+  if (!Array.isArray(container)) return own(container, key);
   const index = indexOf(key, container.length);
   if (index === undefined) throw rejected();
   return container[index];

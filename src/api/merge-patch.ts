@@ -4,6 +4,7 @@ type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** The document after the patch; the given one is not changed, untouched parts are shared. */
+import { own } from "#base";
 export function applyMergePatch(document: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch;
   const result: Json = isObject(document) ? { ...document } : {};
@@ -11,7 +12,7 @@ export function applyMergePatch(document: unknown, patch: unknown): unknown {
     const value = patch[key];
     if (value === null) delete result[key];
     else {
-      const before = Object.hasOwn(result, key) ? result[key] : undefined;
+      const before = own(result, key);
       Object.defineProperty(result, key, {
         value: applyMergePatch(before, value),
         enumerable: true,

@@ -1,4 +1,5 @@
 // Node selectors: what a pod's node selector and node affinity ask of a node, as scheduler, kubelet and controllers read them.
+import { own } from "#base";
 import type { Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec } from "./types/core-v1.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -17,7 +18,7 @@ export const selectableNode = ({ metadata }: Node): SelectableNode => ({
 const isInteger = (text: string): boolean => /^-?[0-9]{1,19}$/.test(text);
 
 function requirementHolds({ key, operator, values = [] }: NodeSelectorRequirement, labels: Labels): boolean {
-  const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
+  const value = own(labels, key);
   switch (operator) {
     case "In":
       return value !== undefined && values.includes(value);
@@ -58,7 +59,7 @@ export const nodeSelectorMatches = (selector: NodeSelector, node: SelectableNode
 /** `nodeSelector` and required node affinity together. */
 export function podAllowsNode(spec: PodSpec | undefined, node: SelectableNode): boolean {
   const wanted = spec?.nodeSelector;
-  if (wanted !== undefined) for (const key in wanted) if (node.labels[key] !== wanted[key]) return false;
+  if (wanted !== undefined) for (const key in wanted) if (own(node.labels, key) !== wanted[key]) return false;
   const required = spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   return required === undefined || nodeSelectorMatches(required, node);
 }

@@ -1,4 +1,5 @@
 // Quantities, exact: "250m", "1.5Gi", "12e6" as an integer times a power of ten, with upstream's canonical texts (apimachinery api/resource).
+import { own } from "#base";
 import type { Quantity } from "./scalars.ts";
 
 type QuantityFormat = "DecimalSI" | "BinarySI" | "DecimalExponent";
@@ -48,9 +49,9 @@ function split(text: string): Parts {
 }
 
 function interpret(suffix: string): { format: QuantityFormat; exponent: number } | undefined {
-  const decimal = decimalSuffixes[suffix];
+  const decimal = own(decimalSuffixes, suffix);
   if (decimal !== undefined) return { format: "DecimalSI", exponent: decimal };
-  const binary = binarySuffixes[suffix];
+  const binary = own(binarySuffixes, suffix);
   if (binary !== undefined) return { format: "BinarySI", exponent: binary };
   const match = /^[eE]([+-]?[0-9]+)$/.exec(suffix);
   if (match === null) return undefined;

@@ -1,4 +1,5 @@
 // Label selectors: the text form of the query string, the object form of specs, and matching (k8s.io/apimachinery/pkg/labels).
+import { own } from "#base";
 import { badRequest } from "./errors.ts";
 import { isLabelKey, isLabelValue } from "./names.ts";
 import type { LabelSelector } from "./types/mod.ts";
@@ -27,7 +28,7 @@ const int64 = (text: string): bigint | undefined => {
 };
 
 function requirementMatches(requirement: Requirement, labels: Labels): boolean {
-  const value = Object.hasOwn(labels, requirement.key) ? labels[requirement.key] : undefined;
+  const value = own(labels, requirement.key);
   switch (requirement.operator) {
     case "=":
     case "==":

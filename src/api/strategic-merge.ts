@@ -1,4 +1,5 @@
 // Strategic merge patch: maps and keyed lists merge by what the schema says of each field, with the $-directives.
+import { own } from "#base";
 import { deepEqual } from "./deep-equal.ts";
 import { apiError, badRequest } from "./errors.ts";
 import type { Field, ObjectSchema, Schema } from "./schema/schema.ts";
@@ -58,7 +59,7 @@ interface Lookup {
 function lookup(schema: Schema | undefined, key: string): Lookup {
   if (schema?.kind === "map") return { schema: schema.values, strategy: "", mergeKey: "" };
   if (schema?.kind !== "object") return { schema: undefined, strategy: "", mergeKey: "" };
-  const field: Field | undefined = Object.hasOwn(schema.fields, key) ? schema.fields[key] : undefined;
+  const field: Field | undefined = own(schema.fields, key);
   if (field === undefined) {
     if (schema.preserveUnknown) return { schema: undefined, strategy: "", mergeKey: "" };
     throw failed(
@@ -87,7 +88,7 @@ function mergeMap(before: Json | undefined, given: Json, schema: Schema | undefi
       delete result[key];
       continue;
     }
-    const current = Object.hasOwn(result, key) ? result[key] : undefined;
+    const current = own(result, key);
     if (current === undefined || kindOf(current) !== kindOf(value)) {
       if (deleting) continue;
       const kept = withoutDirectives(value);
@@ -152,8 +153,8 @@ function mergeOrdered(result: Json, patch: Json, directive: string, schema: Sche
   const order = patch[directive];
   delete patch[directive];
   const key = directive.slice(orderPrefix.length);
-  const before = Object.hasOwn(result, key) ? result[key] : undefined;
-  const change = Object.hasOwn(patch, key) ? patch[key] : undefined;
+  const before = own(result, key);
+  const change = own(patch, key);
   for (const list of [order, before, change])
     if (list !== undefined && !Array.isArray(list))
       throw failed(

@@ -1,4 +1,5 @@
 // Request bodies into objects: syntax, kind and version, unknown fields, with upstream's messages.
+
 import {
   type ApiError,
   type ApiObject,
@@ -19,6 +20,7 @@ import {
   type SharedValues,
   stringifyJson,
 } from "#api";
+import { own } from "#base";
 import { type BodyFormat, formatOfType, parseMediaType } from "./http/media-type.ts";
 import type { FieldValidation } from "./registry/options.ts";
 
@@ -53,7 +55,7 @@ export const unsupportedBody = (accepted: string): ApiError =>
 /** Throws UnsupportedMediaType. No type at all means JSON. */
 export function bodyFormat(contentType: string): BodyFormat {
   if (contentType === "") return "json";
-  const format = formatOfType[parseMediaType(contentType)?.type ?? ""];
+  const format = own(formatOfType, parseMediaType(contentType)?.type ?? "");
   if (format === undefined) throw unsupportedBody(acceptedBodies);
   return format;
 }

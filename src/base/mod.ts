@@ -17,6 +17,7 @@ export {
   parseDuration,
   readOptions,
 } from "./options.ts";
+export { own } from "./own.ts";
 export type { ChildProcess, CommandResult, Processes } from "./processes.ts";
 export { defineMessages, type MessageConverter, type MessageOptions, type Messages } from "./protobuf.ts";
 export { ProtobufError } from "./protobuf-scalars.ts";

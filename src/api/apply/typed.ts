@@ -1,5 +1,6 @@
 // Objects seen through their schema, for server-side apply: checking, field sets, comparison, merging, removing.
 // A value without a schema (custom resources that keep unknown fields) is taken apart by its own shape: maps by key, lists whole.
+import { own } from "#base";
 import { deepEqual } from "../deep-equal.ts";
 import { goQuote } from "../errors.ts";
 import type { ListSchema, Schema } from "../schema/schema.ts";
@@ -27,7 +28,7 @@ function shapeOf(schema: Schema | undefined, value: unknown): "leaf" | "map" | "
 /** The schema of a map's value; undefined where nothing is known of it. */
 function fieldSchema(schema: Schema | undefined, key: string): Schema | undefined {
   if (schema?.kind === "map") return schema.values;
-  return schema?.kind === "object" && Object.hasOwn(schema.fields, key) ? schema.fields[key]?.schema : undefined;
+  return schema?.kind === "object" ? own(schema.fields, key)?.schema : undefined;
 }
 
 const declares = (schema: Schema | undefined, key: string): boolean =>
@@ -78,7 +79,7 @@ export function checkTyped(value: unknown, schema: Schema | undefined, path: rea
     case "object": {
       if (!isMap(value)) return bad(`expected map, got &{${goText(value)}}`);
       return Object.keys(value).flatMap((key) => {
-        const field = Object.hasOwn(schema.fields, key) ? schema.fields[key] : undefined;
+        const field = own(schema.fields, key);
         if (field !== undefined) return checkTyped(value[key], field.schema, [...path, `f:${key}`]);
         if (schema.preserveUnknown) return [];
         return [`${pathText([...path, `f:${key}`])}: field not declared in schema`];
@@ -247,7 +248,7 @@ export function mergeTyped(live: unknown, applied: unknown, schema: Schema | und
     if (!isMap(live) || !isMap(applied)) return applied;
     const merged: Json = { ...live };
     for (const key of Object.keys(applied)) {
-      const value = mergeTyped(Object.hasOwn(live, key) ? live[key] : undefined, applied[key], fieldSchema(schema, key));
+      const value = mergeTyped(own(live, key), applied[key], fieldSchema(schema, key));
       Object.defineProperty(merged, key, { value, enumerable: true, configurable: true, writable: true });
     }
     return merged;

@@ -1,5 +1,5 @@
 // Reads the compact generated facts into schemas, one type at a time, on first use.
-import { assert } from "#base";
+import { assert, own } from "#base";
 import facts from "./gen/schemas.json" with { type: "json" };
 import type { AnySchema, Field, ListSchema, MapSchema, ObjectSchema, ScalarSchema, Schema } from "./schema.ts";
 
@@ -51,7 +51,7 @@ export const hasObjectSchema = (fullName: string): boolean => Object.hasOwn(type
 export function objectSchema(fullName: string): ObjectSchema {
   const known = resolved.get(fullName);
   if (known !== undefined) return known;
-  const lines = Object.hasOwn(types, fullName) ? types[fullName] : undefined;
+  const lines = own(types, fullName);
   assert(lines !== undefined, `the facts must have type "${fullName}"`);
   const fields: Record<string, Field> = {};
   for (const line of lines) if (line !== "~atomic") fields[line.slice(0, line.indexOf(" "))] = new LazyField(line);
@@ -66,7 +66,7 @@ export const typeNameOfKind = ({ group, version, kind }: KindName): string | und
   if (Object.hasOwn(kinds, key)) return kinds[key];
   // the options types and WatchEvent belong to every group
   const everywhere = `meta.k8s.io/v1/${kind}`;
-  return Object.hasOwn(kinds, everywhere) ? kinds[everywhere] : undefined;
+  return own(kinds, everywhere);
 };
 
 /** The shape of a built-in kind; undefined for a kind that is not built in. */

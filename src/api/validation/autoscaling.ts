@@ -1,4 +1,5 @@
 // HorizontalPodAutoscalers, PodDisruptionBudgets, Leases, PriorityClasses, RuntimeClasses.
+import { own } from "#base";
 import { semanticEqual } from "../deep-equal.ts";
 import { type FieldError, forbiddenField, invalidValue, notSupported, required } from "../errors.ts";
 import { byteLength, isDns1123Label, isLabelKey, isPathSegment } from "../names.ts";
@@ -120,7 +121,7 @@ function metricSpec(metric: AnyObject, path: string): FieldError[] {
     given.add(field);
     errors.push(...(checks[field]?.(source, `${path}.${field}`) ?? []));
   }
-  const wanted = metricFields[type];
+  const wanted = own(metricFields, type);
   if (wanted !== undefined && !given.has(wanted))
     errors.push(required(`${path}.${wanted}`, "must populate information for the given metric source"));
   if (given.size > 1)

@@ -1,4 +1,5 @@
 // The rules of a FlowSchema: whose requests, and which of them.
+import { own } from "#base";
 import { type FieldError, forbiddenField, invalidValue, notSupported, required } from "../errors.ts";
 import { isDns1123Label, isDns1123Subdomain } from "../names.ts";
 import type { AnyObject } from "../rules.ts";
@@ -28,7 +29,7 @@ const fieldOf: Readonly<Record<string, string>> = { Group: "group", ServiceAccou
 
 function validateSubject(subject: AnyObject, path: string): FieldError[] {
   const kind: string = subject.kind ?? "";
-  const field = fieldOf[kind];
+  const field = own(fieldOf, kind);
   if (field === undefined) return [notSupported(`${path}.kind`, kind, Object.keys(fieldOf))];
   const errors: FieldError[] = [];
   const who = subject[field] ?? undefined;

@@ -1,4 +1,5 @@
 // Roles and bindings, flow control and certificate requests: what the API server says of objects that are wrong.
+import { own } from "#base";
 import { deepEqual } from "../deep-equal.ts";
 import * as others from "../defaults/others.ts";
 import { type FieldError, forbiddenField, invalidValue, required } from "../errors.ts";
@@ -276,7 +277,7 @@ const fixedSchemas: Readonly<Record<string, AnyObject>> = {
 function validateFlowSchema(schema: AnyObject): FieldError[] {
   const name: string = schema.metadata?.name ?? "";
   const spec = schema.spec ?? {};
-  const fixed = fixedSchemas[name];
+  const fixed = own(fixedSchemas, name);
   if (fixed !== undefined && !deepEqual(flowSchemaShown(spec), flowSchemaShown(fixed))) {
     return [invalidValue("spec", flowSchemaShown(spec), `spec of '${name}' must equal the fixed value`)];
   }

@@ -1,4 +1,5 @@
 // Texts for Warning headers: what still works but should not be written any more.
+import { own } from "#base";
 import { semanticEqual } from "../deep-equal.ts";
 import { isDns1123Label } from "../names.ts";
 import { parseQuantity, scaledQuantity } from "../quantity.ts";
@@ -15,7 +16,7 @@ const nodeLabels: Readonly<Record<string, readonly [since: string, use: string]>
 
 /** "deprecated since v1.14; use ..." of a node label, at a selector's key or a topology key. */
 const labelWarning = (key: string | undefined, text: (since: string, use: string) => string): string[] => {
-  const found = key === undefined ? undefined : nodeLabels[key];
+  const found = key === undefined ? undefined : own(nodeLabels, key);
   return found === undefined ? [] : [text(found[0], found[1])];
 };
 

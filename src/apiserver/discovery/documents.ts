@@ -1,6 +1,8 @@
 // Discovery documents: which groups, versions and resources there are, in the legacy and the aggregated form.
+
 import { createHash } from "node:crypto";
 import { apiVersionOf, type ResourceType } from "#api";
+import { own } from "#base";
 import type { Catalogue } from "../registry/catalogue.ts";
 
 /** Order in which upstream lists its groups; others follow by name. */
@@ -90,7 +92,7 @@ interface Named {
 function storageVersionHash(catalogue: Catalogue, type: ResourceType): string | undefined {
   const served = catalogue.get(type.group, type.version, type.plural);
   if (served === undefined) return undefined;
-  const known = oddHashes[type.kind];
+  const known = own(oddHashes, type.kind);
   if (known !== undefined && !served.custom) return known;
   return createHash("sha256")
     .update(`${apiVersionOf(served.storedType)}/${type.kind}`)

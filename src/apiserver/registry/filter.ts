@@ -1,5 +1,7 @@
 // Which entries a list or watch is about: namespace, name, label and field selectors, answered from the sidecar alone.
+
 import { badRequest, parseFieldSelector, parseSelector, type Selector, selectorMatches } from "#api";
+import { own } from "#base";
 import type { Entry } from "../cache/entry.ts";
 import type { ServedResource } from "./resource.ts";
 import { objectKey } from "./storage-keys.ts";
@@ -31,7 +33,7 @@ function fieldTest(
   if (field === "metadata.name") return { field, read: (entry) => entry.sidecar.name, equal, value };
   if (field === "metadata.namespace" && resource.type.namespaced)
     return { field, read: (entry) => entry.sidecar.namespace, equal, value };
-  const stored = resource.fields.names[field];
+  const stored = own(resource.fields.names, field);
   if (stored === undefined) throw badRequest(resource.fields.unknown(field));
   return { field, read: (entry) => entry.sidecar.fields[stored] ?? "", equal, value };
 }

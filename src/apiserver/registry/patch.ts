@@ -1,4 +1,5 @@
 // patch: four kinds of patches on one path; the result goes through the same update as a PUT.
+
 import {
   ApiError,
   type ApiObject,
@@ -22,6 +23,7 @@ import {
   readJsonPatch,
   type Stored,
 } from "#api";
+import { own } from "#base";
 import { decodeObject, type ExpectedKind, keepReset, type RequestBody, unsupportedBody, warnEach } from "../body.ts";
 import { parseMediaType } from "../http/media-type.ts";
 import { checkName, placeInNamespace, withMeta } from "./metadata.ts";
@@ -42,7 +44,7 @@ const types: Readonly<Record<string, PatchType>> = {
 
 /** Throws UnsupportedMediaType. Custom resources have no strategic merge. */
 export function patchType(contentType: string, custom: boolean): PatchType {
-  const type = types[parseMediaType(contentType)?.type ?? contentType];
+  const type = own(types, parseMediaType(contentType)?.type ?? contentType);
   if (type === undefined) throw apiError("UnsupportedMediaType", "415: Unsupported Media Type", {});
   if (custom && type === "strategic") {
     throw unsupportedBody(

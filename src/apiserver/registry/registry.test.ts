@@ -153,6 +153,54 @@ describe("registry", () => {
     );
   });
 
+  describe("words that every JavaScript object answers to are words like any other", () => {
+    const objects = {
+      "a secret's type": ["secrets", { kind: "Secret", type: "constructor" }],
+      "a key of data": ["configmaps", { kind: "ConfigMap", data: JSON.parse('{"__proto__":"1","constructor":"2"}') }],
+      "an annotation of a pod": [
+        "pods",
+        { kind: "Pod", metadata: { annotations: { constructor: "1" } }, spec: { containers: [{ name: "c", image: "i" }] } },
+      ],
+      "a node selector of a pod": [
+        "pods",
+        { kind: "Pod", spec: { nodeSelector: { constructor: "1" }, containers: [{ name: "c", image: "i" }] } },
+      ],
+    } as const;
+    for (const [what, [plural, object]] of Object.entries(objects)) {
+      it(what, async () => {
+        const name = `odd-${Object.keys(objects).indexOf(what)}`;
+        const metadata = { ...("metadata" in object ? object.metadata : {}), name };
+        const made = await cluster.call("POST", `/api/v1/namespaces/default/${plural}`, {
+          apiVersion: "v1",
+          ...object,
+          metadata,
+        });
+        assert.equal(made.code, 201, JSON.stringify(made.object));
+        assert.deepEqual(made.warnings ?? [], []);
+        const { kind: _kind, metadata: _metadata, spec: _spec, ...rest } = object as { kind: string; metadata?: 0; spec?: 0 };
+        const kept = Object.fromEntries(Object.entries(made.object).filter(([key]) => Object.hasOwn(rest, key)));
+        assert.equal(JSON.stringify(kept), JSON.stringify(rest));
+      });
+    }
+    for (const field of ["constructor", "__proto__", "toString"])
+      it(`the field selector ${field}`, async () => {
+        const { code, object } = await cluster.call("GET", pods, undefined, { query: { fieldSelector: `${field}=a` } });
+        assert.deepEqual([code, object.message], [400, `field label not supported: ${field}`]);
+      });
+    it("a divisor of an unknown resource, a kind of subject", async () => {
+      const env = [{ name: "A", valueFrom: { resourceFieldRef: { resource: "requests.constructor", divisor: "1" } } }];
+      const refused = await cluster.call("POST", pods, pod("odd-resource", { containers: [{ name: "c", image: "i", env }] }));
+      assert.equal(refused.code, 422, refused.object.message);
+      const schema = await cluster.call("POST", "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas", {
+        apiVersion: "flowcontrol.apiserver.k8s.io/v1",
+        kind: "FlowSchema",
+        metadata: { name: "odd" },
+        spec: { priorityLevelConfiguration: { name: "x" }, rules: [{ subjects: [{ kind: "constructor" }] }] },
+      });
+      assert.equal(schema.code, 422, schema.object.message);
+    });
+  });
+
   it("delete() keeps an object with finalizers until the last one is gone", async () => {
     await cluster.call("POST", maps, { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "held", finalizers: ["x.y/z"] } });
     const held = await cluster.call("DELETE", `${maps}/held`);

@@ -1,5 +1,7 @@
 // Where objects live in the store: upstream's keys, so that etcdctl and a second API server find them.
+
 import type { ResourceType } from "#api";
+import { own } from "#base";
 import { type Key, keyFromText } from "#store";
 
 export const registryPrefix = "/registry/";
@@ -17,7 +19,7 @@ const groupedPlaces = new Set(["apiextensions.k8s.io", "apiregistration.k8s.io"]
 /** "/registry/pods/": every key of a built-in resource begins with it. */
 export function builtInKeyPrefix(type: Pick<ResourceType, "group" | "plural">): string {
   if (groupedPlaces.has(type.group)) return customKeyPrefix(type);
-  return `${registryPrefix}${oddPlaces[type.plural] ?? type.plural}/`;
+  return `${registryPrefix}${own(oddPlaces, type.plural) ?? type.plural}/`;
 }
 
 /** "/registry/stable.example.com/crontabs/". */

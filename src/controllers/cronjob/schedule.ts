@@ -1,5 +1,6 @@
 // Cron schedules as upstream reads them (robfig/cron v3 standard format): five fields, names, steps, descriptors, "@every 1h30m", time zones.
 
+import { own } from "#base";
 export interface Schedule {
   /** The first time after `afterMs`, or undefined when there is none within five years. Milliseconds since 1970. */
   next(afterMs: number): number | undefined;
@@ -30,7 +31,7 @@ interface Field {
 export function parseSchedule(text: string, timeZone?: string): Schedule {
   const trimmed = text.trim();
   if (trimmed.startsWith("@every ")) return everySchedule(trimmed.slice("@every ".length));
-  const spec = descriptors[trimmed] ?? trimmed;
+  const spec = own(descriptors, trimmed) ?? trimmed;
   if (spec.startsWith("@")) throw new Error(`unrecognized descriptor: ${spec}`);
   const fields = spec.split(/\s+/);
   if (fields.length !== 5) throw new Error(`expected exactly 5 fields, found ${fields.length}: [${fields.join(" ")}]`);

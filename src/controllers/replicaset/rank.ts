@@ -1,5 +1,7 @@
 // Which pods go first when there are too many: the order of upstream's ActivePodsWithRanks, with logarithmic ages (KEP-2185).
+
 import type { Pod, Stored } from "#api";
+import { own } from "#base";
 import { conditionOf, isReady } from "../shared/pods.ts";
 
 const phaseRank: Readonly<Record<string, number>> = { Pending: 0, Unknown: 1, Running: 2 };
@@ -27,7 +29,7 @@ function factsOf(pod: Stored<Pod>, doubledUp: ReadonlyMap<string, number>, nowMs
   const ready = isReady(pod);
   return [
     node === "" ? 0 : 1,
-    phaseRank[pod.status?.phase ?? ""] ?? 0,
+    own(phaseRank, pod.status?.phase ?? "") ?? 0,
     ready ? 1 : 0,
     deletionCost(pod),
     node === "" ? 0 : -(doubledUp.get(node) ?? 0),

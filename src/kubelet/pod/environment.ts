@@ -1,5 +1,7 @@
 // The environment of a container: service links, envFrom, env, in upstream's order of precedence.
+
 import type { ConfigMap, EnvVar, Pod, Secret, Service } from "#api";
+import { own } from "#base";
 import { expand } from "./expand.ts";
 import { type DownwardFacts, fieldValue, resourceFieldValue } from "./field-ref.ts";
 import { CannotStart } from "./images.ts";
@@ -56,15 +58,15 @@ async function valueFrom(
   if (from.resourceFieldRef !== undefined) return resourceFieldValue(from.resourceFieldRef, container.name, facts);
   if (from.configMapKeyRef !== undefined) {
     const { key, name = "", optional } = from.configMapKeyRef;
-    const data = await configMapData(deps, facts.pod, from.configMapKeyRef);
-    if (data?.[key] === undefined && !optional) throw configError(`couldn't find key ${key} in ConfigMap ${namespace}/${name}`);
-    return data?.[key];
+    const value = own((await configMapData(deps, facts.pod, from.configMapKeyRef)) ?? {}, key);
+    if (value === undefined && !optional) throw configError(`couldn't find key ${key} in ConfigMap ${namespace}/${name}`);
+    return value;
   }
   if (from.secretKeyRef !== undefined) {
     const { key, name = "", optional } = from.secretKeyRef;
-    const data = await secretData(deps, facts.pod, from.secretKeyRef);
-    if (data?.[key] === undefined && !optional) throw configError(`couldn't find key ${key} in Secret ${namespace}/${name}`);
-    return data?.[key];
+    const value = own((await secretData(deps, facts.pod, from.secretKeyRef)) ?? {}, key);
+    if (value === undefined && !optional) throw configError(`couldn't find key ${key} in Secret ${namespace}/${name}`);
+    return value;
   }
   throw configError(`unsupported source of environment variable ${variable.name}`);
 }

@@ -1,4 +1,5 @@
 // ResourceQuotas and LimitRanges.
+import { own } from "#base";
 import { duplicate, type FieldError, forbiddenField, invalidValue, required } from "../../errors.ts";
 import { isLabelKey } from "../../names.ts";
 import { compareQuantityTexts, parseQuantity, scaledQuantity } from "../../quantity.ts";
@@ -71,7 +72,7 @@ const conflictingScopes = [
 /** Of one scope: whether there is such a one, and each resource that it does not go with. */
 function scopeErrors(scope: string, hard: AnyObject, unsupported: FieldError, unsuited: FieldError): FieldError[] {
   if (!quotaScopes.includes(scope)) return [unsupported];
-  const suited = countedIn[scope] ?? ["pods", ...computeResources];
+  const suited = own(countedIn, scope) ?? ["pods", ...computeResources];
   return sortedKeys(hard)
     .filter((name) => isQuotaResource(name) && !suited.includes(name))
     .map(() => unsuited);

@@ -1,4 +1,5 @@
 // ConfigMaps, Secrets, Namespaces, Nodes, service accounts, Endpoints.
+import { own } from "#base";
 import { semanticEqual } from "../../deep-equal.ts";
 import { duplicate, type FieldError, forbiddenField, invalidValue, required, tooLong } from "../../errors.ts";
 import {
@@ -82,7 +83,7 @@ export function validateSecret(secret: AnyObject): FieldError[] {
   const { type } = secret;
   if (type === "kubernetes.io/service-account-token" && !secret.metadata?.annotations?.["kubernetes.io/service-account.name"])
     errors.push(required("metadata.annotations[kubernetes.io/service-account.name]"));
-  const docker = dockerKeys[type];
+  const docker = own(dockerKeys, type);
   if (docker !== undefined) {
     const content = secret.data?.[docker];
     if (content === undefined) errors.push(required(`data[${docker}]`));
@@ -90,7 +91,7 @@ export function validateSecret(secret: AnyObject): FieldError[] {
   }
   if (type === "kubernetes.io/basic-auth" && secret.data?.username === undefined && secret.data?.password === undefined)
     errors.push(required("data[username]"), required("data[password]"));
-  for (const key of needsKeys[type] ?? [])
+  for (const key of own(needsKeys, type) ?? [])
     if (secret.data?.[key] === undefined || (type === "kubernetes.io/ssh-auth" && secret.data[key] === ""))
       errors.push(required(`data[${key}]`));
   return errors;

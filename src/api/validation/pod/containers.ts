@@ -1,4 +1,5 @@
 // Containers: names, images, ports, environment, mounts, restart rules.
+import { own } from "#base";
 import {
   duplicate,
   type FieldError,
@@ -344,7 +345,7 @@ export function validateResourceFieldRef(reference: AnyObject, path: string, vol
   if (!containerFields.includes(resource) && !hugePages)
     return [notSupported(`${path}.resource`, resource, [...containerFields].sort())];
   const kind = resource.slice(resource.indexOf(".") + 1);
-  const allowed = divisors[hugePages ? "memory" : kind] ?? [];
+  const allowed = own(divisors, hugePages ? "memory" : kind) ?? [];
   const divisor = String(reference.divisor ?? "0");
   if (divisor === "0" || divisor === "" || allowed.includes(divisor)) return [];
   const what =
