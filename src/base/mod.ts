@@ -2,7 +2,6 @@
 export { assert } from "./assert.ts";
 export { type Clock, every, sleep, type Timer } from "./clock.ts";
 export type { FileStat, Files } from "./files.ts";
-export { Http2Connection } from "./http2/connection.ts";
 export type { RequestHandler, ResponseStream } from "./http2/contract.ts";
 export type { HeaderFields } from "./http2/hpack-encoder.ts";
 export type { RequestHead } from "./http2/request-head.ts";
@@ -44,6 +43,7 @@ export {
   type GrpcMethod,
   openGrpcChannel,
 } from "./system/grpc.ts";
+export { type Http2Socket, serveHttp2 } from "./system/http2-socket.ts";
 export { createLog, type LogOptions } from "./system/log.ts";
 export { type PresentedCredentials, presentedCredentials } from "./system/presented.ts";
 export { systemProcesses } from "./system/processes.ts";

@@ -1,7 +1,7 @@
 // What clients may do on a connection, what ends a stream or the connection, and what a hostile one cannot make grow.
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { limits } from "./contract.ts";
+import { limits, type ResponseStream } from "./contract.ts";
 import { errorCode } from "./frames.ts";
 import { Client, frame, headerBlock, open, preface, requestFields, settings, uint32 } from "./testing/client.ts";
 
@@ -282,23 +282,37 @@ suite("a hostile client", () => {
     assert.equal(client.hear().at(-1)?.payload.readUInt32BE(4), calm);
   });
 
-  test("whose streams get their answers may give up as many as it likes", () => {
-    const client = new Client();
-    for (let n = 0; n < 3 * limits.resets; n++) {
-      client.say(open(2 * n + 1));
-      client.request(n).stream.write(Buffer.from("x"));
-      client.say(frame(3, 0, 2 * n + 1, uint32(8)));
-      client.hear();
-      client.say(frame(8, 0, 0, uint32(1)));
+  for (const [name, answer] of [
+    ["bodies", (stream) => stream.write(Buffer.from("x"))],
+    ["heads", (stream) => stream.respond(ok, false)],
+  ] as const satisfies (readonly [string, (stream: ResponseStream) => void])[])
+    test(`whose streams get the ${name} of their answers may give up as many as it likes`, () => {
+      const client = new Client();
+      for (let n = 0; n < 3 * limits.resets; n++) {
+        client.say(open(2 * n + 1));
+        answer(client.request(n).stream);
+        client.say(frame(3, 0, 2 * n + 1, uint32(8)));
+        client.hear();
+        client.say(frame(8, 0, 0, uint32(1)));
+      }
+      assert.equal(client.connection.failure, undefined);
+    });
+
+  test("whose streams get a head before anybody looks at them has had no answer", () => {
+    const client = new Client({ accepted: (stream) => stream.respond(ok, false) });
+    for (let n = 0; n <= limits.resets; n++) {
+      client.say(open(2 * n + 1), frame(3, 0, 2 * n + 1, uint32(8)));
+      if (n < limits.resets) client.hear();
     }
-    assert.equal(client.connection.failure, undefined);
+    assert.equal(client.hear().at(-1)?.payload.readUInt32BE(4), calm);
   });
 
   test("does not get rid of the work that it has caused by giving it up", () => {
-    const client = new Client();
-    for (let n = 0; n < limits.streams; n++) client.say(open(2 * n + 1));
+    const streams = 20;
+    const client = new Client({ streams });
+    for (let n = 0; n < streams; n++) client.say(open(2 * n + 1));
     client.hear();
-    const next = (n: number): Buffer => open(2 * (limits.streams + n) + 1);
+    const next = (n: number): Buffer => open(2 * (streams + n) + 1);
     assert.equal(client.resetAfter(next(0)), errorCode.refusedStream);
     const { stream } = client.request();
     stream.working = true;

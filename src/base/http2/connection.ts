@@ -3,6 +3,8 @@
 import { limits, type RequestHandler, type ResponseStream } from "./contract.ts";
 import {
   ConnectionError,
+  checkLength,
+  checkPriority,
   defaultFrameBytes,
   defaultWindow,
   errorCode,
@@ -14,41 +16,39 @@ import {
   setting,
   unpadded,
 } from "./frames.ts";
+import { type HeaderBlock, HeaderBlocks } from "./header-blocks.ts";
 import { CompressionError, HpackDecoder } from "./hpack-decoder.ts";
 import { type RequestHead, readHead, soundTrailers } from "./request-head.ts";
 import { Sender } from "./sender.ts";
 import { Stream, type StreamOwner } from "./stream.ts";
 
 export interface Http2Options {
+  /** So many of one connection at a time. */
+  readonly streams: number;
   readonly accept: (head: RequestHead, stream: ResponseStream) => RequestHandler;
   /** There is something to take; soon will do. */
   readonly output: () => void;
-}
-
-interface HeaderBlock {
-  readonly stream: number;
-  readonly endStream: boolean;
-  readonly pieces: Buffer[];
-  bytes: number;
 }
 
 export class Http2Connection {
   readonly #options: Http2Options;
   readonly #owner: StreamOwner;
   readonly #reader: FrameReader;
+  readonly #blocks = new HeaderBlocks();
   readonly #decoder = new HpackDecoder(limits.headerListBytes);
   readonly #sender = new Sender();
   readonly #streams = new Map<number, Stream>();
   /** Ended by our RST_STREAM; the client may not have known. Oldest first. */
   readonly #resetByUs = new Set<number>();
   #lastStream = 0;
-  #block: HeaderBlock | undefined;
   #settled = false;
-  #over: "no" | "failed" | "closed" = "no";
+  #over: "no" | "ended" | "closed" = "no";
+  /** No further streams: the client may not have heard. */
+  #leaving = false;
   #failure: ConnectionError | undefined;
-  /** What the client may still send on this connection, and what it has sent since we last said so. */
+  /** What the client may still send on this connection, and what was dealt with since it last heard. */
   #window: number = limits.connectionWindow;
-  #received = 0;
+  #consumed = 0;
   #control = 0;
   #resetsLeft: number = limits.resets;
   /** Given up by the client, but the server's program still works for them. */
@@ -59,6 +59,7 @@ export class Http2Connection {
     this.#owner = {
       announce: options.output,
       windowUpdate: (id, bytes) => this.#windowUpdate(id, bytes),
+      consumed: (bytes) => this.#consume(bytes),
       answered: () => {
         if (this.#resetsLeft < limits.resets) this.#resetsLeft++;
       },
@@ -71,7 +72,7 @@ export class Http2Connection {
     this.#reader = new FrameReader((type, flags, id, payload) => this.#frame(type, flags, id, payload));
     const { output } = this.#sender;
     const settings = [
-      [setting.maxConcurrentStreams, limits.streams],
+      [setting.maxConcurrentStreams, options.streams],
       [setting.initialWindowSize, limits.streamWindow],
       [setting.maxHeaderListSize, limits.headerListBytes],
     ] as const;
@@ -88,7 +89,12 @@ export class Http2Connection {
     return this.#settled;
   }
 
-  /** Why the connection is over: take what is left, then close. */
+  /** Take what is left, then close. */
+  get over(): boolean {
+    return this.#over !== "no";
+  }
+
+  /** Why it is over, unless in peace. */
   get failure(): Error | undefined {
     return this.#failure;
   }
@@ -104,7 +110,7 @@ export class Http2Connection {
   }
 
   receive(bytes: Buffer): void {
-    if (this.#over !== "no") return;
+    if (this.over) return;
     try {
       this.#reader.receive(bytes);
     } catch (error) {
@@ -121,6 +127,14 @@ export class Http2Connection {
     return this.#sender.output.take();
   }
 
+  /** Sends the client elsewhere: the connection is over when the requests that have come are answered. */
+  finish(): void {
+    if (this.#leaving || this.over) return;
+    this.#leaving = true;
+    this.#goaway(errorCode.none, "");
+    this.#finished();
+  }
+
   /** Says goodbye, as far as the client still reads; streams hear that they are closed. */
   shutDown(): void {
     this.#fail(new ConnectionError(errorCode.none, "the server is shutting down"));
@@ -134,22 +148,34 @@ export class Http2Connection {
   }
 
   #fail(error: ConnectionError): void {
-    if (this.#over !== "no") return;
-    this.#over = "failed";
+    if (this.over) return;
+    this.#over = "ended";
     this.#failure = error;
-    const text = Buffer.from(error.message, "latin1");
-    this.#sender.output.frame(frameType.goaway, 0, 0, 8 + text.length);
-    this.#sender.output.uint32(this.#lastStream);
-    this.#sender.output.uint32(error.code);
-    this.#sender.output.append(text);
+    this.#goaway(error.code, error.message);
     for (const stream of this.#streams.values()) stream.close();
     this.#streams.clear();
+  }
+
+  #goaway(code: number, message: string): void {
+    const text = Buffer.from(message, "latin1");
+    const { output } = this.#sender;
+    output.frame(frameType.goaway, 0, 0, 8 + text.length);
+    output.uint32(this.#lastStream);
+    output.uint32(code);
+    output.append(text);
+    this.#options.output();
+  }
+
+  #finished(): void {
+    if (!this.#leaving || this.#streams.size > 0 || this.over) return;
+    this.#over = "ended";
     this.#options.output();
   }
 
   #frame(type: number, flags: number, id: number, payload: Buffer): void {
-    if (this.#over !== "no") return;
-    if (this.#block !== undefined && (type !== frameType.continuation || id !== this.#block.stream))
+    if (this.over) return;
+    const { unfinished } = this.#blocks;
+    if (unfinished !== undefined && (type !== frameType.continuation || id !== unfinished))
       throw new ConnectionError(errorCode.protocol, "a header block is interrupted");
     if (!this.#settled && type !== frameType.settings)
       throw new ConnectionError(errorCode.protocol, "the first frame is not SETTINGS");
@@ -169,10 +195,10 @@ export class Http2Connection {
         this.#data(flags, id, payload);
         break;
       case frameType.headers:
-        this.#headers(flags, id, payload);
+        this.#headers(this.#blocks.begin(flags, id, payload));
         break;
       case frameType.continuation:
-        this.#continuation(flags, payload);
+        this.#headers(this.#blocks.continue(flags, payload));
         break;
       case frameType.priority:
         checkPriority(id, payload);
@@ -199,51 +225,37 @@ export class Http2Connection {
   }
 
   #data(flags: number, id: number, payload: Buffer): void {
-    if (id === 0 || id > this.#lastStream) throw new ConnectionError(errorCode.protocol, "data on a stream that is not open");
+    const unopened = this.#unopened(id, "data on a stream that is not open");
     this.#window -= payload.length;
     if (this.#window < 0) throw new ConnectionError(errorCode.flowControl, "more than the connection's window");
-    this.#received += payload.length;
-    if (this.#received >= limits.connectionWindow / 2) {
-      this.#windowUpdate(0, this.#received);
-      this.#window += this.#received;
-      this.#received = 0;
-    }
     const bytes = unpadded(flags, payload);
     const stream = this.#streams.get(id);
-    if (stream !== undefined) stream.receive(bytes, payload.length, (flags & flag.endStream) !== 0);
-    else if (!this.#resetByUs.has(id)) throw new StreamError(errorCode.streamClosed, "data on a closed stream");
-  }
-
-  #headers(flags: number, id: number, payload: Buffer): void {
-    if (id % 2 === 0) throw new ConnectionError(errorCode.protocol, "clients open streams with odd numbers");
-    let block = unpadded(flags, payload);
-    if ((flags & flag.priority) !== 0) {
-      checkPriority(id, block.subarray(0, 5));
-      block = block.subarray(5);
-    }
-    this.#block = { stream: id, endStream: (flags & flag.endStream) !== 0, pieces: [], bytes: 0 };
-    this.#headerPiece(this.#block, flags, block);
-  }
-
-  #continuation(flags: number, payload: Buffer): void {
-    if (this.#block === undefined) throw new ConnectionError(errorCode.protocol, "CONTINUATION of nothing");
-    this.#headerPiece(this.#block, flags, payload);
-  }
-
-  #headerPiece(block: HeaderBlock, flags: number, piece: Buffer): void {
-    block.bytes += piece.length;
-    if (block.bytes > limits.headerListBytes || block.pieces.length >= limits.headerFrames)
-      throw new ConnectionError(errorCode.enhanceYourCalm, "a header block without end");
-    const complete = (flags & flag.endHeaders) !== 0;
-    if (!complete) {
-      block.pieces.push(Buffer.from(piece));
+    if (stream !== undefined) {
+      stream.receive(bytes, payload.length, (flags & flag.endStream) !== 0);
       return;
     }
-    this.#block = undefined;
-    this.#headerBlock(block, block.pieces.length === 0 ? piece : Buffer.concat([...block.pieces, piece]));
+    this.#consume(payload.length);
+    if (!unopened && !this.#resetByUs.has(id)) throw new StreamError(errorCode.streamClosed, "data on a closed stream");
   }
 
-  #headerBlock({ stream: id, endStream }: HeaderBlock, block: Buffer): void {
+  /** True: a stream of a client that has not heard yet that it should open no more. Throws ConnectionError if there is no reason. */
+  #unopened(id: number, message: string): boolean {
+    if (id > 0 && id <= this.#lastStream) return false;
+    if (id > 0 && this.#leaving) return true;
+    throw new ConnectionError(errorCode.protocol, message);
+  }
+
+  #consume(bytes: number): void {
+    this.#consumed += bytes;
+    if (this.over || this.#consumed < limits.connectionWindow / 2) return;
+    this.#windowUpdate(0, this.#consumed);
+    this.#window += this.#consumed;
+    this.#consumed = 0;
+  }
+
+  #headers(header: HeaderBlock | undefined): void {
+    if (header === undefined) return;
+    const { stream: id, endStream, block } = header;
     const { fields, tooLarge } = this.#decoder.decode(block); // whatever follows: the table is the connection's
     const known = this.#streams.get(id);
     if (known !== undefined) {
@@ -255,8 +267,10 @@ export class Http2Connection {
       if (this.#resetByUs.has(id)) return;
       throw new ConnectionError(errorCode.streamClosed, "HEADERS on a closed stream");
     }
+    if (this.#leaving) return;
     this.#lastStream = id;
-    if (this.#streams.size + this.#zombies >= limits.streams) throw new StreamError(errorCode.refusedStream, "too many streams");
+    if (this.#streams.size + this.#zombies >= this.#options.streams)
+      throw new StreamError(errorCode.refusedStream, "too many streams");
     const head = readHead(fields);
     if (!tooLarge && head === undefined) throw new StreamError(errorCode.protocol, "a malformed request");
     this.#open(id, tooLarge ? undefined : head, endStream);
@@ -291,11 +305,11 @@ export class Http2Connection {
     this.#streams.delete(id);
     if (stream.working) this.#zombies++;
     stream.close();
+    this.#finished();
   }
 
   #resetByClient(id: number, payload: Buffer): void {
-    if (id === 0 || id > this.#lastStream)
-      throw new ConnectionError(errorCode.protocol, "RST_STREAM of a stream that is not open");
+    if (this.#unopened(id, "RST_STREAM of a stream that is not open")) return;
     checkLength(payload.length === 4, true);
     const stream = this.#streams.get(id);
     if (stream === undefined) return;
@@ -346,7 +360,7 @@ export class Http2Connection {
 
   #openWindow(id: number, payload: Buffer): void {
     checkLength(payload.length === 4, true);
-    if (id > this.#lastStream) throw new ConnectionError(errorCode.protocol, "a window of a stream that is not open");
+    if (id > 0 && this.#unopened(id, "a window of a stream that is not open")) return;
     const bytes = payload.readUInt32BE(0) & 0x7fff_ffff;
     const broken = (code: number, message: string): Error =>
       id === 0 ? new ConnectionError(code, message) : new StreamError(code, message);
@@ -371,17 +385,4 @@ export class Http2Connection {
     this.#sender.output.frame(type, flags, id, length);
     this.#options.output();
   }
-}
-
-function checkLength(rightLength: boolean, rightStream: boolean): void {
-  if (!rightStream) throw new ConnectionError(errorCode.protocol, "a frame of the connection on a stream");
-  if (!rightLength) throw new ConnectionError(errorCode.frameSize, "a frame of the wrong length");
-}
-
-/** Priorities are not followed. */
-function checkPriority(id: number, payload: Buffer): void {
-  if (id === 0) throw new ConnectionError(errorCode.protocol, "PRIORITY of no stream");
-  if (payload.length !== 5) throw new ConnectionError(errorCode.frameSize, "a priority of the wrong length");
-  if ((payload.readUInt32BE(0) & 0x7fff_ffff) === id)
-    throw new ConnectionError(errorCode.protocol, "a stream that depends on itself");
 }

@@ -31,10 +31,9 @@ export interface RequestHandler {
   closed(): void;
 }
 
+/** What no server needs otherwise; how many streams a client may have is the server's to say. */
 export const limits = {
-  /** Streams of one connection at a time. */
-  streams: 10_000,
-  /** Window of a stream, and of a connection. */
+  /** Window of a stream, and of a connection: of that what was received and is not dealt with takes its part. */
   streamWindow: 2 ** 20,
   connectionWindow: 2 ** 24,
   /** A request's header list, and its compressed form in pieces. */

@@ -111,3 +111,17 @@ export function unpadded(flags: number, payload: Buffer): Buffer {
     throw new ConnectionError(errorCode.protocol, "the padding is longer than the frame");
   return payload.subarray(1, payload.length - padding);
 }
+
+/** Throws ConnectionError. */
+export function checkLength(rightLength: boolean, rightStream: boolean): void {
+  if (!rightStream) throw new ConnectionError(errorCode.protocol, "a frame of the connection on a stream");
+  if (!rightLength) throw new ConnectionError(errorCode.frameSize, "a frame of the wrong length");
+}
+
+/** Priorities are not followed. Throws ConnectionError. */
+export function checkPriority(id: number, payload: Buffer): void {
+  if (id === 0) throw new ConnectionError(errorCode.protocol, "PRIORITY of no stream");
+  if (payload.length !== 5) throw new ConnectionError(errorCode.frameSize, "a priority of the wrong length");
+  if ((payload.readUInt32BE(0) & 0x7fff_ffff) === id)
+    throw new ConnectionError(errorCode.protocol, "a stream that depends on itself");
+}

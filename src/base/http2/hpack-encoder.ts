@@ -8,8 +8,18 @@ interface OutgoingField extends HeaderField {
 
 export type HeaderFields = readonly OutgoingField[];
 
-const staticExact = new Map(staticFields.map(({ name, value }, index) => [`${name} ${value}`, index + 1]));
-const staticNames = new Map(staticFields.map(({ name }, index): [string, number] => [name, index + 1]).reverse());
+interface StaticName {
+  /** The first with this name. */
+  readonly index: number;
+  readonly values: Map<string, number>;
+}
+
+const staticNames = new Map<string, StaticName>();
+for (const [index, { name, value }] of staticFields.entries()) {
+  const known = staticNames.get(name) ?? { index: index + 1, values: new Map() };
+  staticNames.set(name, known);
+  known.values.set(value, index + 1);
+}
 
 /** The protocol's default, which we never exceed. */
 const maxTableBytes = 4096;
@@ -43,9 +53,10 @@ export class HpackEncoder {
   #field(block: Buffer, at: number, field: OutgoingField): number {
     const known = this.#indexed.get(field);
     if (known !== undefined) return integer(block, at, 0x80, 7, staticFields.length + this.#indexed.size - known);
-    const exact = staticExact.get(`${field.name} ${field.value}`);
+    const byName = staticNames.get(field.name);
+    const exact = byName?.values.get(field.value);
     if (exact !== undefined) return integer(block, at, 0x80, 7, exact);
-    const name = staticNames.get(field.name) ?? 0;
+    const name = byName?.index ?? 0;
     const index = field.repeated === true && this.#tableBytes + fieldBytes(field) <= this.#tableLimit;
     let next = index ? integer(block, at, 0x40, 6, name) : integer(block, at, 0, 4, name);
     if (name === 0) next = text(block, next, field.name);

@@ -6,6 +6,8 @@ export interface RequestHead {
   readonly path: string;
   readonly contentType: string | undefined;
   readonly contentLength: number | undefined;
+  /** All, in their order; those that begin with a colon first. Names are in lower case. */
+  readonly fields: readonly ReceivedField[];
 }
 
 /** Undefined: malformed. */
@@ -29,7 +31,7 @@ export function readHead(fields: readonly ReceivedField[]): RequestHead | undefi
     }
   }
   const { ":method": method, ":path": path, ":scheme": scheme } = pseudo;
-  return method === "" || path === "" || scheme === "" ? undefined : { method, path, contentType, contentLength };
+  return method === "" || path === "" || scheme === "" ? undefined : { method, path, contentType, contentLength, fields };
 }
 
 const isPseudo = <T extends object>(pseudo: T, name: string): name is keyof T & string => Object.hasOwn(pseudo, name);

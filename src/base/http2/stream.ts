@@ -8,6 +8,8 @@ import { Outgoing, type OutgoingOwner, type Sender } from "./sender.ts";
 export interface StreamOwner {
   announce(): void;
   windowUpdate(id: number, bytes: number): void;
+  /** So much of what the client has sent no longer takes memory. */
+  consumed(bytes: number): void;
   /** The client has got something for its request. */
   answered(): void;
   /** Both sides have said everything. */
@@ -47,6 +49,8 @@ export class Stream implements ResponseStream, OutgoingOwner {
   /** What the client may still send, and what of it was dealt with since it last heard. */
   #window: number = limits.streamWindow;
   #consumed = 0;
+  /** Received and not dealt with. */
+  #held = 0;
 
   constructor({ id, sender, owner, contentLength, endStream }: StreamOptions) {
     this.#sender = sender;
@@ -88,6 +92,7 @@ export class Stream implements ResponseStream, OutgoingOwner {
     if (!this.open) return;
     this.#sender.headers(this.#outgoing.id, fields, end);
     this.#owner.announce();
+    if (this.#handler !== undefined) this.#answer(); // what was said before anybody looked is no answer
     if (!end) return;
     this.#responseEnded = true;
     this.#answer();
@@ -115,8 +120,10 @@ export class Stream implements ResponseStream, OutgoingOwner {
   }
 
   consumed(bytes: number): void {
+    if (this.#closed) return;
+    this.#release(bytes);
     this.#consumed += bytes;
-    if (this.#requestEnded || this.#closed || this.#consumed < limits.streamWindow / 2) return;
+    if (this.#requestEnded || this.#consumed < limits.streamWindow / 2) return;
     this.#owner.windowUpdate(this.#outgoing.id, this.#consumed);
     this.#window += this.#consumed;
     this.#consumed = 0;
@@ -124,11 +131,13 @@ export class Stream implements ResponseStream, OutgoingOwner {
 
   /** `frameBytes`: with padding. Throws StreamError. */
   receive(bytes: Buffer, frameBytes: number, end: boolean): void {
+    this.#held += frameBytes;
     if (this.#requestEnded) throw new StreamError(errorCode.streamClosed, "data after the end of the request");
     this.#window -= frameBytes;
     if (this.#window < 0) throw new StreamError(errorCode.flowControl, "more than the stream's window");
     this.#requestBytes += bytes.length;
-    if (bytes.length > 0 && !this.#responseEnded) this.#handler?.data(bytes);
+    if (this.#responseEnded) this.#release(bytes.length);
+    else if (bytes.length > 0) this.#handler?.data(bytes);
     this.consumed(frameBytes - bytes.length);
     if (end) this.requestEnds();
     else this.#checkLength();
@@ -153,7 +162,13 @@ export class Stream implements ResponseStream, OutgoingOwner {
     if (this.#closed) return;
     this.#closed = true;
     this.#sender.forget(this.#outgoing);
+    this.#release(this.#held);
     this.#handler?.closed();
+  }
+
+  #release(bytes: number): void {
+    this.#held -= bytes;
+    this.#owner.consumed(bytes);
   }
 
   #checkLength(): void {

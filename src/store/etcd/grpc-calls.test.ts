@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { type ClientHttp2Session, connect, constants } from "node:http2";
 import { duplexPair } from "node:stream";
 import { suite, test } from "node:test";
-import { Http2Connection } from "#base";
+import { serveHttp2 } from "#base";
 import { GrpcCalls, type GrpcMethod } from "./grpc-calls.ts";
 
 const mebibyte = 1024 * 1024;
@@ -20,16 +20,7 @@ class Server implements Disposable {
       failure: (error) => ({ code: 9, message: (error as Error).message }),
       maxMessageBytes: 4 * mebibyte,
     });
-    const connection = new Http2Connection({
-      accept: (head, stream) => this.#calls.accept(head, stream),
-      output: () => queueMicrotask(flush),
-    });
-    function flush(): void {
-      while (connection.pending && !far.writableNeedDrain) for (const bytes of connection.take()) far.write(bytes);
-    }
-    far.on("data", (bytes: Buffer) => connection.receive(bytes));
-    far.on("drain", flush);
-    far.on("close", () => connection.closed());
+    serveHttp2(far, { streams: 1000, accept: (head, stream) => this.#calls.accept(head, stream) });
     this.session = connect("http://pipe", { createConnection: () => near, settings });
   }
 

@@ -72,8 +72,12 @@ export interface Heard {
 interface ClientOptions {
   /** It has not said its preface and an empty SETTINGS. */
   readonly silent?: boolean;
+  /** So many at a time. */
+  readonly streams?: number;
   readonly output?: () => void;
   readonly drained?: (stream: ResponseStream) => void;
+  /** What the server says before it looks at a request. */
+  readonly accepted?: (stream: ResponseStream) => void;
 }
 
 /** A client whose requests the server only notes. */
@@ -81,10 +85,18 @@ export class Client {
   readonly requests: Heard[] = [];
   readonly connection: Http2Connection;
   readonly #drained: (stream: ResponseStream) => void;
+  readonly #accepted: (stream: ResponseStream) => void;
 
-  constructor({ silent = false, output = () => {}, drained = () => {} }: ClientOptions = {}) {
+  constructor({
+    silent = false,
+    streams = 10_000,
+    output = () => {},
+    drained = () => {},
+    accepted = () => {},
+  }: ClientOptions = {}) {
     this.#drained = drained;
-    this.connection = new Http2Connection({ accept: (head, stream) => this.#note(head, stream), output });
+    this.#accepted = accepted;
+    this.connection = new Http2Connection({ streams, accept: (head, stream) => this.#note(head, stream), output });
     if (silent) return;
     this.say(preface, settings());
     this.hear();
@@ -123,6 +135,7 @@ export class Client {
   #note(head: RequestHead, stream: ResponseStream): RequestHandler {
     const events: string[] = [];
     this.requests.push({ head, stream, events });
+    this.#accepted(stream);
     return {
       data: (bytes) => events.push(`data ${bytes.toString("latin1")}`),
       end: () => events.push("end"),
