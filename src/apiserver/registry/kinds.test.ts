@@ -24,6 +24,16 @@ describe("kinds", () => {
     assert.equal((await cluster.call("GET", `${path}/free`)).code, 404);
   });
 
+  it("who writes a field that the server takes back owns it all the same", async () => {
+    const path = "/api/v1/namespaces";
+    await cluster.call("POST", path, { apiVersion: "v1", kind: "Namespace", metadata: { name: "kept" } });
+    const change = { spec: { finalizers: ["a.b/c"] }, status: { phase: "Terminating" } };
+    const { object } = await cluster.call("PATCH", `${path}/kept`, change, { ...merge, query: { fieldManager: "me" } });
+    assert.deepEqual([object.spec, object.status], [{ finalizers: ["kubernetes"] }, { phase: "Active" }]);
+    const [mine] = object.metadata.managedFields.filter(({ manager }: { manager: string }) => manager === "me");
+    assert.deepEqual(mine?.fieldsV1, { "f:spec": { "f:finalizers": {} } });
+  });
+
   it("namespaces/finalize refuses what is no finalizer's name", async () => {
     const path = "/api/v1/namespaces";
     const named = { apiVersion: "v1", kind: "Namespace", metadata: { name: "odd" } };

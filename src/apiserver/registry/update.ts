@@ -63,10 +63,8 @@ export async function update(writes: Writes, request: WriteRequest, object: ApiO
 /** The object with the managed fields of a write that is no apply. */
 export function owned(request: WriteRequest, next: ApiObject, live: Stored<ApiObject> | undefined, time: string): ApiObject {
   const { resource, options, subresource } = request;
-  const { rules, schema } = resource.strategy;
-  const { prepare } = updateRules(request);
-  const kept = live === undefined ? ownedByCreator(rules, next) : (prepare?.(next, live) ?? next);
-  return withOwnership(next, kept, (object) =>
+  const { schema } = resource.strategy;
+  return withOwnership(next, writtenPart(request, next, live), (object) =>
     updateManagedFields({
       live,
       next: object,
@@ -77,6 +75,15 @@ export function owned(request: WriteRequest, next: ApiObject, live: Stored<ApiOb
       schema,
     }),
   );
+}
+
+/** What of an object its writer comes to own: also what the kind's preparation takes back, but nothing of a status that is written elsewhere. */
+function writtenPart(request: WriteRequest, next: ApiObject, live: Stored<ApiObject> | undefined): ApiObject {
+  const { rules } = request.resource.strategy;
+  if (live === undefined) return ownedByCreator(rules, next);
+  if (request.subresource !== "" || request.special !== undefined || rules.owned !== undefined)
+    return updateRules(request).prepare?.(next, live) ?? next;
+  return rules.status ? ({ ...next, status: (live as { readonly status?: unknown }).status } as ApiObject) : next;
 }
 
 const maxUint64 = 18_446_744_073_709_551_615n;
