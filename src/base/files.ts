@@ -28,6 +28,8 @@ export interface Files {
   chown(path: string, uid: number, gid: number): Promise<void>;
   /** Bytes of the file system that holds `path`. */
   diskBytes(path: string): Promise<number>;
+  /** Removes an empty directory; fails with ENOENT where there is none. */
+  removeDirectory(path: string): Promise<void>;
   /** Removes a file or a whole tree; harmless when absent. */
   remove(path: string): Promise<void>;
 }

@@ -8,10 +8,12 @@ import {
   type ContainerdInstance,
   containerdEvents,
   openCriRuntime,
+  openPodCgroups,
   pauseArchive,
   type RunningKubelet,
   type Runtime,
   recorderSink,
+  removeNodeCgroups,
   serverBackend,
   startContainerd,
   startKubelet,
@@ -63,8 +65,12 @@ export interface RunningNode extends AsyncDisposable {
 }
 
 /** Where sockets of this node go: short, and on a file system that a reboot empties. */
-export const runDirectoryOf = (directory: string): string =>
-  `/run/tiphys/${createHash("sha256").update(directory).digest("hex").slice(0, 12)}`;
+export const runDirectoryOf = (directory: string): string => `/run/tiphys/${idOf(directory)}`;
+
+/** Control groups of this node's pods: several nodes share the kernel of one host. */
+const cgroupRootOf = (directory: string): string => `/tiphys-${idOf(directory)}`;
+
+const idOf = (directory: string): string => createHash("sha256").update(directory).digest("hex").slice(0, 12);
 
 export function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Promise<RunningNode> {
   const { clock, random, files, processes } = deps;
@@ -95,6 +101,10 @@ export function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Pro
     parts.add("events", events);
 
     const facts = await readHostFacts(files, options.directory);
+    const cgroups = await openPodCgroups(
+      { root: cgroupRootOf(options.directory), allocatable: facts.capacity },
+      { files, processes, clock, log: log.child({ component: "kubelet" }) },
+    );
     const watchers = new PodWatchers();
     // the server comes first: the Node object says on which port it listens
     let kubelet: RunningKubelet | undefined;
@@ -146,6 +156,7 @@ export function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Pro
         processes,
         capacity: facts.capacity,
         nodeInfo: facts.nodeInfo,
+        cgroups,
         probes: systemNetworkProbes,
         events: recorderSink(events.recorder({ component: "kubelet", host: options.name })),
       },
@@ -170,7 +181,10 @@ export function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Pro
       parts.add("proxy", proxy);
     }
     // only when all is up: before, pods of an earlier life may still need what would be removed
-    if (!options.keepPods) parts.addFirst("containerd's mounts", { [Symbol.asyncDispose]: () => containerd.cleanUp() });
+    if (!options.keepPods) {
+      parts.addFirst("containerd's mounts", { [Symbol.asyncDispose]: () => containerd.cleanUp() });
+      parts.addFirst("control groups", { [Symbol.asyncDispose]: () => removeNodeCgroups(cgroupRootOf(options.directory), deps) });
+    }
     return { kubelet, containerd };
   });
 }
@@ -199,6 +213,7 @@ export async function removePods(
   } finally {
     await containerd.stop();
     await containerd.cleanUp();
+    await removeNodeCgroups(cgroupRootOf(node.directory), deps);
   }
 }
 

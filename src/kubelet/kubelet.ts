@@ -68,6 +68,7 @@ export async function startKubelet(options: KubeletOptions, deps: KubeletDeps): 
     probes: deps.probes,
     environment: { objects, services: deps.services ?? (() => services?.list() ?? []) },
     memoryCapacityBytes: deps.capacity.memoryBytes,
+    cgroups: deps.cgroups,
     allocatable,
     runtimeHandler: runtimeHandlerFrom(classes),
     node: {
@@ -102,6 +103,7 @@ export async function startKubelet(options: KubeletOptions, deps: KubeletDeps): 
     await factory.synced();
     feed(pods, fleet);
     fleet.removeOrphans();
+    await deps.cgroups?.keepOnly([...fleet.workers.values()].map((worker) => worker.pod));
     if (volumes instanceof DiskVolumes) volumes.start(() => fleet.workers);
     isSynced = true;
   };

@@ -1,6 +1,7 @@
 // The front door of `kubelet`: the agent of one node. Read pod/plan.ts first.
 
 // What a real node is made of besides.
+export { openPodCgroups, removeNodeCgroups } from "./cgroup/pod-cgroups.ts";
 export { containerdEvents } from "./containerd/events.ts";
 export { type ContainerdInstance, startContainerd } from "./containerd/instance.ts";
 export { openCriRuntime } from "./cri/runtime.ts";

@@ -2,6 +2,7 @@
 import type { Node, Pod, Service, Taint } from "#api";
 import type { Clock, Files, Log, Processes, Random, Running } from "#base";
 import type { Client } from "#client";
+import type { PodCgroups } from "./cgroup/pod-cgroups.ts";
 import type { EventSink } from "./pod/events.ts";
 import type { NetworkProbes } from "./probe/check.ts";
 import type { Runtime } from "./runtime.ts";
@@ -38,8 +39,6 @@ export interface KubeletOptions {
   readonly serverPort?: number;
   /** Do not stop the sandbox of a finished pod before it is deleted. */
   readonly keepTerminalSandbox?: boolean;
-  /** "cgroupfs" parent of all pods: "/kubepods". Empty: the runtime decides. */
-  readonly cgroupRoot?: string;
   /** A slow look at all containers, in case an event was lost. Default 60 s, 0 for never. */
   readonly relistMs?: number;
   /** Register the Node object; default true. */
@@ -79,6 +78,8 @@ export interface KubeletDeps {
   readonly files?: Files;
   /** For mounts (tmpfs); absent: tmpfs volumes are plain directories. */
   readonly processes?: Processes;
+  /** Where containers' control groups go; absent: where the runtime puts them. */
+  readonly cgroups?: PodCgroups;
   readonly events?: EventSink;
   /** Services of the cluster, for the environment variables of service links; absent: an informer of the kubelet's own. */
   readonly services?: () => readonly Service[];

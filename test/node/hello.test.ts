@@ -1,10 +1,10 @@
 // The whole way on a real node: containers from our own images answer through a Service; afterwards nothing of ours is left on the machine.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { leftovers } from "../support/leftovers.ts";
 import { kubectl, needsRoot, run, startTiphys, type Tiphys } from "../support/tiphys.ts";
@@ -238,6 +238,23 @@ describe("one real node", { skip, concurrency: false }, () => {
     await k("delete", "pod", "flaky", "--grace-period=1");
   });
 
+  test("a pod's containers are in a control group of its own, with its limits, until the pod is gone", async () => {
+    const groups = (): string[] => globSync(`/sys/fs/cgroup/{,*/}tiphys-*/kubepods/burstable/pod${uid}`);
+    await k("run", "bounded", "--image=tiphys.local/busybox:1", "--overrides", overrides("bounded", bounded));
+    const uid = await k("get", "pod", "bounded", "-o", "jsonpath={.metadata.uid}");
+    await k("wait", "pod/bounded", "--for=condition=Ready", "--timeout=60s");
+    const files = (...names: string[]): string[] =>
+      groups().flatMap((path) => names.map((name) => join(path, name)).filter((file) => existsSync(file)));
+    const [limit = ""] = files("memory.limit_in_bytes", "memory.max");
+    assert.equal(readFileSync(limit, "utf8").trim(), String(48 << 20));
+    // the sandbox's process and the container's
+    const inside = globSync(`${dirname(limit)}/*/cgroup.procs`).map((file) => readFileSync(file, "utf8").trim());
+    assert.equal(inside.length, 2);
+    assert.ok(inside.every((pids) => pids !== ""));
+    await k("delete", "pod", "bounded", "--grace-period=1");
+    assert.deepEqual(groups(), []);
+  });
+
   test("an image that cannot be had says so in the pod's status and events", async () => {
     await k("run", "missing", "--image=tiphys.local/none:1", "--restart=Never");
     await k(
@@ -259,6 +276,12 @@ describe("one real node", { skip, concurrency: false }, () => {
     assert.deepEqual(await leftovers(), before_);
   });
 });
+
+const bounded = { requests: { cpu: "100m" }, limits: { cpu: "200m", memory: "48Mi" } };
+
+/** For `kubectl run`. */
+const overrides = (name: string, resources: object): string =>
+  JSON.stringify({ spec: { containers: [{ name, image: "tiphys.local/busybox:1", args: ["sleep", "600"], resources }] } });
 
 function fetchText(url: string): Promise<string> {
   return new Promise((resolve, reject) => {

@@ -1,5 +1,5 @@
-// What a run of ours could leave on a machine: containers, network namespaces, nft tables, mounts, links, processes.
-import { readdirSync, readFileSync } from "node:fs";
+// What a run of ours could leave on a machine: containers, network namespaces, nft tables, mounts, control groups, links, processes.
+import { globSync, readdirSync, readFileSync } from "node:fs";
 import { run } from "./tiphys.ts";
 
 /** One line each, sorted; compare before and after. */
@@ -14,6 +14,7 @@ export async function leftovers(): Promise<readonly string[]> {
     const mount = line.split(" ")[1] ?? "";
     if (/tiphys|kubelet|containerd|\/run\/netns/.test(mount)) lines.push(`mount ${mount}`);
   }
+  for (const path of globSync("/sys/fs/cgroup/{,*/}tiphys-*")) lines.push(`control group ${path}`);
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     const command = readText(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
     if (/^(\S*\/)?(containerd|containerd-shim\S*|runc|\/pause|httpd)\b/.test(command)) lines.push(`process ${command}`);

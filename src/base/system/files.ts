@@ -38,6 +38,7 @@ export const systemFiles: Files = {
     const { blocks, bsize } = await fs.statfs(path);
     return blocks * bsize;
   },
+  removeDirectory: fs.rmdir,
   remove: (path) => fs.rm(path, { recursive: true, force: true }),
 };
 

@@ -1,6 +1,7 @@
 // Carries out what a plan decides: the only place where a pod's worker touches the runtime.
 import type { Pod, Quantity } from "#api";
 import type { Clock } from "#base";
+import type { PodCgroups } from "../cgroup/pod-cgroups.ts";
 import type { KubeletOptions } from "../options.ts";
 import type { NetworkProbes } from "../probe/check.ts";
 import type { Runtime, SandboxConfig } from "../runtime.ts";
@@ -24,6 +25,7 @@ export interface ActionDeps {
   readonly environment: EnvironmentDeps;
   readonly options: KubeletOptions;
   readonly memoryCapacityBytes: number;
+  readonly cgroups?: PodCgroups;
   readonly allocatable: () => Readonly<Record<string, Quantity>>;
   /** What the pod's RuntimeClass names; throws where there is no such class. */
   readonly runtimeHandler: (pod: Pod) => Promise<string>;
@@ -41,6 +43,7 @@ export async function createSandbox(
     deps.events.record(podReference(pod), "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
   try {
     const config = await configOf(pod, attempt, deps);
+    await deps.cgroups?.make(pod);
     return await deps.runtime.runSandbox(config, { signal });
   } catch (error) {
     if (!signal.aborted)
@@ -55,7 +58,12 @@ export async function createSandbox(
 }
 
 const configOf = async (pod: Pod, attempt: number, deps: ActionDeps): Promise<SandboxConfig> =>
-  sandboxConfig(pod, attempt, deps.options, await deps.runtimeHandler(pod));
+  sandboxConfig(pod, {
+    attempt,
+    options: deps.options,
+    runtimeHandler: await deps.runtimeHandler(pod),
+    cgroupParent: deps.cgroups?.parentOf(pod) ?? "",
+  });
 
 export interface StartOrder {
   readonly pod: Pod;

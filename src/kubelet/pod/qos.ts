@@ -8,7 +8,9 @@ export type QosClass = "Guaranteed" | "Burstable" | "BestEffort";
 export function qosClass(pod: Pod): QosClass {
   const given = pod.status?.qosClass;
   if (given === "Guaranteed" || given === "Burstable" || given === "BestEffort") return given;
-  const containers = [...pod.spec.containers, ...initContainers(pod)];
+  // what is said for the pod as a whole stands for all its containers
+  const containers =
+    pod.spec.resources === undefined ? [...pod.spec.containers, ...initContainers(pod)] : [{ resources: pod.spec.resources }];
   let any = false;
   let guaranteed = true;
   for (const { resources } of containers) {

@@ -4,13 +4,16 @@ import type { LinuxResources } from "../runtime.ts";
 import { qosClass } from "./qos.ts";
 import type { AnyContainer } from "./spec.ts";
 
-const cpuPeriod = 100_000;
+export const cpuPeriod = 100_000;
 const leastShares = 2;
 const mostShares = 262_144;
 const leastQuota = 1000;
 
 export const cpuShares = (milli: number): number =>
   milli === 0 ? leastShares : Math.min(mostShares, Math.max(leastShares, Math.floor((milli * 1024) / 1000)));
+
+/** Microseconds of a period. */
+export const cpuQuota = (milli: number): number => Math.max(leastQuota, Math.floor((milli * cpuPeriod) / 1000));
 
 export function linuxResources(pod: Pod, container: AnyContainer, memoryCapacityBytes: number): LinuxResources {
   const { requests, limits } = container.resources ?? {};
@@ -20,9 +23,7 @@ export function linuxResources(pod: Pod, container: AnyContainer, memoryCapacity
   const memory = amount(limits?.["memory"], quantityValue);
   return {
     cpuShares: cpuShares(requestMilli),
-    ...(limitMilli === undefined
-      ? {}
-      : { cpuQuota: Math.max(leastQuota, Math.floor((limitMilli * cpuPeriod) / 1000)), cpuPeriod }),
+    ...(limitMilli === undefined ? {} : { cpuQuota: cpuQuota(limitMilli), cpuPeriod }),
     ...(memory === undefined ? {} : { memoryLimitBytes: memory }),
     oomScoreAdj: oomScoreAdj(pod, container, memoryCapacityBytes),
   };

@@ -4,15 +4,22 @@ import type { KubeletOptions } from "../options.ts";
 import type { SandboxConfig } from "../runtime.ts";
 import { clusterDomainOf, dnsOf, hostnameOf } from "./dns.ts";
 import { runtimeLabels } from "./names.ts";
-import { qosClass } from "./qos.ts";
 import { seccompOf } from "./security.ts";
 import { initContainers, isHostNetwork } from "./spec.ts";
 
 export const podLogDirectory = (pod: Pod, options: Pick<KubeletOptions, "podLogsDirectory">): string =>
   `${options.podLogsDirectory ?? "/var/log/pods"}/${pod.metadata.namespace}_${pod.metadata.name}_${pod.metadata.uid}`;
 
-/** `runtimeHandler` is what the pod's RuntimeClass names, "" for the default. */
-export function sandboxConfig(pod: Pod, attempt: number, options: KubeletOptions, runtimeHandler: string): SandboxConfig {
+export interface SandboxFacts {
+  readonly attempt: number;
+  readonly options: KubeletOptions;
+  /** What the pod's RuntimeClass names, "" for the default. */
+  readonly runtimeHandler: string;
+  /** "" for what the runtime likes. */
+  readonly cgroupParent: string;
+}
+
+export function sandboxConfig(pod: Pod, { attempt, options, runtimeHandler, cgroupParent }: SandboxFacts): SandboxConfig {
   const { metadata, spec } = pod;
   const security = spec.securityContext ?? {};
   const hostNetwork = isHostNetwork(pod);
@@ -41,7 +48,7 @@ export function sandboxConfig(pod: Pod, attempt: number, options: KubeletOptions
             hostIp: port.hostIP ?? "",
           })),
         ),
-    cgroupParent: cgroupParent(pod, options.cgroupRoot ?? ""),
+    cgroupParent,
     hostNetwork,
     hostPid: spec.hostPID === true,
     hostIpc: spec.hostIPC === true,
@@ -55,11 +62,4 @@ export function sandboxConfig(pod: Pod, attempt: number, options: KubeletOptions
     runtimeHandler,
     pod,
   };
-}
-
-function cgroupParent(pod: Pod, root: string): string {
-  if (root === "") return "";
-  const uid = `pod${pod.metadata.uid}`;
-  const quality = qosClass(pod);
-  return quality === "Guaranteed" ? `${root}/${uid}` : `${root}/${quality.toLowerCase()}/${uid}`;
 }

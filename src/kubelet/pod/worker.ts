@@ -334,7 +334,7 @@ export class PodWorker {
   }
 
   async #perform(action: Action, signal: AbortSignal): Promise<void> {
-    const { runtime, volumes } = this.#deps;
+    const { runtime, volumes, cgroups } = this.#deps;
     switch (action.kind) {
       case "mountVolumes":
         await volumes.mount(this.#pod, signal);
@@ -342,6 +342,8 @@ export class PodWorker {
         return;
       case "unmountVolumes":
         await volumes.unmount(this.#pod);
+        // nothing runs in it, but for a sandbox that is to stay until the pod is deleted
+        if (!this.#sandboxes.some((sandbox) => sandbox.ready)) await cgroups?.remove(this.uid);
         this.#volumes = { phase: "gone" };
         return;
       case "createSandbox": {
@@ -370,9 +372,11 @@ export class PodWorker {
         const container = findContainer(this.#pod, action.name)?.container;
         if (container === undefined) return;
         const wanted = resourcesText(container);
+        await cgroups?.widen(this.#pod);
         await runtime.updateResources(action.id, linuxResources(this.#pod, container, this.#deps.memoryCapacityBytes), {
           signal,
         });
+        await cgroups?.make(this.#pod);
         this.#resized.set(action.id, wanted);
         return;
       }
@@ -387,6 +391,7 @@ export class PodWorker {
         this.#objectGone = true;
         return;
       case "forget":
+        await cgroups?.remove(this.uid);
         await volumes.removeLogs(this.#pod);
         await this.#end();
         return;

@@ -34,6 +34,7 @@ export class MemoryFiles implements Files {
   async remove(path: string): Promise<void> {
     this.contents.delete(path);
   }
+  removeDirectory = unsupported;
   diskBytes = unsupported;
   symlink = unsupported;
   readLink = unsupported;
