@@ -11,9 +11,12 @@ export interface GrpcOptions {
   readonly maxMessageBytes: number;
 }
 
-/** Messages are encoded protobuf; those received are valid until the next turn only. */
+/** Encoded protobuf, whole or in pieces to be sent one after the other; neither changes any more. */
+export type GrpcMessage = Uint8Array | readonly Uint8Array[];
+
+/** Messages received are valid until the next turn only. */
 export type GrpcMethod =
-  | { readonly kind: "unary"; readonly answer: (message: Buffer) => Uint8Array | Promise<Uint8Array> }
+  | { readonly kind: "unary"; readonly answer: (message: Buffer) => GrpcMessage | Promise<GrpcMessage> }
   | {
       readonly kind: "stream";
       /** The stream ends when the client ends its part; false: only when the handler says so (a stream of answers to one request). */
@@ -23,7 +26,7 @@ export type GrpcMethod =
 
 interface GrpcStream {
   /** False when the client reads too slowly; `drained` follows. */
-  send(message: Uint8Array): boolean;
+  send(message: GrpcMessage): boolean;
   /** No more answers. */
   end(): void;
   fail(error: unknown): void;
@@ -97,16 +100,16 @@ const ignored: RequestHandler = { data: () => {}, end: () => {}, drained: () => 
 
 function unaryCall(
   stream: ResponseStream,
-  answer: (message: Buffer) => Uint8Array | Promise<Uint8Array>,
+  answer: (message: Buffer) => GrpcMessage | Promise<GrpcMessage>,
   { failure, maxMessageBytes }: GrpcOptions,
   room: MessageRoom,
 ): RequestHandler {
   let asked = false;
   const fail = (error: unknown): void => refuse(stream, error instanceof Refusal ? error.failure : failure(error));
-  const answered = (bytes: Uint8Array): void => {
+  const answered = (message: GrpcMessage): void => {
     stream.working = false;
     stream.respond(answerHeaders, false);
-    writeMessage(stream, bytes);
+    writeMessage(stream, message);
     stream.end(success);
   };
   const failed = (error: unknown): void => {
@@ -210,14 +213,24 @@ function streamCall(
   };
 }
 
-function writeMessage(stream: ResponseStream, message: Uint8Array): void {
-  const copied = message.length <= copiedBytes;
-  const prefix = Buffer.allocUnsafe(prefixBytes + (copied ? message.length : 0));
+function writeMessage(stream: ResponseStream, message: GrpcMessage): void {
+  const pieces = message instanceof Uint8Array ? [message] : message;
+  let length = 0;
+  for (const piece of pieces) length += piece.length;
+  const copied = length <= copiedBytes;
+  const prefix = Buffer.allocUnsafe(prefixBytes + (copied ? length : 0));
   prefix[0] = 0;
-  prefix.writeUInt32BE(message.length, 1);
-  if (copied) prefix.set(message, prefixBytes);
+  prefix.writeUInt32BE(length, 1);
+  if (copied) {
+    let at = prefixBytes;
+    for (const piece of pieces) {
+      prefix.set(piece, at);
+      at += piece.length;
+    }
+  }
   stream.write(prefix);
-  if (!copied) stream.write(Buffer.from(message.buffer, message.byteOffset, message.byteLength));
+  if (copied) return;
+  for (const piece of pieces) stream.write(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
 }
 
 function refuse(stream: ResponseStream, failure: GrpcFailure): void {

@@ -1,11 +1,12 @@
 // Our etcd API on a port: every method of etcd's services, answered by the facade.
 import type { Clock, Log, Running } from "#base";
 import type { Store } from "../store.ts";
+import { rangeAnswer, watchAnswer } from "./answer-bytes.ts";
 import { etcdFacade, type Facade, missing, statusFor } from "./facade.ts";
-import type { GrpcMethod } from "./grpc-calls.ts";
+import type { GrpcMessage, GrpcMethod } from "./grpc-calls.ts";
 import { listenGrpc } from "./grpc-listener.ts";
 import type { GrpcFailure } from "./grpc-messages.ts";
-import { etcdMessages, etcdTables } from "./wire.ts";
+import { etcdMessages, etcdTables, type WireRangeResponse, type WireWatchResponse } from "./wire.ts";
 
 export interface EtcdServerOptions {
   readonly store: Store;
@@ -81,16 +82,22 @@ function methodsOf(facade: Facade): ReadonlyMap<string, GrpcMethod> {
   for (const service of ["KV", "Watch", "Lease", "Cluster", "Maintenance", "Auth"]) {
     for (const { name, request, response, requestStream } of etcdTables.services.get(`etcdserverpb.${service}`) ?? []) {
       const decode = (bytes: Buffer) => etcdMessages.decode(request, bytes);
-      const encode = (message: object) => etcdMessages.encode(response, message);
+      const encode = byHand[response] ?? ((message: object) => etcdMessages.encode(response, message));
       methods.set(`/etcdserverpb.${service}/${name}`, methodOf(facade, `${service}.${name}`, { decode, encode, requestStream }));
     }
   }
   return methods;
 }
 
+/** What may be long. The facade makes these messages as wire.ts has them. */
+const byHand: Readonly<Record<string, (message: object) => GrpcMessage>> = {
+  "etcdserverpb.RangeResponse": (message) => rangeAnswer(message as WireRangeResponse),
+  "etcdserverpb.WatchResponse": (message) => watchAnswer(message as WireWatchResponse),
+};
+
 interface Codec {
   readonly decode: (bytes: Buffer) => Record<string, unknown>;
-  readonly encode: (message: object) => Buffer;
+  readonly encode: (message: object) => GrpcMessage;
   readonly requestStream: boolean;
 }
 
