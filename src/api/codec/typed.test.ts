@@ -1,7 +1,7 @@
 // The shape that Go's decoder and encoder give an object.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { decodeTyped, type JsonValue, objectSchema, schemaOfKind } from "../mod.ts";
+import { decodeTyped, type JsonValue, objectSchema, schemaOfKind, withoutEmptyLists } from "../mod.ts";
 
 const read = (kind: string, value: JsonValue, group = "", version = "v1") => {
   const schema = schemaOfKind({ group, version, kind });
@@ -37,7 +37,7 @@ describe("decodeTyped()", () => {
         securityContext: {},
       }),
       {
-        containers: null,
+        containers: [],
         automountServiceAccountToken: false,
         terminationGracePeriodSeconds: 0,
         priority: 0,
@@ -56,10 +56,24 @@ describe("decodeTyped()", () => {
     });
   });
 
-  it("fills a list that is always written with null, as upstream's storage does to an empty one", () => {
-    assert.deepEqual(read("Role", { metadata: { name: "r" }, rules: [] }, "rbac.authorization.k8s.io").object, {
-      metadata: { name: "r" },
-      rules: null,
+  it("fills in null for a list that is always written, and keeps an empty one", () => {
+    const role = (value: object): unknown =>
+      read("Role", { metadata: { name: "r" }, ...value }, "rbac.authorization.k8s.io").object["rules"];
+    assert.deepEqual([{}, { rules: null }, { rules: [] }].map(role), [null, null, []]);
+  });
+
+  it("withoutEmptyLists() leaves what protobuf does, and shares the rest", () => {
+    const schema = objectSchema("io.k8s.api.core.v1.PodSpec");
+    const volumes = [{ name: "v", emptyDir: {} }];
+    const spec = { volumes, tolerations: [], containers: [], affinity: { nodeAffinity: {}, podAffinity: {} } };
+    const kept: { readonly volumes: unknown } = withoutEmptyLists<{ readonly volumes: unknown }>(schema, spec);
+    assert.deepEqual(kept, { volumes, containers: null, affinity: spec.affinity });
+    assert.equal(kept.volumes, volumes);
+    assert.equal(withoutEmptyLists(schema, kept), kept);
+    const nested = { volumes: [{ name: "v", projected: { sources: [] } }, { name: "w" }], nodeSelector: { a: "b" } };
+    assert.deepEqual(withoutEmptyLists(schema, nested), {
+      volumes: [{ name: "v", projected: { sources: null } }, { name: "w" }],
+      nodeSelector: { a: "b" },
     });
   });
 

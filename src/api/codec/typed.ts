@@ -104,8 +104,7 @@ class Reader {
   #fillIn(schema: ObjectSchema, object: JsonObject): JsonObject {
     let output: Record<string, JsonValue | undefined> = object;
     for (const field of emitted(schema)) {
-      const value = output[field.name];
-      if (value !== undefined && !(Array.isArray(value) && value.length === 0)) continue;
+      if (output[field.name] !== undefined) continue;
       if (output === object) output = { ...object };
       output[field.name] = field.pointer === true ? null : this.#zero(field.schema, field.goType ?? "");
     }

@@ -34,6 +34,22 @@ describe("kinds", () => {
     assert.deepEqual(mine?.fieldsV1, { "f:spec": { "f:finalizers": {} } });
   });
 
+  it("an empty list is its writer's, is checked as it came, and reads null once it is stored", async () => {
+    const limits = { apiVersion: "v1", kind: "LimitRange", metadata: { name: "none" }, spec: { limits: [] } };
+    const path = "/api/v1/namespaces/default/limitranges";
+    const dry = await cluster.call("POST", path, limits, { query: { dryRun: "All" } });
+    assert.deepEqual(dry.object.spec, { limits: [] });
+    const { object } = await cluster.call("POST", path, limits);
+    assert.deepEqual(object.spec, { limits: null });
+    assert.deepEqual(object.metadata.managedFields[0].fieldsV1, { "f:spec": { "f:limits": {} } });
+    const definition = { apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", metadata: { name: "x" } };
+    const refused = await cluster.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
+      ...definition,
+      spec: { versions: [] },
+    });
+    assert.match(refused.object.message, /spec\.versions: Invalid value: \[\]: must have exactly one version/);
+  });
+
   it("namespaces/finalize refuses what is no finalizer's name", async () => {
     const path = "/api/v1/namespaces";
     const named = { apiVersion: "v1", kind: "Namespace", metadata: { name: "odd" } };

@@ -1,5 +1,5 @@
 // Reads and writes single objects in the store: compare-and-set by revision, bytes serialised once.
-import { type ApiObject, alreadyExists, apiError, notFound } from "#api";
+import { type ApiObject, alreadyExists, apiError, notFound, schemaOfKind, withoutEmptyLists } from "#api";
 import type { Store } from "#store";
 import { Entry, ParsedCache } from "../cache/entry.ts";
 import type { CacheHub } from "../cache/hub.ts";
@@ -65,9 +65,9 @@ export class ObjectStore {
     return result.revision;
   }
 
-  async #put(resource: ServedResource, key: string, object: ApiObject, revision: number): Promise<Entry | undefined> {
+  async #put(resource: ServedResource, key: string, given: ApiObject, revision: number): Promise<Entry | undefined> {
     const { form } = resource.cache;
-    const value = serialize(form, object);
+    const { value, object } = forStorage(resource, given);
     if (value.length > maxObjectBytes) throw apiError("", "etcdserver: request is too large");
     this.hub.written.set(value, object);
     const result = await translated(
@@ -90,6 +90,19 @@ export class ObjectStore {
           lease: 0n,
         });
   }
+}
+
+/** Upstream keeps these as JSON, everything else as protobuf. */
+const keptAsJson = new Set(["apiextensions.k8s.io", "apiregistration.k8s.io"]);
+
+/** Reading the bytes for an empty list costs less than looking for one in the object, and there hardly ever is one. */
+function forStorage(resource: ServedResource, object: ApiObject): { readonly value: Buffer; readonly object: ApiObject } {
+  const { form } = resource.cache;
+  const value = serialize(form, object);
+  if (resource.custom || keptAsJson.has(resource.type.group) || !value.includes(":[]")) return { value, object };
+  const schema = schemaOfKind(form.type);
+  const kept = schema === undefined ? object : withoutEmptyLists(schema, object);
+  return kept === object ? { value, object } : { value: serialize(form, kept), object: kept };
 }
 
 /** An entry for an object that is not stored (dry run): its resourceVersion is left out or stays what it was. */
