@@ -35,6 +35,8 @@ export interface RequestBody {
 export interface ExpectedKind {
   readonly group: string;
   readonly version: string;
+  /** Other versions with the same fields that a body may name. */
+  readonly sameVersions?: readonly string[];
   readonly kind: string;
   readonly schema: ObjectSchema;
   readonly decode?: (value: JsonValue) => { readonly object: ApiObject; readonly problems: readonly string[] };
@@ -184,8 +186,8 @@ function checkKind(apiVersion: string, kind: string, expected: ExpectedKind, bod
   const slash = apiVersion.indexOf("/");
   const group = slash < 0 ? "" : apiVersion.slice(0, slash);
   const version = slash < 0 ? apiVersion : apiVersion.slice(slash + 1);
-  const known =
-    (kind === "" || kind === expected.kind) && (apiVersion === "" || (group === expected.group && version === expected.version));
+  const isVersion = version === expected.version || expected.sameVersions?.includes(version) === true;
+  const known = (kind === "" || kind === expected.kind) && (apiVersion === "" || (group === expected.group && isVersion));
   if (known && !expected.strictKind) {
     if (apiVersion === "" || kind === "" || version !== "") return;
   }

@@ -41,6 +41,7 @@ interface Budget extends ApiObject {
     readonly currentHealthy?: number;
     readonly desiredHealthy?: number;
     readonly disruptedPods?: Readonly<Record<string, string>>;
+    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly lastTransitionTime: string }[];
   };
 }
 
@@ -49,6 +50,7 @@ const success = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Succe
 const expected = (): ExpectedKind => ({
   group: "policy",
   version: "v1",
+  sameVersions: ["v1beta1"],
   kind: "Eviction",
   schema: objectSchema("io.k8s.api.policy.v1.Eviction"),
   strictKind: false,
@@ -160,14 +162,29 @@ function takeOne(budget: Budget & Stored<ApiObject>, podName: string, time: stri
       `The disruption budget ${name} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`,
       0,
     );
+  const left = disruptionsAllowed - 1;
   return {
     ...budget,
     status: {
       ...budget.status,
-      disruptionsAllowed: disruptionsAllowed - 1,
+      disruptionsAllowed: left,
       disruptedPods: { ...disruptedPods, [podName]: time },
+      ...(left === 0 ? { conditions: exhausted(budget.status?.conditions ?? [], observedGeneration, time) } : {}),
     },
   };
+}
+
+/** The conditions of a budget whose last disruption has just been taken; its controller says when there are some again. */
+function exhausted(
+  conditions: NonNullable<NonNullable<Budget["status"]>["conditions"]>,
+  observedGeneration: number,
+  time: string,
+): typeof conditions {
+  const type = "DisruptionAllowed";
+  const before = conditions.find((condition) => condition.type === type);
+  const lastTransitionTime = before?.status === "False" ? before.lastTransitionTime : time;
+  const condition = { type, status: "False", observedGeneration, lastTransitionTime, reason: "InsufficientPods", message: "" };
+  return before === undefined ? [...conditions, condition] : conditions.map((each) => (each === before ? condition : each));
 }
 
 const tooMany = (message: string, cause: string, retryAfterSeconds: number): Error =>
