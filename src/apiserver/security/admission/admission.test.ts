@@ -336,6 +336,43 @@ const rows: readonly Row[] = [
   },
   {
     plugin: "RuntimeClass",
+    name: "leaves out tolerations that another one covers",
+    type: pods,
+    object: pod({
+      runtimeClassName: "r",
+      tolerations: [
+        { key: "a", operator: "Exists", effect: "NoExecute", tolerationSeconds: 300 },
+        { key: "b", value: "x" },
+      ],
+    }),
+    objects: (objects) =>
+      objects.put(runtimeClasses, {
+        metadata: { name: "r" },
+        handler: "h",
+        scheduling: {
+          tolerations: [
+            { key: "a", operator: "Exists", effect: "NoExecute", tolerationSeconds: 7 },
+            { key: "a", operator: "Exists", effect: "NoSchedule" },
+            { key: "b", operator: "Exists" },
+            { key: "c", value: "y" },
+            { key: "c", value: "z" },
+          ],
+        },
+      }),
+    expected: {
+      spec: {
+        tolerations: [
+          { key: "a", operator: "Exists", effect: "NoExecute", tolerationSeconds: 300 },
+          { key: "a", operator: "Exists", effect: "NoSchedule" },
+          { key: "b", operator: "Exists" },
+          { key: "c", value: "y" },
+          { key: "c", value: "z" },
+        ],
+      },
+    },
+  },
+  {
+    plugin: "RuntimeClass",
     name: "refuses a class that is not there",
     type: pods,
     object: pod({ runtimeClassName: "r" }),

@@ -65,7 +65,29 @@ function withClass(pod: Pod, found: Stored<RuntimeClass>, context: AdmissionCont
   };
 }
 
-const merged = (own: readonly Toleration[], more: readonly Toleration[]): readonly Toleration[] => [
-  ...own,
-  ...more.filter((each) => !own.some((had) => semanticEqual(had, each))),
-];
+/** Both lists without what another toleration of theirs covers; of equal ones the first stays. */
+function merged(own: readonly Toleration[], more: readonly Toleration[]): readonly Toleration[] {
+  const all = [...own, ...more];
+  const kept: Toleration[] = [];
+  for (const [index, each] of all.entries()) {
+    const isCovered =
+      kept.some((other) => covers(other, each)) ||
+      all.slice(index + 1).some((other) => !semanticEqual(each, other) && covers(other, each));
+    if (!isCovered) kept.push(each);
+  }
+  return kept;
+}
+
+/** Whether every taint that `less` tolerates is tolerated, at least as long, by `more`. */
+function covers(more: Toleration, less: Toleration): boolean {
+  if (semanticEqual(more, less)) return true;
+  const operator = more.operator ?? "Equal";
+  const everyKey = (more.key ?? "") === "" && operator === "Exists";
+  if ((more.key ?? "") !== (less.key ?? "") && !everyKey) return false;
+  if ((more.effect ?? "") !== "" && more.effect !== less.effect) return false;
+  if (more.effect === "NoExecute" && typeof more.tolerationSeconds === "number") {
+    if (typeof less.tolerationSeconds !== "number" || less.tolerationSeconds > more.tolerationSeconds) return false;
+  }
+  if (operator === "Exists") return true;
+  return operator === "Equal" && (less.operator ?? "Equal") === "Equal" && (more.value ?? "") === (less.value ?? "");
+}
