@@ -6,7 +6,7 @@ import { openCommitThread, ThreadFailure } from "./thread.ts";
 
 /** Throws StoreError "corrupt", "unavailable" (in use, no permission) with the next step in the message. */
 export async function openDiskStore(options: DiskStoreOptions): Promise<DiskStore> {
-  const restoration = new Restoration();
+  const restoration = new Restoration(options.random);
   try {
     const { thread, loaded } = await openCommitThread(options.directory, (chunk, compactedRevision) =>
       restoration.add(chunk, compactedRevision),

@@ -29,6 +29,11 @@ export class PackedVersion implements Version {
     this.#valueLength = record.valueLength;
   }
 
+  /** Of a copy of the buffer that it was in. */
+  isIn(bytes: Buffer): void {
+    this.#bytes = bytes;
+  }
+
   /** Copies the value; returns where the next one may go. */
   moveTo(bytes: Buffer, valueAt: number): number {
     this.#bytes.copy(bytes, valueAt, this.#valueAt, this.#valueAt + this.#valueLength);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { seededRandom } from "#base";
 import { evicted } from "../engine/state.ts";
 import { Restoration } from "./restore.ts";
 import { type Chunk, WireWriter } from "./wire.ts";
@@ -27,7 +28,7 @@ function chunkOf(...rows: readonly NumberedRow[]): Chunk {
 
 /** Rows oldest first, numbered from 1; a chunk each. */
 function restore(rows: readonly Row[], compactedRevision: number) {
-  const restoration = new Restoration();
+  const restoration = new Restoration(seededRandom(1));
   rows
     .map((row, index) => chunkOf({ ...row, row: index + 1 }))
     .reverse()
@@ -106,7 +107,7 @@ suite("Restoration", () => {
   });
 
   test("what was replaced does not stay in memory with what was not", () => {
-    const restoration = new Restoration();
+    const restoration = new Restoration(seededRandom(1));
     const rows = [
       { row: 4, revision: 5, key: "c", version: 1, value: "third" },
       { row: 3, revision: 4, key: "a", version: 2, value: "second" },

@@ -1,9 +1,11 @@
 // Builds the state in memory from the records of the file, as they arrive: newest first.
+import type { Random } from "#base";
 import { attachmentKey, type Change, evicted, type LogEntry, State, type Version } from "../engine/state.ts";
 import { Tree } from "../engine/tree.ts";
 import type { Key, Revision } from "../store.ts";
 import { PackedVersion } from "./packed-version.ts";
 import type { Loaded } from "./protocol.ts";
+import { SeenKeys } from "./seen-keys.ts";
 import { type Chunk, type RecordReader, readRecords } from "./wire.ts";
 
 const noBytes: Buffer = Buffer.alloc(0);
@@ -17,7 +19,11 @@ export class Restoration {
   readonly #entries: { readonly revision: Revision; readonly changes: OpenChange[] }[] = [];
   readonly #garbage: number[] = [];
   /** Every key met so far, with its change after the compaction that waits for what was there before, if there is one. */
-  readonly #seen = new Map<Key, OpenChange | null>();
+  readonly #seen: SeenKeys<OpenChange | null>;
+
+  constructor(random: Random) {
+    this.#seen = new SeenKeys(random);
+  }
 
   /** Takes records while the thread reads on. */
   add({ heads, length, values }: Chunk, compactedRevision: Revision): void {
@@ -26,7 +32,8 @@ export class Restoration {
     let liveBytes = 0;
     const visit = (record: RecordReader): void => {
       const key = record.keyText;
-      const seen = this.#seen.get(key);
+      const hash = this.#seen.hashOf(record);
+      const seen = this.#seen.get(hash, key);
       const later = seen ?? undefined;
       if (seen === undefined && record.version > 0) {
         this.#live.push(new PackedVersion(record, key, bytes));
@@ -38,17 +45,17 @@ export class Restoration {
       }
       const logged = record.revision >= compactedRevision;
       if (!logged && later === undefined) {
-        if (seen === undefined) this.#seen.set(key, null);
+        if (seen === undefined) this.#seen.set(hash, key, null);
         return;
       }
       // The log must not keep a value alive that the latest tree lets go of.
       const cold = coldVersion(record, key);
       if (later !== undefined && cold.version > 0) later.previous = cold;
       const change = logged ? this.#log(cold) : null;
-      this.#seen.set(key, record.revision > compactedRevision ? change : null);
+      this.#seen.set(hash, key, record.revision > compactedRevision ? change : null);
     };
     readRecords(heads, length, visit, values);
-    pack(this.#live.slice(before), liveBytes);
+    pack(this.#live.slice(before), bytes, liveBytes);
     // At once: the collector hears of large buffers late.
     values.buffer.transfer(0);
     heads.transfer(0);
@@ -96,8 +103,13 @@ export class Restoration {
  * Moves values to where they stay, without those that were replaced. Shared, although nobody shares it: what is not shared counts as a reason to
  * collect garbage, and for each 64 MB everything read so far would be walked through.
  */
-function pack(versions: readonly PackedVersion[], bytes: number): void {
-  const packed = Buffer.from(new SharedArrayBuffer(bytes));
+function pack(versions: readonly PackedVersion[], bytes: Buffer, liveBytes: number): void {
+  const packed = Buffer.from(new SharedArrayBuffer(liveBytes));
+  if (liveBytes === bytes.length) {
+    packed.set(bytes);
+    for (const version of versions) version.isIn(packed);
+    return;
+  }
   let next = 0;
   for (const version of versions) next = version.moveTo(packed, next);
 }

@@ -178,6 +178,35 @@ export class RecordReader {
     return this.#bytes.toString("latin1", this.#keyAt, this.#keyAt + this.#keyLength);
   }
 
+  /** HalfSipHash-1-3 of the key under a seed of two words; of a chunk only, where zeros follow the key. */
+  keyHash(seed: Int32Array): number {
+    const u32 = this.#u32;
+    let a = seed[0] as number; // two words, see above
+    let b = seed[1] as number;
+    let c = a ^ 0x6c79_6765;
+    let d = b ^ 0x7465_6462;
+    const first = this.#keyAt >> 2;
+    const words = (this.#keyLength + 3) >> 2;
+    // One word more: the length; then three rounds without a word.
+    for (let round = 0; round < words + 4; round++) {
+      const word = round < words ? (u32[first + round] as number) : round === words ? this.#keyLength : 0; // inside the head
+      if (round === words + 1) c ^= 0xff;
+      d ^= word;
+      a = (a + b) | 0;
+      b = ((b << 5) | (b >>> 27)) ^ a;
+      a = (a << 16) | (a >>> 16);
+      c = (c + d) | 0;
+      d = ((d << 8) | (d >>> 24)) ^ c;
+      a = (a + d) | 0;
+      d = ((d << 7) | (d >>> 25)) ^ a;
+      c = (c + b) | 0;
+      b = ((b << 13) | (b >>> 19)) ^ c;
+      c = (c << 16) | (c >>> 16);
+      a ^= word;
+    }
+    return b ^ d;
+  }
+
   get value(): Buffer {
     return this.#values.subarray(this.valueAt, this.valueAt + this.valueLength);
   }

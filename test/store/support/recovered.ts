@@ -1,4 +1,5 @@
 // What the code that opens a store makes of a directory, without its threads: a thousand openings a minute.
+import { systemRandom } from "#base";
 import type { KeyValue, Revision } from "#store";
 // By path: what the front door opens has threads.
 import { recover } from "../../../src/store/disk/recover.ts";
@@ -14,7 +15,7 @@ export interface Recovered {
 
 /** Throws what `recover` throws. Nothing stays open. */
 export function recovered(directory: string): Recovered {
-  const restoration = new Restoration();
+  const restoration = new Restoration(systemRandom);
   const { database, loaded } = recover(directory, (...records) => restoration.add(...records));
   try {
     const { state } = restoration.finish(loaded);
