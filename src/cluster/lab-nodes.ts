@@ -20,6 +20,7 @@ export interface LabNodesOptions {
   readonly clusterDns: string;
   readonly clusterDomain: string;
   readonly keepPods: boolean;
+  readonly podMaxPids: number;
   readonly keepTerminalSandbox: boolean;
   readonly logLevel: string;
   /** The command that runs this program: what comes before the subcommand. */
@@ -119,6 +120,7 @@ async function startNode(
     "tls-private-key-file": `${directory}/server.key`,
     "client-ca-file": `${directory}/ca.crt`,
     "keep-pods": String(options.keepPods),
+    "pod-max-pids": String(options.podMaxPids),
     "keep-terminal-sandbox": String(options.keepTerminalSandbox),
     "log-level": options.logLevel,
     ...(node.name === options.controlPlaneNode ? { "register-with-taints": taintText(controlPlaneTaint) } : {}),

@@ -53,6 +53,11 @@ export const upOptions = defineOptions({
   },
   readyFile: { kind: "string", help: "Write a JSON file when the API server and the nodes are ready", placeholder: "FILE" },
   keepPods: { kind: "boolean", default: false, help: "Leave pods running when stopping" },
+  podMaxPids: {
+    kind: "integer",
+    default: -1,
+    help: "Processes that a pod may have on a node with real containers; -1: as many as the kernel gives",
+  },
   keepTerminalSandbox: {
     kind: "boolean",
     default: false,

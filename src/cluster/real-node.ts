@@ -43,6 +43,8 @@ export interface RealNodeOptions {
   readonly clientCa: string;
   /** Leave the pods running when the node is stopped. */
   readonly keepPods: boolean;
+  /** Processes that a pod may have; -1: as many as the kernel gives. */
+  readonly podMaxPids: number;
   /** Do not stop the sandbox of a finished pod before the pod is deleted. */
   readonly keepTerminalSandbox: boolean;
   /** With which it registers; a node that is known keeps those it has. */
@@ -102,7 +104,7 @@ export function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Pro
 
     const facts = await readHostFacts(files, options.directory);
     const cgroups = await openPodCgroups(
-      { root: cgroupRootOf(options.directory), allocatable: facts.capacity },
+      { root: cgroupRootOf(options.directory), allocatable: facts.capacity, podMaxPids: options.podMaxPids },
       { files, processes, clock, log: log.child({ component: "kubelet" }) },
     );
     const watchers = new PodWatchers();

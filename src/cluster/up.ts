@@ -274,6 +274,7 @@ async function startOneNode(
       serving,
       clientCa: pki.ca.certificate,
       keepPods: options.keepPods,
+      podMaxPids: options.podMaxPids,
       keepTerminalSandbox: options.keepTerminalSandbox,
       taints: shape.controlPlaneNode === undefined ? [] : [controlPlaneTaint],
       withProxy: true,

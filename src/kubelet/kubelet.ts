@@ -1,6 +1,7 @@
 // The kubelet of one node: the pods' source, the fleet of workers, the Node object.
 import { type Node, nodes, type Pod, pods as podResource, runtimeClasses, services as serviceResource } from "#api";
 import { createInformerFactory, type Informer } from "#client";
+import { startEvictor } from "./evict/evictor.ts";
 import { NodeKeeper } from "./node/node-keeper.ts";
 import { allocatableOf } from "./node/node-object.ts";
 import type { KubeletDeps, KubeletOptions, RunningKubelet } from "./options.ts";
@@ -10,6 +11,7 @@ import { ImageKeeper } from "./pod/images.ts";
 import { objectsThrough } from "./pod/objects.ts";
 import { pullCredentials } from "./pod/pull-credentials.ts";
 import { runtimeHandlerFrom } from "./pod/runtime-class.ts";
+import { podLogDirectory } from "./pod/sandbox-config.ts";
 import { startStaticPods } from "./static/static-pods.ts";
 import { DiskVolumes } from "./volume/disk-volumes.ts";
 import { referencesOnly } from "./volume/references-only.ts";
@@ -82,6 +84,7 @@ export async function startKubelet(options: KubeletOptions, deps: KubeletDeps): 
   });
 
   let staticPods: AsyncDisposable | undefined;
+  let evictor: AsyncDisposable | undefined;
   let isSynced = false;
   const start = async (): Promise<void> => {
     await fleet.adopt();
@@ -104,7 +107,19 @@ export async function startKubelet(options: KubeletOptions, deps: KubeletDeps): 
     feed(pods, fleet);
     fleet.removeOrphans();
     await deps.cgroups?.keepOnly([...fleet.workers.values()].map((worker) => worker.pod));
-    if (volumes instanceof DiskVolumes) volumes.start(() => fleet.workers);
+    if (volumes instanceof DiskVolumes) {
+      volumes.start(() => fleet.workers);
+      if (deps.processes !== undefined)
+        evictor = startEvictor({
+          clock,
+          log,
+          processes: deps.processes,
+          runtime,
+          workers: () => fleet.workers.values(),
+          volumePaths: (pod) => volumes.paths(pod),
+          logDirectory: (pod) => podLogDirectory(pod, options),
+        });
+    }
     isSynced = true;
   };
 
@@ -122,6 +137,7 @@ export async function startKubelet(options: KubeletOptions, deps: KubeletDeps): 
     },
     node: (): Node | undefined => keeper.node,
     [Symbol.asyncDispose]: async () => {
+      await evictor?.[Symbol.asyncDispose]();
       await staticPods?.[Symbol.asyncDispose]();
       await factory[Symbol.asyncDispose]();
       await keeper[Symbol.asyncDispose]();

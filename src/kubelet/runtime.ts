@@ -175,6 +175,8 @@ export interface Runtime extends AsyncDisposable {
   containerStatus(id: string, call?: Call): Promise<ContainerStatus | undefined>;
   /** All containers, or those of one pod. */
   listContainers(podUid?: string, call?: Call): Promise<readonly ContainerStatus[]>;
+  /** Bytes that the containers of a pod have written to their own layers, by container id. */
+  writableLayers(podUid: string, call?: Call): Promise<ReadonlyMap<string, number>>;
   updateResources(id: string, resources: LinuxResources, call?: Call): Promise<void>;
   reopenLog(id: string, call?: Call): Promise<void>;
   execSync(id: string, command: readonly string[], call?: Call): Promise<{ exitCode: number; stdout: Buffer; stderr: Buffer }>;

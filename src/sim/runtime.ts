@@ -295,6 +295,10 @@ class Simulation implements SimulatedRuntime {
     }
   }
 
+  async writableLayers(): Promise<ReadonlyMap<string, number>> {
+    return new Map();
+  }
+
   async updatePodCidr(): Promise<void> {}
 
   log(containerId: string): SimulatedLog | undefined {

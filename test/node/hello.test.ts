@@ -36,6 +36,7 @@ describe("one real node", { skip, concurrency: false }, () => {
     mkdirSync(manifests);
     cluster = await startTiphys(["--nodes", "1", "--log-level", "info", "--pod-manifest-path", manifests], { timeoutMs: 90_000 });
     await k("apply", "-f", example);
+    await k("run", "hoarder", "--image=tiphys.local/busybox:1", "--restart=Never", "--overrides", hoarder);
     await k("rollout", "status", "deployment/hello", "--timeout=90s");
   });
   after(async () => {
@@ -255,6 +256,16 @@ describe("one real node", { skip, concurrency: false }, () => {
     assert.deepEqual(groups(), []);
   });
 
+  test("a pod that writes more to an emptyDir than it may is evicted", async () => {
+    await k("wait", "pod/hoarder", "--for=jsonpath={.status.reason}=Evicted", "--timeout=90s");
+    const { status } = JSON.parse(await k("get", "pod", "hoarder", "-o", "json")) as {
+      status: { phase: string; message: string };
+    };
+    assert.equal(status.phase, "Failed");
+    assert.equal(status.message, 'Usage of EmptyDir volume "scratch" exceeds the limit "1Mi". ');
+    await k("delete", "pod", "hoarder");
+  });
+
   test("an image that cannot be had says so in the pod's status and events", async () => {
     await k("run", "missing", "--image=tiphys.local/none:1", "--restart=Never");
     await k(
@@ -278,6 +289,21 @@ describe("one real node", { skip, concurrency: false }, () => {
 });
 
 const bounded = { requests: { cpu: "100m" }, limits: { cpu: "200m", memory: "48Mi" } };
+
+/** Writes twice the size that its volume may have. */
+const hoarder = JSON.stringify({
+  spec: {
+    volumes: [{ name: "scratch", emptyDir: { sizeLimit: "1Mi" } }],
+    containers: [
+      {
+        name: "hoarder",
+        image: "tiphys.local/busybox:1",
+        command: ["sh", "-c", "dd if=/dev/zero of=/scratch/full bs=1M count=2; sleep 600"],
+        volumeMounts: [{ name: "scratch", mountPath: "/scratch" }],
+      },
+    ],
+  },
+});
 
 /** For `kubectl run`. */
 const overrides = (name: string, resources: object): string =>

@@ -32,6 +32,7 @@ export const kubeletProgram = defineProgram({
     tlsPrivateKeyFile: { kind: "string", help: "Key of the kubelet's server", placeholder: "FILE" },
     clientCaFile: { kind: "string", help: "Authority of the kubelet server's clients", placeholder: "FILE" },
     podManifestPath: { kind: "string", help: "Directory of static pods", placeholder: "DIR" },
+    podMaxPids: { kind: "integer", default: -1, help: "Processes that a pod may have; -1: as many as the kernel gives" },
     keepTerminalSandbox: {
       kind: "boolean",
       default: false,
@@ -77,6 +78,7 @@ export const kubeletProgram = defineProgram({
             serving: { certificate: certificate ?? "", key: key ?? "" },
             clientCa: clientCa ?? "",
             keepPods: options.keepPods,
+            podMaxPids: options.podMaxPids,
             keepTerminalSandbox: options.keepTerminalSandbox,
             taints: options.registerWithTaints.map(parseTaint),
             withProxy: proxy !== undefined,

@@ -1,34 +1,17 @@
 // What a pod's own control group, and that of its quality of service, may use: upstream's sums. Pure.
-import { type Pod, podAmounts, scaledQuantity } from "#api";
+import type { Pod } from "#api";
 import { qosClass } from "../pod/qos.ts";
-import { cpuQuota, cpuShares } from "../pod/resources.ts";
-import { initContainers } from "../pod/spec.ts";
+import { cpuQuota, cpuShares, limitOf, totalOf } from "../pod/resources.ts";
 import type { GroupLimits } from "./kernel.ts";
 
 const unlimited = -1;
-
-const total = (pod: Pod, which: "requests" | "limits", name: "cpu" | "memory"): number => {
-  const amount = podAmounts(pod.spec, which).get(name);
-  return amount === undefined ? 0 : Number(scaledQuantity(amount, name === "cpu" ? -3 : 0));
-};
-
-/** A sum of limits is one only when every container has its own, or the pod has one as a whole. */
-function limitOf(pod: Pod, name: "cpu" | "memory"): number | undefined {
-  const isBounded =
-    pod.spec.resources?.limits?.[name] !== undefined ||
-    [...pod.spec.containers, ...initContainers(pod)].every(({ resources }) => {
-      const limit = resources?.limits?.[name];
-      return limit !== undefined && String(limit) !== "0";
-    });
-  return isBounded ? total(pod, "limits", name) || undefined : undefined;
-}
 
 /** Everything is said, also what is not limited: a resize may have lifted a limit. */
 export function podLimits(pod: Pod, pids: number | undefined): GroupLimits {
   const cpu = limitOf(pod, "cpu");
   const isBestEffort = qosClass(pod) === "BestEffort";
   return {
-    cpuShares: cpuShares(isBestEffort ? 0 : total(pod, "requests", "cpu")),
+    cpuShares: cpuShares(isBestEffort ? 0 : totalOf(pod, "requests", "cpu")),
     cpuQuota: cpu === undefined ? unlimited : cpuQuota(cpu),
     memoryLimitBytes: limitOf(pod, "memory") ?? unlimited,
     ...(pids === undefined ? {} : { pids }),
@@ -44,5 +27,5 @@ export function widerOf(a: GroupLimits, b: GroupLimits): GroupLimits {
 /** All burstable pods together have the shares that they have asked for. */
 export const burstableShares = (pods: Iterable<Pod>): number =>
   cpuShares(
-    [...pods].filter((pod) => qosClass(pod) === "Burstable").reduce((sum, pod) => sum + total(pod, "requests", "cpu"), 0),
+    [...pods].filter((pod) => qosClass(pod) === "Burstable").reduce((sum, pod) => sum + totalOf(pod, "requests", "cpu"), 0),
   );

@@ -11,7 +11,7 @@ export interface PodCgroupsOptions {
   readonly root: string;
   /** What all pods together may use. */
   readonly allocatable: { readonly cpu: string; readonly memoryBytes: number };
-  /** Processes of a pod; absent: as many as the kernel gives. */
+  /** Processes of a pod; -1 for as many as the kernel gives, absent for what is set. */
   readonly podMaxPids?: number;
 }
 

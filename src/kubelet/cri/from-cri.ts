@@ -91,3 +91,9 @@ export function infoFromCri(version: Message, status: Message): RuntimeInfo {
       .join(", "),
   };
 }
+
+/** The container's id and its bytes; a runtime that has not measured yet says 0. */
+export const writableLayerFromCri = (raw: Message): readonly [string, number] => [
+  idOf(message(raw.attributes).id, "container"),
+  Number(message(message(raw.writableLayer).usedBytes).value ?? 0),
+];

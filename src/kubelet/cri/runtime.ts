@@ -3,7 +3,7 @@ import { type Clock, type GrpcChannel, openGrpcChannel, sleep } from "#base";
 import { runtimeLabels } from "../pod/names.ts";
 import type { Call, ContainerStatus, Runtime, RuntimeEvent } from "../runtime.ts";
 import { isRuntimeNotFound, RuntimeError, runtimeError } from "./errors.ts";
-import { containerFromCri, idOf, imageFromCri, infoFromCri, sandboxFromCri } from "./from-cri.ts";
+import { containerFromCri, idOf, imageFromCri, infoFromCri, sandboxFromCri, writableLayerFromCri } from "./from-cri.ts";
 import { type CriProtocol, criProtocol } from "./messages.ts";
 import { containerToCri, resourcesToCri, sandboxToCri } from "./to-cri.ts";
 
@@ -141,6 +141,12 @@ class CriRuntime implements Runtime {
       }),
     );
     return full.filter((status) => status !== undefined);
+  }
+
+  async writableLayers(podUid: string, call?: Call) {
+    const filter = { labelSelector: { [runtimeLabels.podUid]: podUid } };
+    const answer = await this.#runtime("ListContainerStats", { filter }, call);
+    return new Map(((answer.stats ?? []) as Message[]).map(writableLayerFromCri));
   }
 
   async updateResources(id: string, resources: Parameters<Runtime["updateResources"]>[1], call?: Call) {

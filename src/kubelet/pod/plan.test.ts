@@ -356,6 +356,19 @@ test("a pod that outlives activeDeadlineSeconds fails, but only once its contain
   assert.equal(model.objectGone, false);
 });
 
+test("an evicted pod has the grace of the eviction, not its own, and fails with the reason", () => {
+  const model = new PodModel(aPod({ terminationGracePeriodSeconds: 30 }));
+  model.settle();
+  model.ended = { reason: "Evicted", message: "too much", graceSeconds: 1 };
+  const stop = model.plan().actions.find((action) => action.kind === "stopContainer");
+  assert.equal(stop?.kind === "stopContainer" && stop.graceSeconds, 1);
+  model.settle();
+  assert.deepEqual(
+    [model.published?.phase, model.published?.reason, model.published?.message],
+    ["Failed", "Evicted", "too much"],
+  );
+});
+
 test("a container that cannot start shows why and is tried again when the time has come", () => {
   const model = new PodModel(aPod());
   model.plan();

@@ -15,7 +15,7 @@ import {
   type Role,
   sidecars,
 } from "./spec.ts";
-import { type Action, actionKey, type PodPlan, type PodState } from "./state.ts";
+import { type Action, actionKey, type Ended, type PodPlan, type PodState } from "./state.ts";
 import { podStatus } from "./status.ts";
 
 /** A container that is asked to stop gets this many seconds at least. */
@@ -40,13 +40,14 @@ export function planPod(state: PodState, now: number): PodPlan {
   const statuses = containerStatuses(state, waits);
   const hasFinished =
     isTerminalPhase(memory.published?.phase ?? pod.status?.phase) || isTerminalPhase(podPhase(pod, statuses, false));
-  const ended = memory.ended ?? (isDeleted || hasFinished ? undefined : deadlineExceeded(draft));
+  const ended: Ended | undefined = memory.ended ?? (isDeleted || hasFinished ? undefined : deadlineExceeded(draft));
   const isStopping = isDeleted || hasFinished || ended !== undefined;
 
   if (isStopping) {
     draft.stopping = true;
     draft.ended = memory.ended === undefined ? ended : undefined;
-    planStop(draft, isDeleted, graceSeconds(state, isDeleted));
+    const grace = graceSeconds(state, isDeleted);
+    planStop(draft, isDeleted, Math.min(grace, ended?.graceSeconds ?? grace));
   } else {
     planRun(draft);
   }

@@ -1,8 +1,8 @@
 // From the resources of a container to cgroup numbers and the out-of-memory score.
-import { milliValue, type Pod, type Quantity, quantityValue } from "#api";
+import { milliValue, type Pod, podAmounts, type Quantity, quantityValue, scaledQuantity } from "#api";
 import type { LinuxResources } from "../runtime.ts";
 import { qosClass } from "./qos.ts";
-import type { AnyContainer } from "./spec.ts";
+import { type AnyContainer, initContainers } from "./spec.ts";
 
 export const cpuPeriod = 100_000;
 const leastShares = 2;
@@ -40,4 +40,21 @@ export function oomScoreAdj(pod: Pod, container: AnyContainer, memoryCapacityByt
   const score = Math.floor(1000 - (1000 * request) / memoryCapacityBytes);
   if (score < 3) return 3;
   return score === 1000 ? 999 : score;
+}
+
+/** Of the whole pod: thousandths of a CPU, or bytes. */
+export const totalOf = (pod: Pod, which: "requests" | "limits", name: "cpu" | "memory"): number => {
+  const amount = podAmounts(pod.spec, which).get(name);
+  return amount === undefined ? 0 : Number(scaledQuantity(amount, name === "cpu" ? -3 : 0));
+};
+
+/** A sum of limits is one only when every container has its own, or the pod has one as a whole. */
+export function limitOf(pod: Pod, name: "cpu" | "memory"): number | undefined {
+  const isBounded =
+    pod.spec.resources?.limits?.[name] !== undefined ||
+    [...pod.spec.containers, ...initContainers(pod)].every(({ resources }) => {
+      const limit = resources?.limits?.[name];
+      return limit !== undefined && String(limit) !== "0";
+    });
+  return isBounded ? totalOf(pod, "limits", name) || undefined : undefined;
 }

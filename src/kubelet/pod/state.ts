@@ -27,13 +27,20 @@ export interface StopOrder {
   readonly deadlineMs: number;
 }
 
+export interface Ended {
+  readonly reason: string;
+  readonly message: string;
+  /** Instead of what the pod asks for. */
+  readonly graceSeconds?: number;
+}
+
 export interface PodMemory {
   /** status.startTime: when this kubelet first took the pod. */
   readonly startedAtMs: number;
   /** Refused on arrival: the pod never runs. */
   readonly rejected?: { readonly reason: string; readonly message: string };
   /** Ended by the node (deadline, eviction): final, whatever the containers' exit codes. */
-  readonly ended?: { readonly reason: string; readonly message: string };
+  readonly ended?: Ended;
   readonly stoppingSinceMs?: number;
   readonly volumes: VolumeState;
   /** Actions under way, by `actionKey`. */
@@ -130,7 +137,7 @@ export interface PodPlan {
   /** The pod is on its way out: remember since when. */
   readonly stopping: boolean;
   /** Newly decided by this plan; to be remembered. */
-  readonly ended?: { readonly reason: string; readonly message: string };
+  readonly ended?: Ended;
   /** Containers that wait before the next start, with the id of the one that failed. */
   readonly crashLoops: readonly { readonly name: string; readonly containerId: string }[];
 }

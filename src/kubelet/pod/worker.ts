@@ -47,6 +47,9 @@ export interface WorkerStart {
   readonly containers?: readonly ContainerStatus[];
 }
 
+/** Upstream's for what cannot wait. */
+const evictionGraceSeconds = 1;
+
 interface Running {
   readonly abort: AbortController;
 }
@@ -141,6 +144,14 @@ export class PodWorker {
 
   podChanged(pod: Pod): void {
     this.#pod = pod;
+    this.wake();
+  }
+
+  /** The node takes the pod back: it stops, almost at once, and has failed. */
+  evict(message: string): void {
+    if (this.#ended !== undefined || this.#removed) return;
+    this.#ended = { reason: "Evicted", message, graceSeconds: evictionGraceSeconds };
+    this.#deps.events.record(podReference(this.#pod), "Warning", "Evicted", message);
     this.wake();
   }
 

@@ -7,6 +7,7 @@ import { findContainer } from "../pod/spec.ts";
 import {
   type Action,
   actionKey,
+  type Ended,
   type PodPlan,
   type PodState,
   type ProbeResults,
@@ -44,7 +45,7 @@ export class PodModel {
   sandboxes: SandboxStatus[] = [];
   containers: ContainerStatus[] = [];
   volumes: VolumeState = { phase: "none" };
-  ended: { reason: string; message: string } | undefined;
+  ended: Ended | undefined;
   stoppingSinceMs: number | undefined;
   published: PodStatus | undefined;
   objectGone = false;

@@ -1,5 +1,5 @@
 // The volumes of a node's pods on disk: pods/<uid>/volumes/<plugin>/<name>, laid out as upstream's.
-import { type Pod, type Quantity, quantityValue, type Volume } from "#api";
+import type { Pod, Quantity, Volume } from "#api";
 import { type Clock, every, type Files, type Log, type Processes, type Random, randomSuffix, type Timer } from "#base";
 import type { Client } from "#client";
 import type { KubeletOptions } from "../options.ts";
@@ -12,6 +12,7 @@ import { type AnyContainer, isHostNetwork } from "../pod/spec.ts";
 import type { Mount } from "../runtime.ts";
 import { writePayload } from "./atomic-writer.ts";
 import { prepareHostPath } from "./host-path.ts";
+import { memoryVolumeBytes } from "./memory-volume.ts";
 import { mountsBelow, mountTmpfs, unmountBelow } from "./mounts.ts";
 import { type Payload, type PayloadDeps, payloadOf } from "./payload.ts";
 import { claimPath } from "./persistent.ts";
@@ -143,6 +144,11 @@ export class DiskVolumes implements PodVolumes, AsyncDisposable {
     return { mounts, terminationMessageFile: file };
   }
 
+  /** Where the pod's volumes are, by name; empty while they are not mounted. */
+  paths(pod: Pod): ReadonlyMap<string, string> {
+    return this.#mounted.get(pod.metadata.uid ?? "")?.paths ?? new Map();
+  }
+
   async removeLogs(pod: Pod): Promise<void> {
     if (pod.metadata.uid !== undefined && pod.metadata.uid !== "")
       await this.#deps.files.remove(podLogDirectory(pod, this.#deps.options));
@@ -210,7 +216,7 @@ export class DiskVolumes implements PodVolumes, AsyncDisposable {
     const path = this.#volumeDirectory(pod, volume);
     if ((await files.stat(path)) === undefined) await files.makeDirectory(path);
     if (volume.emptyDir?.medium === "Memory" && processes !== undefined && !(await mountsBelow(path, files)).includes(path)) {
-      await mountTmpfs(path, quantityValue(volume.emptyDir.sizeLimit), processes);
+      await mountTmpfs(path, memoryVolumeBytes(pod, volume, this.#deps.allocatable()["memory"]), processes);
     }
     const fsGroup = pod.spec.securityContext?.fsGroup;
     if (fsGroup !== undefined) await files.chown(path, 0, fsGroup);
