@@ -1,6 +1,7 @@
 // The whole way on a real node: containers from our own images answer through a Service; afterwards nothing of ours is left on the machine.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { tmpdir } from "node:os";
@@ -27,6 +28,15 @@ describe("one real node", { skip, concurrency: false }, () => {
   const nodePort = async (): Promise<string> => {
     const address = await k("get", "nodes", "-o", 'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}');
     return `http://${address}:${await k("get", "svc", "hello", "-o", "jsonpath={.spec.ports[0].nodePort}")}/`;
+  };
+
+  const runtimeClass = (name: string): string => {
+    const file = join(directory, `${name}.json`);
+    writeFileSync(
+      file,
+      JSON.stringify({ apiVersion: "node.k8s.io/v1", kind: "RuntimeClass", metadata: { name }, handler: name }),
+    );
+    return file;
   };
 
   before(async () => {
@@ -256,6 +266,17 @@ describe("one real node", { skip, concurrency: false }, () => {
     assert.deepEqual(groups(), []);
   });
 
+  test("a RuntimeClass whose handler the node has not got says so", async () => {
+    await k("create", "-f", runtimeClass("absent"));
+    await k("run", "absent", "--image=tiphys.local/busybox:1", "--overrides", inClass("absent"));
+    const about = "--field-selector=involvedObject.name=absent,reason=FailedCreatePodSandBox";
+    const watching = spawn("kubectl", ["--kubeconfig", cluster.info.kubeconfig, "get", "events", "-w", "--no-headers", about]);
+    const [line = ""] = (await once(watching.stdout, "data")).map(String);
+    watching.kill();
+    assert.match(line, /failed to get sandbox runtime: no runtime for "absent" is configured/);
+    await k("delete", "pod", "absent", "--grace-period=1");
+  });
+
   test("a pod that writes more to an emptyDir than it may is evicted", async () => {
     await k("wait", "pod/hoarder", "--for=jsonpath={.status.reason}=Evicted", "--timeout=90s");
     const { status } = JSON.parse(await k("get", "pod", "hoarder", "-o", "json")) as {
@@ -289,6 +310,8 @@ describe("one real node", { skip, concurrency: false }, () => {
 });
 
 const bounded = { requests: { cpu: "100m" }, limits: { cpu: "200m", memory: "48Mi" } };
+
+const inClass = (runtimeClassName: string): string => JSON.stringify({ spec: { runtimeClassName } });
 
 /** Writes twice the size that its volume may have. */
 const hoarder = JSON.stringify({

@@ -10,9 +10,17 @@ export interface ContainerdPaths {
   readonly cniConfiguration: string;
 }
 
+export interface ContainerdSettings {
+  readonly restrictOomScore: boolean;
+  readonly cniBinaries: string;
+  /** Programs for handlers that a RuntimeClass may name beside the default "runc": crun to "/usr/bin/crun". */
+  readonly handlers: ReadonlyMap<string, string>;
+}
+
+const text = JSON.stringify; // TOML's basic strings are JSON strings for the characters that paths have
+
 /** containerd 1.6's TOML, version 2. */
-export function containerdConfig(paths: ContainerdPaths, options: { restrictOomScore: boolean; cniBinaries: string }): string {
-  const text = JSON.stringify; // TOML's basic strings are JSON strings for the characters that paths have
+export function containerdConfig(paths: ContainerdPaths, options: ContainerdSettings): string {
   return `version = 2
 root = ${text(paths.root)}
 state = ${text(paths.state)}
@@ -39,5 +47,14 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"
-`;
+${[...options.handlers].map(([name, program]) => handlerConfig(name, program)).join("")}`;
 }
+
+/** Programs that are called as runc is. */
+const handlerConfig = (name: string, program: string): string => `
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.${name}]
+      runtime_type = "io.containerd.runc.v2"
+
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.${name}.options]
+        BinaryName = ${text(program)}
+`;

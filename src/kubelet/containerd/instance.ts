@@ -32,6 +32,8 @@ export interface ContainerdInstance extends AsyncDisposable {
   cleanUp(): Promise<void>;
 }
 
+/** Runtimes that are offered where they are installed. */
+const otherHandlers = ["crun"];
 const startTimeoutMs = 30_000;
 
 export async function startContainerd(options: ContainerdOptions, deps: ContainerdDeps): Promise<ContainerdInstance> {
@@ -72,7 +74,11 @@ class Containerd implements ContainerdInstance {
     for (const directory of [this.#paths.root, this.#paths.state, this.#paths.cniConfiguration])
       await files.makeDirectory(directory, 0o711);
     const restrictOomScore = await this.#cannotLowerOomScore();
-    const config = containerdConfig(this.#paths, { restrictOomScore, cniBinaries: this.#options.cniBinaries ?? "/usr/lib/cni" });
+    const config = containerdConfig(this.#paths, {
+      restrictOomScore,
+      cniBinaries: this.#options.cniBinaries ?? "/usr/lib/cni",
+      handlers: await this.#installedHandlers(),
+    });
     await files.writeAtomic(`${this.#options.directory}/config.toml`, config, 0o600);
     const before = await this.#runningPid();
     if (before !== undefined && (await this.#answers())) {
@@ -182,6 +188,15 @@ class Containerd implements ContainerdInstance {
     if ((await this.#deps.files.stat(this.#paths.socket)) === undefined) return false;
     // the CRI plugin comes last: its list of images is what the kubelet will ask for
     return (await this.#ctr(["-n", "k8s.io", "images", "ls", "-q"], 5000).catch(() => ({ code: 1 }))).code === 0;
+  }
+
+  async #installedHandlers(): Promise<ReadonlyMap<string, string>> {
+    const found = new Map<string, string>();
+    for (const name of otherHandlers) {
+      const { code, stdout } = await this.#deps.processes.run("sh", ["-c", `command -v ${name}`]);
+      if (code === 0) found.set(name, stdout.trim());
+    }
+    return found;
   }
 
   #ctr(args: readonly string[], timeoutMs: number) {
