@@ -37,6 +37,7 @@ export {
 } from "./field-selectors.ts";
 export { percentOf, resolveFenceposts, scaledValue } from "./int-or-string.ts";
 export { applyJsonPatch, type JsonPatchOperation, maxJsonPatchOperations, readJsonPatch } from "./json-patch.ts";
+export { fieldNames, type PathStep, parsePath, valuesAt } from "./json-path.ts";
 export { applyMergePatch, createMergePatch } from "./merge-patch.ts";
 export {
   isConfigMapKey,

@@ -120,7 +120,7 @@ export function httpsTransport(options: HttpsOptions): Transport {
     const headers: http2.OutgoingHttpHeaders = {
       ":method": request.method,
       ":path": `${prefix}${encodeURI(request.path).replaceAll("%25", "%")}${query === "" ? "" : `?${query}`}`,
-      accept: "application/json",
+      accept: request.accept ?? "application/json",
       "user-agent": options.userAgent,
     };
     if (request.body !== undefined) headers["content-type"] = request.contentType ?? "application/json";

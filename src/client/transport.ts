@@ -20,6 +20,8 @@ export interface ApiRequest {
   /** Of a PATCH: which kind of patch the body is. */
   readonly contentType?: string;
   readonly body?: unknown;
+  /** Media types to ask for instead of plain JSON (tables, aggregated discovery); JSON all of them. Over HTTPS only. */
+  readonly accept?: string;
   readonly signal?: AbortSignal;
 }
 

@@ -1,10 +1,9 @@
 // Tables of custom resources: the columns of the definition, filled by JSON path.
-import type { ApiObject } from "#api";
+import { type ApiObject, parsePath, valuesAt } from "#api";
 import { ageOf, nameOf } from "../tables/cells.ts";
 import { ageColumn, nameColumn } from "../tables/column.ts";
 import { humanDuration } from "../tables/duration.ts";
 import type { TableKind } from "../tables/table.ts";
-import { parsePath, valuesAt } from "./json-path.ts";
 import type { PrinterColumn } from "./props.ts";
 
 export function customTable(columns: readonly PrinterColumn[] | undefined): TableKind {

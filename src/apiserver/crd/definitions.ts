@@ -4,9 +4,11 @@ import {
   builtInResources,
   customResourceDefinitions,
   deepEqual,
+  parsePath,
   type ResourceType,
   type Stored,
   type SubresourceType,
+  valuesAt,
 } from "#api";
 import type { Clock, Log } from "#base";
 import type { CacheHub } from "../cache/hub.ts";
@@ -20,7 +22,6 @@ import type { SelectableFields } from "../registry/selectable-fields.ts";
 import { customKeyPrefix } from "../registry/storage-keys.ts";
 import { customTable } from "./columns.ts";
 import { cleanupFinalizer, type Definition } from "./definition-rules.ts";
-import { parsePath, valuesAt } from "./json-path.ts";
 import { type DefinitionNames, type DefinitionVersion, type Props, usesKeyword } from "./props.ts";
 import { customStrategy } from "./strategy.ts";
 import { prune, withDefaults } from "./values.ts";

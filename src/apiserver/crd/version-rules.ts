@@ -7,9 +7,9 @@ import {
   invalidValue,
   isDns1035Label,
   notSupported,
+  parsePath,
   required,
 } from "#api";
-import { parsePath } from "./json-path.ts";
 import { type Conversion, type DefinitionSpec, type DefinitionVersion, type Props, usesKeyword } from "./props.ts";
 import { schemaErrors } from "./schema-rules.ts";
 

@@ -3,6 +3,7 @@ import {
   type ApiObject,
   apiVersionOf,
   applyPatch,
+  fieldNames,
   internalError,
   invalid,
   invalidValue,
@@ -16,7 +17,6 @@ import {
 } from "#api";
 import type { Answer } from "../answer.ts";
 import { decodeObject, type ExpectedKind } from "../body.ts";
-import { fieldNames } from "../crd/json-path.ts";
 import { checkName, withMeta } from "../registry/metadata.ts";
 import { absent } from "../registry/object-store.ts";
 import { writeOptions } from "../registry/options.ts";

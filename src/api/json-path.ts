@@ -1,6 +1,6 @@
-// The JSON paths of printer columns, selectable fields and scale: ".spec.a", ".status.conditions[?(@.type=='Ready')].status", ".items[0]", ".list[*].x".
+// The JSON paths of printer columns, selectable fields, scale and kubectl: ".spec.a", ".status.conditions[?(@.type=='Ready')].status", ".items[0]", ".list[*].x".
 
-type Step =
+export type PathStep =
   | { readonly kind: "field"; readonly name: string }
   | { readonly kind: "index"; readonly index: number }
   | { readonly kind: "all" }
@@ -10,8 +10,8 @@ const stepPattern =
   /^(?:\.([A-Za-z0-9_$-]+)|\['([^']+)'\]|\.?\[(-?\d+)\]|\.?\[\*\]|\.\*|\[\?\(@\.([A-Za-z0-9_.-]+)\s*==\s*(?:"([^"]*)"|'([^']*)')\)\])/;
 
 /** Undefined when the path is not of these forms. Escaped dots (`.metadata.labels.a\.b`) are read as part of a name. */
-export function parsePath(text: string): readonly Step[] | undefined {
-  const steps: Step[] = [];
+export function parsePath(text: string): readonly PathStep[] | undefined {
+  const steps: PathStep[] = [];
   let rest = text.startsWith("$") ? text.slice(1) : text;
   while (rest !== "" && rest !== ".") {
     const escaped = /^\.((?:[^.[\]\\]|\\.)+)/.exec(rest);
@@ -33,13 +33,13 @@ export function parsePath(text: string): readonly Step[] | undefined {
 }
 
 /** All values that the path finds. */
-export function valuesAt(object: unknown, steps: readonly Step[]): unknown[] {
+export function valuesAt(object: unknown, steps: readonly PathStep[]): unknown[] {
   let found: unknown[] = [object];
   for (const step of steps) found = found.flatMap((value) => next(value, step));
   return found;
 }
 
-function next(value: unknown, step: Step): unknown[] {
+function next(value: unknown, step: PathStep): unknown[] {
   if (typeof value !== "object" || value === null) return [];
   switch (step.kind) {
     case "field":
