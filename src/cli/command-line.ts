@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { addEtcd } from "./etcd/register.ts";
 import { addExplain } from "./explain.ts";
 import { addImage } from "./image.ts";
+import { addKubectl } from "./kubectl/register.ts";
 import { addPrograms } from "./programs.ts";
 import { addStatus } from "./status.ts";
 import { addUp } from "./up.ts";
@@ -22,5 +23,6 @@ export function commandLine(): Command {
   addImage(program);
   addPrograms(program);
   addEtcd(program);
+  addKubectl(program);
   return program;
 }

@@ -33,9 +33,12 @@ function toOption(key: string, spec: OptionSpec, short: string | undefined): Opt
 export const readFlags = <const T extends OptionSpecs>(specs: T, command: Command): OptionValues<T> =>
   readOptions(specs, command.opts<Record<string, string | string[] | boolean | undefined>>());
 
-/** commander reads `-o=json` as "=json": written with a space it is what was meant. */
-export const normaliseArguments = (argv: readonly string[]): string[] =>
-  argv.flatMap((argument) => {
+/** commander reads `-o=json` as "=json": written with a space it is what was meant. What follows `--` is not ours. */
+export function normaliseArguments(argv: readonly string[]): string[] {
+  const end = argv.indexOf("--") < 0 ? argv.length : argv.indexOf("--");
+  const ours = argv.slice(0, end).flatMap((argument) => {
     const match = /^(-[a-zA-Z])=(.*)$/.exec(argument);
     return match === null ? [argument] : [match[1] as string, match[2] as string];
   });
+  return [...ours, ...argv.slice(end)];
+}
