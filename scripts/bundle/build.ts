@@ -12,7 +12,7 @@ import { ourSources } from "./plugin.ts";
 const main = "src/cli/main.ts";
 export const threads = ["src/store/disk/commit-worker.ts", "src/store/disk/reader-worker.ts"];
 /** Packages that are loaded on first use, and so stay where they are. */
-const outside = ["@grpc/grpc-js", "@peculiar/x509", "reflect-metadata"];
+const outside = ["@grpc/grpc-js"];
 
 const nameOf = (entry: string): string => (entry === main ? "tiphys" : entry.replace(/^.*\/|\.ts$/g, ""));
 

@@ -1,4 +1,5 @@
 // The front door of `base`: what every room may lean on. Nothing here knows of Kubernetes.
+export { type Address, addressAt, addressText, contains, isAddress, parseAddress, parseRange, type Range } from "./addresses.ts";
 export { assert } from "./assert.ts";
 export { type Clock, every, sleep, type Timer } from "./clock.ts";
 export type { FileStat, Files } from "./files.ts";
@@ -50,3 +51,16 @@ export { systemProcesses } from "./system/processes.ts";
 export { systemRandom } from "./system/random.ts";
 export { splice } from "./system/splice.ts";
 export { VirtualClock } from "./virtual-clock.ts";
+export {
+  type CertificateTemplate,
+  certificateEndMs,
+  type Issuer,
+  type KeyUsage,
+  type Purpose,
+  readIssuer,
+  writeCertificate,
+} from "./x509/certificate.ts";
+export { type AlternativeNames, type DistinguishedName, namesOf, noNames } from "./x509/name.ts";
+export { readPem, writePem } from "./x509/pem.ts";
+export { type CertificateRequest, readRequestPem, writeRequest } from "./x509/request.ts";
+export { publicKeyBytes } from "./x509/signature.ts";

@@ -3,9 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { type IPAddress, ipAddresses, type Service, type ServiceSpec, services } from "#api";
-import { seededRandom } from "#base";
+import { addressAt, addressText, contains, parseAddress, parseRange, seededRandom } from "#base";
 import { FakeObjects } from "../testing/objects.ts";
-import { addressAt, addressText, contains, parseAddress, parseRange } from "./addresses.ts";
 import { ServiceAllocator } from "./services.ts";
 
 function world(ranges: readonly string[] = ["10.96.0.0/24"], nodePorts: readonly [number, number] = [30000, 30009]) {

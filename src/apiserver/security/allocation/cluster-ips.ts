@@ -1,8 +1,7 @@
 // Cluster IPs: each one taken is an IPAddress object, whose creation decides between writers (KEP-1880).
 import { type ApiObject, type IPAddress, ipAddresses, isAlreadyExists } from "#api";
-import { type Random, randomInt } from "#base";
+import { type Address, addressAt, addressText, contains, parseAddress, type Random, type Range, randomInt } from "#base";
 import type { ObjectReader, ObjectWriter } from "../../contract.ts";
-import { type Address, addressAt, addressText, contains, parseAddress, type Range } from "./addresses.ts";
 import type { Family } from "./families.ts";
 
 export interface ServiceRef {

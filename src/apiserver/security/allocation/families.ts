@@ -1,6 +1,7 @@
 // Which IP families a Service gets (KEP-563). Pure.
+
 import { type FieldError, invalidValue, type Service, type ServiceSpec } from "#api";
-import { parseAddress } from "./addresses.ts";
+import { parseAddress } from "#base";
 
 export type Family = "IPv4" | "IPv6";
 

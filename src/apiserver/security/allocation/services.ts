@@ -13,9 +13,8 @@ import {
   type ServiceSpec,
   services,
 } from "#api";
-import type { Random } from "#base";
+import { parseRange, type Random } from "#base";
 import type { ObjectReader, ObjectWriter } from "../../contract.ts";
-import { parseRange } from "./addresses.ts";
 import { ClusterIps, ipAddressFor, type ServiceRef } from "./cluster-ips.ts";
 import { familiesOf, isHeadless } from "./families.ts";
 import { NodePorts } from "./node-ports.ts";

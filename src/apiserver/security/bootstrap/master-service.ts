@@ -1,4 +1,5 @@
 // The Service "kubernetes" and its endpoints: how pods find this API server.
+
 import {
   type ApiObject,
   endpointSlices,
@@ -9,8 +10,8 @@ import {
   serviceCIDRs,
   services,
 } from "#api";
+import { addressAt, addressText, parseAddress, parseRange } from "#base";
 import type { ObjectReader, ObjectWriter } from "../../contract.ts";
-import { addressAt, addressText, parseAddress, parseRange } from "../allocation/addresses.ts";
 import { ipAddressFor } from "../allocation/cluster-ips.ts";
 import type { Wanted } from "./policy.ts";
 

@@ -1,8 +1,7 @@
 // The files under `pki/`: creates what is missing, renews what ends soon, keeps everything else as it is.
 import { createPublicKey, generateKeyPair, type KeyObject, X509Certificate } from "node:crypto";
 import { promisify } from "node:util";
-import { type Clock, type Files, type Log, type Random, silentLog } from "#base";
-import { isAddress } from "../allocation/addresses.ts";
+import { type Clock, type Files, isAddress, type Log, type Random, silentLog } from "#base";
 import { type CertificateRequest, issueAuthority, issueCertificate, type KeyPair, leafValidityMs } from "./issue.ts";
 
 export interface PkiOptions {
