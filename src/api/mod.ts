@@ -110,6 +110,7 @@ export {
 export { derived, known, SharedValues } from "./shared.ts";
 export { applyStrategicMergePatch } from "./strategic-merge.ts";
 export type * from "./types/mod.ts";
+export { validateApproval } from "./validation/certificates.ts";
 export { validateFinalizerName } from "./validation/core/small.ts";
 export {
   label1035Name,

@@ -55,6 +55,7 @@ export {
   type CertificateTemplate,
   certificateEndMs,
   type Issuer,
+  isCertificate,
   type KeyUsage,
   type Purpose,
   readIssuer,

@@ -1,9 +1,11 @@
 // CertificateSigningRequests: what may be asked for, and what an approver or a signer may write.
+import { isCertificate, readPem, readRequestPem } from "#base";
 import { deepEqual } from "../deep-equal.ts";
-import { duplicate, type FieldError, forbiddenField, invalidValue, notSupported, required } from "../errors.ts";
+import { duplicate, type FieldError, forbiddenField, invalidValue, notSupported, required, tooLong } from "../errors.ts";
 import { isDns1123Label, isDns1123Subdomain } from "../names.ts";
 import type { AnyObject, KindRules } from "../rules.ts";
 import { plainKind, without } from "./helpers.ts";
+import { validateObjectMetaUpdate } from "./meta.ts";
 
 const usages = [
   "any",
@@ -31,11 +33,18 @@ const usages = [
   "timestamping",
 ];
 
-/** The first PEM block must be a request; what is in it is the signer's to judge. */
-const isRequest = (base64: string): boolean =>
-  /^\s*-----BEGIN CERTIFICATE REQUEST-----[\s\S]+-----END CERTIFICATE REQUEST-----/.test(
-    Buffer.from(base64, "base64").toString("latin1"),
-  );
+/** What keeps the first PEM block from being a request; who may have what it asks for is the signer's to judge. */
+function requestProblem(base64: string): string | undefined {
+  try {
+    readRequestPem(Buffer.from(base64, "base64").toString("latin1"));
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** A domain and a path of 253 characters each, and the most that resource names take besides. */
+const longestSignerName = 571;
 
 function signerErrors(name: string): FieldError[] {
   const field = "spec.signerName";
@@ -58,19 +67,19 @@ function signerErrors(name: string): FieldError[] {
     const problems = isDns1123Label(label).map((text) => `validating label ${JSON.stringify(label)}: ${text}`);
     if (problems.length > 0) return bad(domain, problems);
   }
-  const pathProblems = isDns1123Subdomain(path);
-  return pathProblems.length === 0
-    ? []
-    : bad(
-        path,
-        pathProblems.map((text) => `validating label ${JSON.stringify(path)}: ${text}`),
-      );
+  return [
+    ...bad(
+      path,
+      isDns1123Subdomain(path).map((text) => `validating label ${JSON.stringify(path)}: ${text}`),
+    ),
+    ...(Buffer.byteLength(name) > longestSignerName ? [tooLong(field, longestSignerName)] : []),
+  ];
 }
 
 function requestErrors({ spec = {} }: AnyObject): FieldError[] {
   const errors: FieldError[] = [];
-  if (!isRequest(spec.request ?? ""))
-    errors.push(invalidValue("spec.request", spec.request ?? null, "PEM block type must be CERTIFICATE REQUEST"));
+  const problem = requestProblem(spec.request ?? "");
+  if (problem !== undefined) errors.push(invalidValue("spec.request", spec.request ?? null, problem));
   const asked: readonly string[] = spec.usages ?? [];
   if (asked.length === 0) errors.push(required("spec.usages"));
   for (const [index, usage] of asked.entries()) {
@@ -87,28 +96,71 @@ function requestErrors({ spec = {} }: AnyObject): FieldError[] {
 
 const certificateData = "<certificate data>";
 const decisions: readonly string[] = ["Approved", "Denied", "Failed"];
+const approvals: readonly string[] = ["Approved", "Denied"];
 
-/** Decisions stand, are only ever made as True, and a certificate is issued once. */
-function validateStatus(next: AnyObject, old: AnyObject): FieldError[] {
+const conditionsOf = (object: AnyObject): readonly AnyObject[] => object.status?.conditions ?? [];
+const ofType = (object: AnyObject, type: string): readonly AnyObject[] =>
+  conditionsOf(object).filter((condition) => condition.type === type);
+
+function conditionErrors(conditions: readonly AnyObject[]): FieldError[] {
   const errors: FieldError[] = [];
-  const [now, before]: readonly (readonly AnyObject[])[] = [next.status?.conditions ?? [], old.status?.conditions ?? []];
-  for (const type of decisions) {
-    const had = before?.some((condition) => condition.type === type) ?? false;
-    if (had && !now?.some((condition) => condition.type === type))
-      errors.push(forbiddenField("status.conditions", `updates may not remove a condition of type ${JSON.stringify(type)}`));
+  const seen = new Set<string>();
+  for (const [index, { type = "", status = "" }] of conditions.entries()) {
+    const field = `status.conditions[${index}]`;
+    if (type === "") errors.push(required(`${field}.type`));
+    const allowed = decisions.includes(type) ? ["True"] : ["False", "True", "Unknown"];
+    if (status === "") errors.push(required(`${field}.status`));
+    else if (!allowed.includes(status)) errors.push(notSupported(`${field}.status`, status, allowed));
+    const other = approvals.find((approval) => approval !== type);
+    if (approvals.includes(type) && seen.has(other ?? ""))
+      errors.push(invalidValue("status.conditions", type, "Approved and Denied conditions are mutually exclusive"));
+    if (seen.has(type)) errors.push(duplicate(`${field}.type`, type));
+    seen.add(type);
   }
-  if (!deepEqual(now, before))
-    for (const [index, { type, status }] of (now ?? []).entries())
-      if (decisions.includes(type) && status !== "True")
-        errors.push(notSupported(`status.conditions[${index}].status`, status ?? "", ["True"]));
+  return errors;
+}
+
+/** What keeps a text from being one or more certificates. */
+function certificateProblem(base64: string): string | undefined {
+  const blocks = readPem(Buffer.from(base64, "base64").toString("latin1"));
+  for (const { label, hasHeaders, bytes } of blocks) {
+    if (label !== "CERTIFICATE") return `only CERTIFICATE PEM blocks are allowed, found ${JSON.stringify(label)}`;
+    if (hasHeaders) return "no PEM block headers are permitted";
+    if (!isCertificate(bytes)) return "x509: malformed certificate";
+  }
+  return blocks.length === 0 ? "must contain at least one CERTIFICATE PEM block" : undefined;
+}
+
+const refuseConditions = (action: string, type: string): FieldError =>
+  forbiddenField("status.conditions", `updates may not ${action} a condition of type ${JSON.stringify(type)}`);
+
+/** Decisions stand and are only ever made as True; who approves says so in /approval, who signs in /status. */
+function decisionErrors(next: AnyObject, old: AnyObject): FieldError[] {
+  const errors = deepEqual(conditionsOf(next), conditionsOf(old)) ? [] : conditionErrors(conditionsOf(next));
+  for (const type of decisions)
+    if (ofType(next, type).length < ofType(old, type).length) errors.push(refuseConditions("remove", type));
+  return errors;
+}
+
+export const validateApproval = (next: AnyObject, old: AnyObject): FieldError[] => [
+  ...validateObjectMetaUpdate(next.metadata, old.metadata),
+  ...decisionErrors(next, old),
+];
+
+function validateStatus(next: AnyObject, old: AnyObject): FieldError[] {
+  const errors = decisionErrors(next, old);
   const certificate: string = next.status?.certificate ?? "";
-  if (certificate === "" || certificate === (old.status?.certificate ?? "")) return errors;
-  if ((old.status?.certificate ?? "") !== "")
-    errors.push(forbiddenField("status.certificate", "updates may not set certificate content"));
-  const text = Buffer.from(certificate, "base64").toString("latin1");
-  const blocks = [...text.matchAll(/-----BEGIN ([^-]+)-----/g)].map((match) => match[1]);
-  if (!blocks.includes("CERTIFICATE"))
-    errors.push(invalidValue("status.certificate", certificateData, "must contain at least one CERTIFICATE PEM block"));
+  const before: string = old.status?.certificate ?? "";
+  const changes = certificate !== before;
+  const problem = changes && certificate !== "" ? certificateProblem(certificate) : undefined;
+  if (problem !== undefined) errors.push(invalidValue("status.certificate", certificateData, problem));
+  for (const type of approvals) {
+    const [now, had] = [ofType(next, type), ofType(old, type)];
+    if (now.length > had.length) errors.push(refuseConditions("add", type));
+    else if (now.length === had.length && !deepEqual(now, had)) errors.push(refuseConditions("modify", type));
+  }
+  if (changes && before !== "")
+    errors.push(forbiddenField("status.certificate", "updates may not modify existing certificate content"));
   return errors;
 }
 

@@ -1,12 +1,19 @@
 // The generic registry, through the in-process door of a server in memory.
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { after, before, describe, it } from "node:test";
+import { writeRequest } from "#base";
 import type { AuditSink } from "../contract.ts";
 import { configMap, pod, serviceAccount, type TestServer, testServer } from "../testing/server.ts";
 
 const maps = "/api/v1/namespaces/default/configmaps";
 const pods = "/api/v1/namespaces/default/pods";
 const merge = { contentType: "application/merge-patch+json" };
+
+const certificateRequest = (): string =>
+  Buffer.from(writeRequest(generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey, { commonName: "bob" })).toString(
+    "base64",
+  );
 
 describe("registry", () => {
   let cluster: TestServer;
@@ -413,7 +420,7 @@ describe("registry", () => {
   it("what a certificate signing request asks for cannot be changed, and nobody owns it", async () => {
     const path = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
     const spec = {
-      request: Buffer.from("-----BEGIN CERTIFICATE REQUEST-----\nAA==\n-----END CERTIFICATE REQUEST-----\n").toString("base64"),
+      request: certificateRequest(),
       signerName: "example.com/a",
       usages: ["client auth"],
     };

@@ -1,11 +1,18 @@
 // Subresources that change a part: what a resize, an approval and a debugging container may be.
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { after, before, describe, it } from "node:test";
+import { writeRequest } from "#base";
 import { pod, type TestServer, testServer } from "../testing/server.ts";
 
 const pods = "/api/v1/namespaces/default/pods";
 const strategic = { contentType: "application/strategic-merge-patch+json" };
 const merge = { contentType: "application/merge-patch+json" };
+
+const certificateRequest = (): string =>
+  Buffer.from(writeRequest(generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey, { commonName: "bob" })).toString(
+    "base64",
+  );
 
 describe("pods/resize", () => {
   let cluster: TestServer;
@@ -73,9 +80,7 @@ describe("pods/resize", () => {
 
   it("an approval is True or not at all", async () => {
     const path = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
-    const request = Buffer.from("-----BEGIN CERTIFICATE REQUEST-----\nAA==\n-----END CERTIFICATE REQUEST-----\n").toString(
-      "base64",
-    );
+    const request = certificateRequest();
     await cluster.call("POST", path, {
       apiVersion: "certificates.k8s.io/v1",
       kind: "CertificateSigningRequest",

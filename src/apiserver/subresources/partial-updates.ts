@@ -1,4 +1,4 @@
-// Subresources that change one part of an object: namespaces/finalize, certificatesigningrequests/approval, pods/ephemeralcontainers, pods/resize.
+// Subresources that change one part of an object: namespaces/finalize, certificatesigningrequests/approval and /status, pods/ephemeralcontainers, pods/resize.
 import {
   type ApiObject,
   deepEqual,
@@ -9,6 +9,7 @@ import {
   type KindRules,
   podQosClass,
   required,
+  validateApproval,
   validateFinalizerName,
 } from "#api";
 import type { SubresourceRules } from "../registry/request.ts";
@@ -34,26 +35,40 @@ interface Condition {
 const conditionsOf = (object: ApiObject): readonly Condition[] =>
   ((object as Loose).status?.["conditions"] ?? []) as readonly Condition[];
 
-/** Conditions get their times from the server; Approved, Denied and Failed stay once set. */
-export const approvalRules = (rules: KindRules, nowMs: () => number): SubresourceRules => ({
+/** Conditions of a certificate request get the times that a client left out from the server. */
+function withTimes(next: ApiObject, old: ApiObject, nowMs: number): readonly Condition[] {
+  const time = timeText(nowMs);
+  return conditionsOf(next).map((condition) => {
+    const known = conditionsOf(old).find((other) => other.type === condition.type);
+    const lastTransitionTime =
+      condition.lastTransitionTime ??
+      (known !== undefined && known.status === condition.status ? known.lastTransitionTime : time);
+    return { ...condition, lastUpdateTime: condition.lastUpdateTime ?? known?.lastUpdateTime ?? time, lastTransitionTime };
+  });
+}
+
+const withConditions = (status: object | undefined, conditions: readonly Condition[]): object => ({
+  ...status,
+  ...(conditions.length === 0 ? {} : { conditions }),
+});
+
+/** certificatesigningrequests/approval: the conditions change, and labels and annotations may with them. */
+export const approvalRules = (nowMs: () => number): SubresourceRules => ({
   prepare: (next, old) => {
-    const time = timeText(nowMs());
-    const before = conditionsOf(old);
-    const conditions = conditionsOf(next).map((condition) => {
-      const known = before.find((other) => other.type === condition.type);
-      const lastTransitionTime =
-        condition.lastTransitionTime ??
-        (known !== undefined && known.status === condition.status ? known.lastTransitionTime : time);
-      return { ...condition, lastUpdateTime: condition.lastUpdateTime ?? known?.lastUpdateTime ?? time, lastTransitionTime };
-    });
     const { conditions: _before, ...status } = (old as Loose).status ?? {};
-    // labels and annotations may change with an approval, as upstream's strategy lets them
-    return {
-      ...old,
-      metadata: next.metadata,
-      status: { ...status, ...(conditions.length === 0 ? {} : { conditions }) },
-    } as ApiObject;
+    return { ...old, metadata: next.metadata, status: withConditions(status, withTimes(next, old, nowMs())) } as ApiObject;
   },
+  validate: validateApproval,
+});
+
+/** certificatesigningrequests/status: what a signer writes. */
+export const signingRules = (rules: KindRules, nowMs: () => number): SubresourceRules => ({
+  prepare: (next, old) =>
+    ({
+      ...next,
+      spec: (old as Loose).spec,
+      status: withConditions((next as Loose).status, withTimes(next, old, nowMs())),
+    }) as ApiObject,
   validate: (next, old) => rules.validateStatusUpdate?.(next, old) ?? [],
 });
 

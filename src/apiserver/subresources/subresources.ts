@@ -2,12 +2,14 @@
 import {
   type ApiObject,
   apiVersionOf,
+  certificateSigningRequests,
   forbidden,
   isForbidden,
   methodNotAllowed,
   notFound,
   type ObjectSchema,
   objectSchema,
+  qualified,
   type ResourceType,
   type Stored,
   schemaOfKind,
@@ -27,7 +29,7 @@ import { noSuchResource, notAllowed, patchVerb, updateVerb, type VerbRequest, wr
 import type { Security } from "../security/mod.ts";
 import { bind } from "./binding.ts";
 import { evict } from "./eviction.ts";
-import { approvalRules, ephemeralContainersRules, finalizeRules, resizeRules } from "./partial-updates.ts";
+import { approvalRules, ephemeralContainersRules, finalizeRules, resizeRules, signingRules } from "./partial-updates.ts";
 import { type ConnectDeps, podExec, podLog, podPortForward, proxy } from "./pod-connect.ts";
 import { scale } from "./scale.ts";
 
@@ -57,6 +59,15 @@ export function createSubresources(deps: SubresourceDeps): Subresources {
   };
 }
 
+const certificateRequests = qualified(certificateSigningRequests);
+
+/** A status whose rules need the time. */
+function withOwnStatus({ writes }: SubresourceDeps, request: VerbRequest): VerbRequest {
+  const { type, strategy } = request.resource;
+  if (qualified(type) !== certificateRequests) return request;
+  return { ...request, special: signingRules(strategy.rules, () => writes.clock.now()) };
+}
+
 async function answerSubresource(
   deps: SubresourceDeps,
   request: VerbRequest,
@@ -68,7 +79,7 @@ async function answerSubresource(
   const [name = ""] = path;
   switch (name) {
     case "status":
-      return await part(deps, request, method, ["GET", "PUT", "PATCH"]);
+      return await part(deps, withOwnStatus(deps, request), method, ["GET", "PUT", "PATCH"]);
     case "scale":
       return await scale(writes, request, method);
     case "binding":
@@ -83,12 +94,7 @@ async function answerSubresource(
     case "finalize":
       return await part(deps, { ...request, special: finalizeRules }, method, ["PUT"]);
     case "approval":
-      return await part(
-        deps,
-        { ...request, special: approvalRules(request.resource.strategy.rules, () => writes.clock.now()) },
-        method,
-        ["GET", "PUT", "PATCH"],
-      );
+      return await part(deps, { ...request, special: approvalRules(() => writes.clock.now()) }, method, ["GET", "PUT", "PATCH"]);
     case "ephemeralcontainers":
       return await part(deps, { ...request, special: ephemeralContainersRules }, method, ["GET", "PUT", "PATCH"]);
     case "resize":

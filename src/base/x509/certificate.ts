@@ -173,11 +173,17 @@ function keyUsageBits(usages: readonly KeyUsage[]): Buffer {
   return bitString(octets, 7 - (last & 7));
 }
 
+export const isCertificate = (der: Buffer): boolean => endOf(der) !== undefined;
+
 /** When the first certificate of a PEM text ends; undefined where there is none that can be read. */
 export function certificateEndMs(pem: string): number | undefined {
   const block = readPem(pem).find(({ label }) => label === "CERTIFICATE");
+  return block === undefined ? undefined : endOf(block.bytes);
+}
+
+function endOf(der: Buffer): number | undefined {
   try {
-    return block === undefined ? undefined : new X509Certificate(block.bytes).validToDate.getTime();
+    return new X509Certificate(der).validToDate.getTime();
   } catch {
     return undefined;
   }
