@@ -1,6 +1,7 @@
 // The kubelet of one node: the pods' source, the fleet of workers, the Node object.
 import { type Node, nodes, type Pod, pods as podResource, runtimeClasses, services as serviceResource } from "#api";
 import { createInformerFactory, type Informer } from "#client";
+import { hasAppArmor } from "./admit/app-armor.ts";
 import { startEvictor } from "./evict/evictor.ts";
 import { NodeKeeper } from "./node/node-keeper.ts";
 import { allocatableOf } from "./node/node-object.ts";
@@ -79,6 +80,8 @@ export async function startKubelet(options: KubeletOptions, deps: KubeletDeps): 
       keepTerminalSandbox: options.keepTerminalSandbox ?? false,
     },
     nodeObject: () => self.get(options.nodeName) ?? keeper.node,
+    // where there is no host either, as on a simulated node, nothing is missing
+    host: { hasAppArmor: deps.files === undefined || (await hasAppArmor(deps.files)) },
     runtimeLost: () => void keeper.refresh(),
     relistMs: options.relistMs ?? 60_000,
   });

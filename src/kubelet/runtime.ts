@@ -32,6 +32,8 @@ export interface SandboxConfig {
   readonly hostNetwork: boolean;
   readonly hostPid: boolean;
   readonly hostIpc: boolean;
+  /** False: the pod wants a user namespace of its own. */
+  readonly hostUsers: boolean;
   readonly shareProcessNamespace: boolean;
   readonly privileged: boolean;
   readonly sysctls: Readonly<Record<string, string>>;
@@ -91,6 +93,8 @@ export interface ContainerConfig {
     readonly readOnlyRootFilesystem: boolean;
     readonly noNewPrivileges: boolean;
     readonly seccomp: "RuntimeDefault" | "Unconfined" | { readonly localhost: string };
+    /** Undefined: the runtime's own choice. */
+    readonly appArmor?: "RuntimeDefault" | "Unconfined" | { readonly localhost: string };
     readonly maskedPaths: readonly string[];
     readonly readonlyPaths: readonly string[];
     /** "pod": shared with the sandbox; "container": own; "node": the host's. */

@@ -249,6 +249,7 @@ function makeFleet(
     memoryCapacityBytes: capacity.memoryBytes,
     allocatable: () => current()?.status?.allocatable ?? {},
     runtimeHandler: async () => "",
+    host: { hasAppArmor: true },
     node: { runtimeName: "simulated", hostIps: node.options.nodeIps, keepTerminalSandbox: false },
     nodeObject: current,
     relistMs: 0,

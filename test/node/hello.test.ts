@@ -11,6 +11,7 @@ import { leftovers } from "../support/leftovers.ts";
 import { kubectl, needsRoot, run, startTiphys, type Tiphys } from "../support/tiphys.ts";
 
 const skip = needsRoot("kubectl", "containerd", "runc", "nft", "ip", "conntrack", "busybox");
+const appArmor = "/sys/kernel/security/apparmor";
 const example = join(import.meta.dirname, "../../examples/hello.yaml");
 
 describe("one real node", { skip, concurrency: false }, () => {
@@ -266,15 +267,29 @@ describe("one real node", { skip, concurrency: false }, () => {
     assert.deepEqual(groups(), []);
   });
 
-  test("a RuntimeClass whose handler the node has not got says so", async () => {
+  test("a pod that the runtime cannot run says why: an absent handler, a user namespace", async () => {
     await k("create", "-f", runtimeClass("absent"));
-    await k("run", "absent", "--image=tiphys.local/busybox:1", "--overrides", inClass("absent"));
-    const about = "--field-selector=involvedObject.name=absent,reason=FailedCreatePodSandBox";
-    const watching = spawn("kubectl", ["--kubeconfig", cluster.info.kubeconfig, "get", "events", "-w", "--no-headers", about]);
-    const [line = ""] = (await once(watching.stdout, "data")).map(String);
-    watching.kill();
-    assert.match(line, /failed to get sandbox runtime: no runtime for "absent" is configured/);
-    await k("delete", "pod", "absent", "--grace-period=1");
+    for (const [name, spec, words] of [
+      ["absent", { runtimeClassName: "absent" }, /failed to get sandbox runtime: no runtime for "absent" is configured/],
+      ["mapped", { hostUsers: false }, /can't set `spec.hostUsers: false`, runtime does not support user namespaces/],
+    ] as const) {
+      await k("run", name, "--image=tiphys.local/busybox:1", "--overrides", JSON.stringify({ spec }));
+      const about = `--field-selector=involvedObject.name=${name},reason=FailedCreatePodSandBox`;
+      const watching = spawn("kubectl", ["--kubeconfig", cluster.info.kubeconfig, "get", "events", "-w", "--no-headers", about]);
+      const [line = ""] = (await once(watching.stdout, "data")).map(String);
+      watching.kill();
+      assert.match(line, words);
+      await k("delete", "pod", name, "--grace-period=1");
+    }
+  });
+
+  test("a pod that asks for AppArmor is refused where the host has none", { skip: existsSync(appArmor) }, async () => {
+    const spec = { securityContext: { appArmorProfile: { type: "RuntimeDefault" } } };
+    await k("run", "confined", "--image=tiphys.local/busybox:1", "--overrides", JSON.stringify({ spec }));
+    await k("wait", "pod/confined", "--for=jsonpath={.status.reason}=AppArmor", "--timeout=60s");
+    const message = await k("get", "pod", "confined", "-o", "jsonpath={.status.message}");
+    assert.equal(message, "Pod was rejected: Cannot enforce AppArmor: AppArmor is not enabled on the host");
+    await k("delete", "pod", "confined");
   });
 
   test("a pod that writes more to an emptyDir than it may is evicted", async () => {
@@ -310,8 +325,6 @@ describe("one real node", { skip, concurrency: false }, () => {
 });
 
 const bounded = { requests: { cpu: "100m" }, limits: { cpu: "200m", memory: "48Mi" } };
-
-const inClass = (runtimeClassName: string): string => JSON.stringify({ spec: { runtimeClassName } });
 
 /** Writes twice the size that its volume may have. */
 const hoarder = JSON.stringify({

@@ -1,6 +1,7 @@
 // May this pod run on this node? The kubelet's own check, for pods that no scheduler or an outdated one has placed here.
 import { isExtendedResource, type Node, type Pod, podAllowsNode, selectableNode, type Taint, type Toleration } from "#api";
 import { initContainers, isStatic } from "../pod/spec.ts";
+import { enforcesAppArmor } from "./app-armor.ts";
 import { amountOf, podRequests } from "./requests.ts";
 
 export interface Rejection {
@@ -8,9 +9,21 @@ export interface Rejection {
   readonly message: string;
 }
 
+/** What the machine below the node can do. */
+export interface HostFacts {
+  readonly hasAppArmor: boolean;
+}
+
 /** `others` are the pods of this node that are not finished. Undefined: welcome. */
-export function admit(pod: Pod, others: readonly Pod[], node: Node): Rejection | undefined {
-  return allowedSysctls(pod) ?? fits(pod, others, node) ?? matches(pod, node) ?? freePorts(pod, others) ?? tolerates(pod, node);
+export function admit(pod: Pod, others: readonly Pod[], node: Node, host: HostFacts): Rejection | undefined {
+  return (
+    allowedSysctls(pod) ??
+    fits(pod, others, node) ??
+    matches(pod, node) ??
+    freePorts(pod, others) ??
+    tolerates(pod, node) ??
+    enforcesAppArmor(pod, host.hasAppArmor)
+  );
 }
 
 /** Kernel settings that belong to a pod alone and cannot harm its neighbours: upstream's list. */

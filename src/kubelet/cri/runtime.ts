@@ -64,6 +64,8 @@ class CriRuntime implements Runtime {
   }
 
   async runSandbox(config: Parameters<Runtime["runSandbox"]>[0], call?: Call) {
+    // upstream's words; a runtime that could is asked for none here, as volumes would have to be mapped too
+    if (!config.hostUsers) throw new Error("can't set `spec.hostUsers: false`, runtime does not support user namespaces");
     const answer = await this.#runtime(
       "RunPodSandbox",
       { config: sandboxToCri(config), runtimeHandler: config.runtimeHandler },

@@ -3,7 +3,7 @@ import type { ContainerConfig, LinuxResources, Mount, SandboxConfig } from "../r
 
 const int64 = (value: number | undefined): { value: number } | undefined => (value === undefined ? undefined : { value });
 
-function seccomp(profile: SandboxConfig["seccomp"]): object {
+function securityProfile(profile: SandboxConfig["seccomp"]): object {
   return typeof profile === "string" ? { profileType: profile } : { profileType: "Localhost", localhostRef: profile.localhost };
 }
 
@@ -41,7 +41,7 @@ export function sandboxToCri(config: SandboxConfig): object {
         runAsGroup: int64(config.runAsGroup),
         supplementalGroups: config.supplementalGroups,
         privileged: config.privileged,
-        seccomp: seccomp(config.seccomp),
+        seccomp: securityProfile(config.seccomp),
       },
     },
   };
@@ -82,7 +82,8 @@ export function containerToCri(config: ContainerConfig, sandbox: SandboxConfig):
         noNewPrivs: security.noNewPrivileges,
         maskedPaths: security.maskedPaths,
         readonlyPaths: security.readonlyPaths,
-        seccomp: seccomp(security.seccomp),
+        seccomp: securityProfile(security.seccomp),
+        apparmor: security.appArmor === undefined ? undefined : securityProfile(security.appArmor),
       },
     },
   };

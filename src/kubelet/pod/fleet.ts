@@ -2,7 +2,7 @@
 import { isConflict, isNotFound, type Node, type Pod, type PodStatus, pods as podResource } from "#api";
 import { type Clock, every, type Log, sleep, type Timer } from "#base";
 import type { Client } from "#client";
-import { admit } from "../admit/admit.ts";
+import { admit, type HostFacts } from "../admit/admit.ts";
 import type { ContainerStatus, SandboxStatus } from "../runtime.ts";
 import type { ActionDeps } from "./actions.ts";
 import { podReference } from "./events.ts";
@@ -19,6 +19,7 @@ export interface FleetDeps extends ActionDeps {
   readonly node: NodeFacts;
   /** The Node as it is now, for admission; undefined while it is not known. */
   readonly nodeObject: () => Node | undefined;
+  readonly host: HostFacts;
   /** The runtime's events have ended: it may be gone. */
   readonly runtimeLost?: () => void;
   /** 0: never. */
@@ -105,7 +106,7 @@ export class PodFleet implements AsyncDisposable {
     this.#adopted.delete(uid);
     const isFresh = adopted === undefined && pod.status?.startTime === undefined && pod.metadata.deletionTimestamp === undefined;
     const node = isFresh ? this.#deps.nodeObject() : undefined;
-    const refusal = node === undefined ? undefined : admit(pod, this.#active(), node);
+    const refusal = node === undefined ? undefined : admit(pod, this.#active(), node, this.#deps.host);
     if (refusal !== undefined) this.#deps.events.record(podReference(pod), "Warning", refusal.reason, refusal.message);
     const rejected =
       refusal === undefined ? undefined : { reason: refusal.reason, message: `Pod was rejected: ${refusal.message}` };

@@ -52,6 +52,7 @@ export function sandboxConfig(pod: Pod, { attempt, options, runtimeHandler, cgro
     hostNetwork,
     hostPid: spec.hostPID === true,
     hostIpc: spec.hostIPC === true,
+    hostUsers: spec.hostUsers !== false,
     shareProcessNamespace: spec.shareProcessNamespace === true,
     privileged: [...initContainers(pod), ...spec.containers].some((container) => container.securityContext?.privileged === true),
     sysctls: Object.fromEntries((security.sysctls ?? []).map(({ name, value }) => [name, value])),

@@ -1,5 +1,6 @@
 // From securityContext (pod and container) to what the runtime is told.
-import type { Pod, SeccompProfile } from "#api";
+import type { AppArmorProfile, Pod, SeccompProfile } from "#api";
+import { appArmorProfile } from "../admit/app-armor.ts";
 import type { ContainerConfig, Image } from "../runtime.ts";
 import { CannotStart } from "./images.ts";
 import { formatPod } from "./names.ts";
@@ -18,6 +19,7 @@ export function securityOf(pod: Pod, container: AnyContainer, image: Image): Sec
 
   const privileged = own.privileged === true;
   const isUnmasked = privileged || own.procMount === "Unmasked";
+  const appArmor = appArmorProfile(pod, container);
   const profile = own.seccompProfile ?? shared.seccompProfile;
   const groups = [...(shared.supplementalGroups ?? []), ...(shared.fsGroup === undefined ? [] : [shared.fsGroup])];
   return {
@@ -30,6 +32,7 @@ export function securityOf(pod: Pod, container: AnyContainer, image: Image): Sec
     readOnlyRootFilesystem: own.readOnlyRootFilesystem === true,
     noNewPrivileges: own.allowPrivilegeEscalation === false,
     seccomp: privileged ? "Unconfined" : seccompOf(profile),
+    ...(appArmor === undefined ? {} : { appArmor: confinementOf(appArmor) }),
     maskedPaths: isUnmasked ? [] : maskedPaths,
     readonlyPaths: isUnmasked ? [] : readonlyPaths,
     pidNamespace: pod.spec.hostPID ? "node" : pod.spec.shareProcessNamespace ? "pod" : "container",
@@ -54,7 +57,9 @@ function verifyNonRoot(pod: Pod, container: AnyContainer, runAsUser: number | un
     refuse(`container has runAsNonRoot and image has non-numeric user (${imageUser}), cannot verify user is non-root`);
 }
 
-export function seccompOf(profile: SeccompProfile | undefined): Security["seccomp"] {
+export const seccompOf = (profile: SeccompProfile | undefined): Security["seccomp"] => confinementOf(profile);
+
+function confinementOf(profile: SeccompProfile | AppArmorProfile | undefined): Security["seccomp"] {
   if (profile?.type === "RuntimeDefault") return "RuntimeDefault";
   return profile?.type === "Localhost" && profile.localhostProfile !== undefined
     ? { localhost: profile.localhostProfile }
