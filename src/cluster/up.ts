@@ -156,7 +156,9 @@ async function start(
     await runControllers(
       {
         clusterCidrs: withRealNodes ? [options.clusterCidr] : [],
+        controllers: withBootstrapTokens,
         rootCertificate: pki.ca.certificate,
+        clusterSigning: pki.ca,
         nodeMonitorGracePeriodMs: options.nodeMonitorGracePeriod,
       },
       { ...componentDeps, registry },
@@ -198,6 +200,8 @@ async function start(
   return { server, client, kubeconfig, url: server.url, nodeNames, readyMs };
 }
 
+/** As kubeadm starts them: the API server takes bootstrap tokens, so somebody signs with them and cleans up. */
+const withBootstrapTokens = ["*", "bootstrap-signer-controller", "token-cleaner-controller"];
 const podBridge = "tiphys0";
 /** Addresses of the nodes of `--nodes N`. */
 const labNodeCidr = "10.203.0.0/24";

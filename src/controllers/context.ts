@@ -18,6 +18,10 @@ export interface ControllerOptions {
   readonly terminatedPodThreshold: number;
   /** PEM that clients in pods trust; absent: no kube-root-ca.crt is published. */
   readonly rootCertificate?: string;
+  /** PEM of the authority that signs certificate requests; absent: nobody does. */
+  readonly clusterSigning?: { readonly certificate: string; readonly key: string };
+  /** Upstream's --cluster-signing-duration: no certificate that is signed on request lasts longer. */
+  readonly clusterSigningDurationMs: number;
 }
 
 export interface ControllerContext {

@@ -10,4 +10,5 @@ export const defaultOptions: ControllerOptions = {
   nodeCidrMaskSizeIPv4: 24,
   nodeCidrMaskSizeIPv6: 64,
   terminatedPodThreshold: 12_500,
+  clusterSigningDurationMs: 365 * 24 * 3_600_000,
 };

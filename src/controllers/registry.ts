@@ -1,8 +1,12 @@
 // Every controller of the process, by upstream's name and in upstream's order of importance; --controllers switches rows on and off.
 import { runController } from "#client";
+import { bootstrapSignerController } from "./bootstrap-signer/controller.ts";
 import { clusterRoleAggregationController } from "./clusterrole-aggregation/controller.ts";
 import type { ControllerEntry } from "./context.ts";
 import { cronJobController } from "./cronjob/controller.ts";
+import { approvingController } from "./csr-approving/controller.ts";
+import { requestCleanerController } from "./csr-cleaner/controller.ts";
+import { signingController } from "./csr-signing/controller.ts";
 import { daemonSetController } from "./daemonset/controller.ts";
 import { deploymentController } from "./deployment/controller.ts";
 import { disruptionController } from "./disruption/controller.ts";
@@ -23,6 +27,7 @@ import { serviceAccountController } from "./serviceaccount/controller.ts";
 import { discovery } from "./shared/discovery.ts";
 import { statefulSetController } from "./statefulset/controller.ts";
 import { taintEvictionController } from "./taint-eviction/controller.ts";
+import { tokenCleanerController } from "./token-cleaner/controller.ts";
 import { ttlAfterFinishedController } from "./ttl-after-finished/controller.ts";
 import {
   attributesClassProtectionController,
@@ -184,6 +189,41 @@ export const controllers: readonly ControllerEntry[] = [
     account: "clusterrole-aggregation-controller",
     duty: "fills aggregated ClusterRoles",
     start: (context) => runController(clusterRoleAggregationController(context), context),
+  },
+  {
+    name: "certificatesigningrequest-signing-controller",
+    account: "certificate-controller",
+    duty: "signs approved certificate requests",
+    start: (context) => {
+      const { clusterSigning } = context.options;
+      return clusterSigning === undefined ? undefined : runController(signingController(context, clusterSigning), context);
+    },
+  },
+  {
+    name: "certificatesigningrequest-approving-controller",
+    account: "certificate-controller",
+    duty: "approves kubelets' requests for their own client certificates",
+    start: (context) => runController(approvingController(context), context),
+  },
+  {
+    name: "certificatesigningrequest-cleaner-controller",
+    account: "certificate-controller",
+    duty: "deletes certificate requests that had their time",
+    start: (context) => runController(requestCleanerController(context), context),
+  },
+  {
+    name: "bootstrap-signer-controller",
+    account: "bootstrap-signer",
+    duty: "signs the cluster's public description with every bootstrap token",
+    offByDefault: true,
+    start: (context) => runController(bootstrapSignerController(context), context),
+  },
+  {
+    name: "token-cleaner-controller",
+    account: "token-cleaner",
+    duty: "deletes bootstrap tokens whose time is over",
+    offByDefault: true,
+    start: (context) => runController(tokenCleanerController(context), context),
   },
 ];
 

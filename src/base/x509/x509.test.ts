@@ -105,6 +105,13 @@ describe("a request", () => {
     assert.equal(readRequest(bytes).isSigned(), false);
   });
 
+  test("signed in a way that is unknown here is not signed", () => {
+    const bytes = Buffer.from(readPem(writeRequest(key, { commonName: "bob" }))[0]?.bytes ?? []);
+    const ecdsaWithSha256 = objectIdentifier("1.2.840.10045.4.3.2");
+    bytes[bytes.lastIndexOf(ecdsaWithSha256) + ecdsaWithSha256.length - 1] = 1; // with SHA-224
+    assert.equal(readRequest(bytes).isSigned(), false);
+  });
+
   for (const [name, bytes, expected] of [
     [
       "of another kind",

@@ -6,7 +6,7 @@ import { type ClientFor, runControllers } from "../control-plane.ts";
 import { controllerManager } from "../identities.ts";
 import { assemble } from "../parts.ts";
 import { leading } from "./leading.ts";
-import { clientsFromKubeconfig, defineProgram } from "./program.ts";
+import { clientsFromKubeconfig, defineProgram, type ProgramDeps } from "./program.ts";
 import { securePort, securePortOptions } from "./secure-port.ts";
 import { serviceAccountClients } from "./service-accounts.ts";
 import { workOf } from "./work.ts";
@@ -24,6 +24,13 @@ export const controllerManagerProgram = defineProgram({
     clusterCidr: { kind: "string", help: "Range from which nodes get their pod ranges", placeholder: "CIDR" },
     allocateNodeCidrs: { kind: "boolean", default: false, help: "Give each node a range of --cluster-cidr" },
     rootCaFile: { kind: "string", help: "Certificate that pods get to trust the API server", placeholder: "FILE" },
+    clusterSigningCertFile: { kind: "string", help: "Authority that signs certificate requests", placeholder: "FILE" },
+    clusterSigningKeyFile: { kind: "string", help: "Key of that authority", placeholder: "FILE" },
+    clusterSigningDuration: {
+      kind: "duration",
+      default: 365 * 24 * 3_600_000,
+      help: "How long certificates that are signed on request last at most",
+    },
     nodeMonitorGracePeriod: {
       kind: "duration",
       default: 50_000,
@@ -45,6 +52,7 @@ export const controllerManagerProgram = defineProgram({
         user === controllerManager || accounts === undefined ? own.clientFor(user, userAgent) : accounts.clientFor(userAgent);
       const rootCertificate =
         options.rootCaFile === undefined ? undefined : (await deps.files.read(options.rootCaFile)).toString();
+      const clusterSigning = await signingAuthority(options, deps);
       const work = workOf(async () => {
         // one per term of leadership: names can be registered once
         const registry = new Registry();
@@ -54,6 +62,8 @@ export const controllerManagerProgram = defineProgram({
             clusterCidrs: options.allocateNodeCidrs && options.clusterCidr !== undefined ? [options.clusterCidr] : [],
             nodeMonitorGracePeriodMs: options.nodeMonitorGracePeriod,
             ...(rootCertificate === undefined ? {} : { rootCertificate }),
+            ...(clusterSigning === undefined ? {} : { clusterSigning }),
+            clusterSigningDurationMs: options.clusterSigningDuration,
           },
           { ...deps, clientFor, registry },
         );
@@ -83,3 +93,17 @@ export const controllerManagerProgram = defineProgram({
     });
   },
 });
+
+async function signingAuthority(
+  options: { readonly clusterSigningCertFile: string | undefined; readonly clusterSigningKeyFile: string | undefined },
+  { files }: ProgramDeps,
+): Promise<{ certificate: string; key: string } | undefined> {
+  const { clusterSigningCertFile, clusterSigningKeyFile } = options;
+  if (clusterSigningCertFile === undefined && clusterSigningKeyFile === undefined) return undefined;
+  if (clusterSigningCertFile === undefined || clusterSigningKeyFile === undefined)
+    throw new Error(
+      "Cannot sign certificate requests: --cluster-signing-cert-file and --cluster-signing-key-file belong together",
+    );
+  const read = async (path: string): Promise<string> => (await files.read(path)).toString();
+  return { certificate: await read(clusterSigningCertFile), key: await read(clusterSigningKeyFile) };
+}
