@@ -69,6 +69,9 @@ export interface RunningNode extends AsyncDisposable {
 /** Where sockets of this node go: short, and on a file system that a reboot empties. */
 export const runDirectoryOf = (directory: string): string => `/run/tiphys/${idOf(directory)}`;
 
+/** Where the distribution puts the CNI plugins. */
+const cniBinaries = "/usr/lib/cni";
+
 /** Control groups of this node's pods: several nodes share the kernel of one host. */
 const cgroupRootOf = (directory: string): string => `/tiphys-${idOf(directory)}`;
 
@@ -79,7 +82,7 @@ export function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Pro
   const log = deps.log.child({ node: options.name });
   return assemble({ clock, log }, async (parts) => {
     const containerd = await startContainerd(
-      { directory: `${options.directory}/containerd`, runDirectory: runDirectoryOf(options.directory) },
+      { directory: `${options.directory}/containerd`, runDirectory: runDirectoryOf(options.directory), cniBinaries },
       { files, processes, clock, log: log.child({ component: "containerd" }) },
     );
     parts.add("containerd", containerd);
@@ -253,7 +256,12 @@ function followPodCidr(
   let working: Promise<void> = Promise.resolve();
   const apply = async (podCidr: string): Promise<void> => {
     network = await setUpPodNetwork({ bridge: options.bridge, podCidr, clusterCidr: options.clusterCidr }, deps.processes);
-    const config = cniConfig({ podCidr, bridge: options.bridge, dataDirectory: `${runDirectoryOf(options.directory)}/ipam` });
+    const config = cniConfig({
+      podCidr,
+      bridge: options.bridge,
+      dataDirectory: `${runDirectoryOf(options.directory)}/ipam`,
+      hasBandwidth: (await deps.files.stat(`${cniBinaries}/bandwidth`)) !== undefined,
+    });
     await deps.files.writeAtomic(`${containerd.cniConfiguration}/10-tiphys.conflist`, config);
     log.info("pod network is set up", { podCidr });
   };

@@ -5,6 +5,8 @@ export interface CniConfigOptions {
   readonly podCidr: string;
   readonly bridge: string;
   readonly mtu?: number;
+  /** The plugin is installed that holds pods to their `kubernetes.io/ingress-bandwidth` and `egress-bandwidth` annotations. */
+  readonly hasBandwidth: boolean;
   /** Where host-local notes which addresses are taken. */
   readonly dataDirectory: string;
 }
@@ -31,6 +33,8 @@ export function cniConfig(options: CniConfigOptions): string {
           },
         },
         { type: "portmap", capabilities: { portMappings: true }, snat: true },
+        // it does nothing for a pod without annotations, which the runtime reads and hands to it
+        ...(options.hasBandwidth ? [{ type: "bandwidth", capabilities: { bandwidth: true } }] : []),
       ],
     },
     undefined,

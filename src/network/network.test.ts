@@ -26,7 +26,8 @@ test("contains() holds for the first and the last address and not beyond", () =>
 });
 
 test("cniConfig() puts the node's range into host-local and keeps port mappings", () => {
-  const config = JSON.parse(cniConfig({ podCidr: "10.244.1.0/24", bridge: "tiphys0", dataDirectory: "/var/lib/x" })) as {
+  const options = { podCidr: "10.244.1.0/24", bridge: "tiphys0", dataDirectory: "/var/lib/x", hasBandwidth: false };
+  const config = JSON.parse(cniConfig(options)) as {
     plugins: { type: string; ipam?: { ranges: unknown } }[];
   };
   assert.deepEqual(
@@ -34,4 +35,13 @@ test("cniConfig() puts the node's range into host-local and keeps port mappings"
     ["bridge", "portmap"],
   );
   assert.deepEqual(config.plugins[0]?.ipam?.ranges, [[{ subnet: "10.244.1.0/24" }]]);
+});
+
+test("cniConfig() lets pods be held to a bandwidth where the plugin for it is installed", () => {
+  const last = (hasBandwidth: boolean): unknown =>
+    (
+      JSON.parse(cniConfig({ podCidr: "10.244.1.0/24", bridge: "b", dataDirectory: "/x", hasBandwidth })) as { plugins: object[] }
+    ).plugins.at(-1);
+  assert.deepEqual(last(true), { type: "bandwidth", capabilities: { bandwidth: true } });
+  assert.notDeepEqual(last(false), last(true));
 });

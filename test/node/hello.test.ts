@@ -267,6 +267,14 @@ describe("one real node", { skip, concurrency: false }, () => {
     assert.deepEqual(groups(), []);
   });
 
+  test("a pod is held to the bandwidth of its annotations", { skip: !existsSync("/usr/lib/cni/bandwidth") }, async () => {
+    const rate = "--annotations=kubernetes.io/ingress-bandwidth=8M";
+    await k("run", "slow", "--image=tiphys.local/busybox:1", rate, "--command", "--", "sleep", "600");
+    await k("wait", "pod/slow", "--for=condition=Ready", "--timeout=60s");
+    assert.match((await run("tc", ["qdisc", "show"])).stdout, /qdisc tbf .* rate 8Mbit /);
+    await k("delete", "pod", "slow", "--grace-period=1");
+  });
+
   test("a pod that the runtime cannot run says why: an absent handler, a user namespace", async () => {
     await k("create", "-f", runtimeClass("absent"));
     for (const [name, spec, words] of [
