@@ -1,9 +1,9 @@
 // `--nodes N`: N nodes as network namespaces of this host, each with a kubelet process of its own, and routes between their pods.
 import { createHash } from "node:crypto";
-import { nodes } from "#api";
+import { type Node, nodes } from "#api";
 import { type Pki, writeKubeconfig } from "#apiserver";
 import { type ChildProcess, type Clock, type Files, type Log, type Processes, type Random, sleep } from "#base";
-import { type Client, createInformerFactory } from "#client";
+import { type Client, createInformerFactory, type Informer } from "#client";
 import { type Lab, type LabNode, setUpLab } from "#network";
 import { controlPlaneTaint } from "./control-plane-node.ts";
 import { assemble } from "./parts.ts";
@@ -19,6 +19,8 @@ export interface LabNodesOptions {
   readonly clusterCidr: string;
   readonly clusterDns: string;
   readonly clusterDomain: string;
+  /** "routes", or "bridge": a pod reaches no pod of another node. */
+  readonly cni: string;
   readonly keepPods: boolean;
   readonly podMaxPids: number;
   readonly keepTerminalSandbox: boolean;
@@ -63,21 +65,12 @@ export function startLabNodes(
 ): Promise<AsyncDisposable> {
   const { clock, random, log } = deps;
   return assemble(deps, async (parts) => {
-    const informers = createInformerFactory({ client: context.client, clock, random, log });
-    const informer = informers.informer(nodes);
-    const route = (node: Routed): void => {
-      const { podCIDR } = node.spec;
-      if (podCIDR === undefined) return;
-      lab
-        .addPodRoute(node.metadata.name, podCIDR)
-        .catch((error: unknown) => log.error("cannot route to a node's pods", { node: node.metadata.name, error }));
-    };
-    const forget = ({ metadata: { name }, spec: { podCIDR } }: Routed): void => {
-      if (podCIDR !== undefined) void lab.removePodRoute(name, podCIDR);
-    };
-    informer.addHandler({ added: route, updated: route, deleted: forget });
-    informers.start();
-    parts.add("routes", informers);
+    if (options.cni === "routes") {
+      const informers = createInformerFactory({ client: context.client, clock, random, log });
+      followRoutes(informers.informer(nodes), lab, log);
+      informers.start();
+      parts.add("routes", informers);
+    }
     const running: AsyncDisposable[] = [];
     // stopping a node waits for its containers' grace: all at once
     parts.add("node processes", {
@@ -88,6 +81,20 @@ export function startLabNodes(
     });
     for (const node of lab.nodes) running.push(await startNode(node, options, context, deps));
   });
+}
+
+function followRoutes(informer: Informer<Node>, lab: Lab, log: Log): void {
+  const route = (node: Routed): void => {
+    const { podCIDR } = node.spec;
+    if (podCIDR === undefined) return;
+    lab
+      .addPodRoute(node.metadata.name, podCIDR)
+      .catch((error: unknown) => log.error("cannot route to a node's pods", { node: node.metadata.name, error }));
+  };
+  const forget = ({ metadata: { name }, spec: { podCIDR } }: Routed): void => {
+    if (podCIDR !== undefined) void lab.removePodRoute(name, podCIDR);
+  };
+  informer.addHandler({ added: route, updated: route, deleted: forget });
 }
 
 async function startNode(

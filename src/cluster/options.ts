@@ -40,6 +40,12 @@ export const upOptions = defineOptions({
   },
   serviceCidr: { kind: "string", default: "10.96.0.0/16", help: "Addresses of Services", placeholder: "CIDR" },
   clusterCidr: { kind: "string", default: "10.244.0.0/16", help: "Addresses of pods", placeholder: "CIDR" },
+  cni: {
+    kind: "string",
+    default: "routes",
+    choices: ["routes", "bridge"],
+    help: "How pods of several real nodes reach each other: by routes between the nodes, or (bridge) only those of the same node",
+  },
   clusterDomain: { kind: "string", default: "cluster.local", help: "DNS zone of the cluster", placeholder: "ZONE" },
   kubeconfig: {
     kind: "string",
