@@ -138,6 +138,12 @@ const approval = (next: object, old: object = {}): string[] =>
     ),
   );
 
+test("a request may have the name that a kubelet gives it", () => {
+  const named = (name: string): string[] => texts(rules?.validate?.({ metadata: { name }, spec: good }));
+  assert.deepEqual(named("node-csr-j1Ja8wpP3FxFBMnEVNsrwYosgWk_-796bWmRg9cnFTE"), []);
+  assert.equal(named("a/b").length, 1);
+});
+
 test("a request is approved or denied, never both, and only in /approval", () => {
   const both = ['status.conditions: Invalid value: "Denied": Approved and Denied conditions are mutually exclusive'];
   assert.deepEqual(approval({ conditions: [is("Approved"), is("Denied")] }, { conditions: [is("Approved")] }), both);

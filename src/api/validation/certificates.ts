@@ -5,7 +5,7 @@ import { duplicate, type FieldError, forbiddenField, invalidValue, notSupported,
 import { isDns1123Label, isDns1123Subdomain } from "../names.ts";
 import type { AnyObject, KindRules } from "../rules.ts";
 import { plainKind, without } from "./helpers.ts";
-import { validateObjectMetaUpdate } from "./meta.ts";
+import { pathSegmentName, validateObjectMetaUpdate } from "./meta.ts";
 
 const usages = [
   "any",
@@ -167,6 +167,8 @@ function validateStatus(next: AnyObject, old: AnyObject): FieldError[] {
 export const certificateRules: Readonly<Record<string, KindRules>> = {
   "certificates.k8s.io/CertificateSigningRequest": plainKind({
     namespaced: false,
+    // kubelets name their requests after the key that they are for, in base64
+    name: pathSegmentName,
     status: true,
     // what is asked for, and by whom, stands: an approval is for exactly that
     prepareForUpdate: (next, old) => ({ ...next, spec: old.spec, status: old.status }),

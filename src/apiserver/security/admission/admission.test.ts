@@ -1,8 +1,10 @@
 // The admission plugins: what each changes and refuses, in upstream's words.
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 import {
   type ApiObject,
+  certificateSigningRequests,
   ingressClasses,
   ingresses,
   leases,
@@ -19,7 +21,7 @@ import {
   serviceAccounts,
   storageClasses,
 } from "#api";
-import { seededRandom, VirtualClock } from "#base";
+import { seededRandom, VirtualClock, writeRequest } from "#base";
 import type { AdmissionContext, AdmissionPlugin } from "../../contract.ts";
 import { admissionContext, FakeObjects } from "../testing/objects.ts";
 import { admissionPlugins, registry } from "./plugins.ts";
@@ -66,6 +68,14 @@ const pod = (spec: object = {}, metadata: object = {}): object => ({
   spec: { containers: [container], ...spec },
 });
 const stored = (object: object): never => object as never; // stands for an object from the store
+const nodeRequest = (node: string): object => {
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const request = writeRequest(privateKey, { commonName: `system:node:${node}`, organizations: ["system:nodes"] });
+  return {
+    metadata: { name: "csr" },
+    spec: { request: Buffer.from(request).toString("base64"), signerName: "kubernetes.io/kubelet-serving", usages: [] },
+  };
+};
 const kubelet = { name: "system:node:n1", groups: ["system:nodes"] };
 const token = (name: string): object => ({
   name,
@@ -506,6 +516,23 @@ const rows: readonly Row[] = [
     object: { metadata: { name: "n2" } },
     context: { namespace: "kube-node-lease", user: kubelet },
     expected: 'leases.coordination.k8s.io "n2" is forbidden: can only access leases with the same name as the requesting node',
+  },
+  {
+    plugin: "NodeRestriction",
+    name: "lets a kubelet ask for certificates in its own name",
+    type: certificateSigningRequests,
+    object: nodeRequest("n1"),
+    context: { name: "csr", user: kubelet },
+    expected: {},
+  },
+  {
+    plugin: "NodeRestriction",
+    name: "keeps a kubelet from asking for another node's certificate",
+    type: certificateSigningRequests,
+    object: nodeRequest("n2"),
+    context: { name: "csr", user: kubelet },
+    expected:
+      'certificatesigningrequests.certificates.k8s.io "csr" is forbidden: can only create a node CSR with CN=system:node:n1',
   },
   {
     plugin: "NodeRestriction",

@@ -2,6 +2,8 @@
 import {
   type ApiError,
   type ApiObject,
+  type CertificateSigningRequest,
+  certificateSigningRequests,
   csiNodes,
   type Lease,
   leases,
@@ -18,6 +20,7 @@ import {
   semanticEqual,
   serviceAccounts,
 } from "#api";
+import { readRequestPem } from "#base";
 import type { AdmissionContext, AdmissionPlugin } from "../../contract.ts";
 import { nodeNameOf } from "../authorization/node.ts";
 import type { AdmissionDeps } from "./plugins.ts";
@@ -141,6 +144,8 @@ export function nodeRestriction({ reader }: AdmissionDeps): AdmissionPlugin {
     [`${csiNodes.group}/${csiNodes.plural}/`]: (node, object, context) => checkNamedAfterNode(node, "CSINode", object, context),
     [`${resourceSlices.group}/${resourceSlices.plural}/`]: (node, object, context) =>
       checkSlice(node, object as ResourceSlice | undefined, context),
+    [`${certificateSigningRequests.group}/${certificateSigningRequests.plural}/`]: (node, object, context) =>
+      checkCertificateRequest(node, object as CertificateSigningRequest, context),
   };
 
   const check = (object: ApiObject | undefined, context: AdmissionContext): void => {
@@ -266,4 +271,20 @@ function checkSlice(node: string, object: ResourceSlice | undefined, context: Ad
       `can only ${context.operation.toLowerCase()} ResourceSlices with the same NodeName as the requesting node`,
     );
   }
+}
+
+const kubeletSigners: readonly string[] = ["kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"];
+
+/** A node asks for certificates of nodes in its own name only. */
+function checkCertificateRequest(node: string, request: CertificateSigningRequest, context: AdmissionContext): void {
+  if (context.operation !== "CREATE" || !kubeletSigners.includes(request.spec.signerName)) return;
+  let commonName: string;
+  try {
+    commonName = readRequestPem(Buffer.from(request.spec.request, "base64").toString("latin1")).subject.commonName ?? "";
+  } catch (error) {
+    throw refuse(context, request, `unable to parse csr: ${(error as Error).message}`);
+  }
+  const own = `system:node:${node}`;
+  if (commonName.startsWith("system:node:") && commonName !== own)
+    throw refuse(context, request, `can only create a node CSR with CN=${own}`);
 }
