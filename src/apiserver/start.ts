@@ -212,7 +212,8 @@ export async function startApiServer(options: ApiServerOptions, deps: ApiServerD
     const listener = await listen({
       ...where,
       ...(options.clientCa === undefined ? {} : { clientCa: options.clientCa }),
-      handle: (exchange) => void handleExchange(http, exchange),
+      clock,
+      handle: (exchange) => handleExchange(http, exchange),
       upgrade: (request, socket, head, certificate) => void handleUpgrade(http, request, socket, head, certificate),
     });
     listeners.push(listener);

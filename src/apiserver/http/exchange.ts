@@ -39,3 +39,9 @@ export interface Exchange {
   /** Asks the client to open a new connection for its next request. */
   closeConnection(): void;
 }
+
+/** Why `signal` is aborted. One for all: an abort without a reason makes an exception, with its stack, for every request. */
+export const clientGone = new Error("the client has gone");
+
+/** Why a body cannot be read. */
+export const lostRequest = (): Error => new Error("the client closed the connection before its request was complete");

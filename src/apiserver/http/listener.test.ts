@@ -137,6 +137,16 @@ describe("API server over HTTPS", () => {
     assert.equal((await h2("GET", "/api/v1/namespaces", {})).status, 403);
   });
 
+  it("sends nobody's connection elsewhere, and that of a bad token", async () => {
+    for (const headers of [{ authorization: "Bearer wrong" }, {}]) {
+      const session = connect(server.url, { rejectUnauthorized: false });
+      const goaway = new Promise((resolve) => session.once("goaway", resolve));
+      const stream = session.request({ ":path": "/api/v1/namespaces", ...headers });
+      await new Promise((resolve) => stream.resume().once("close", resolve));
+      assert.equal(await goaway, 0);
+    }
+  });
+
   it("refuses a body of more than 3 MiB", async () => {
     const got = await h2(
       "POST",

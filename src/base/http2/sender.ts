@@ -8,6 +8,8 @@ const outputBytes = 256 * 1024;
 /** However large the client's frames may be: streams take turns by the frame. */
 const largestFrameBytes = 64 * 1024;
 
+const nothing = Buffer.alloc(0);
+
 export interface OutgoingOwner {
   /** Everything that waited is sent, and more may come. */
   drained(): void;
@@ -40,7 +42,7 @@ export class Outgoing {
 
   /** At most `limit` bytes of what has waited longest. */
   next(limit: number): Buffer {
-    const [first = Buffer.alloc(0)] = this.#queue;
+    const [first = nothing] = this.#queue;
     const piece = first.subarray(0, limit);
     if (piece.length === first.length) this.#queue.shift();
     else this.#queue[0] = first.subarray(limit);
@@ -87,24 +89,37 @@ export class Sender {
 
   /** The bytes must not change any more. */
   data(stream: Outgoing, bytes: Buffer): void {
-    const fits = Math.min(this.#maxFrame, this.#window, stream.window);
-    if (stream.bytes === 0 && bytes.length <= fits && this.output.bytes < outputBytes) {
-      this.#frame(stream, bytes);
-      return;
-    }
-    stream.add(bytes);
-    if (stream.window > 0) this.#ready.add(stream);
+    if (this.#fits(stream, bytes)) this.#frame(stream, bytes, false);
+    else this.#wait(stream, bytes);
   }
 
-  /** Nothing comes after. Without trailers: an empty DATA frame. */
-  end(stream: Outgoing, trailers: HeaderFields): void {
-    if (stream.bytes > 0) {
-      stream.trailers = trailers;
-      return;
+  /** The same, and nothing comes after. */
+  last(stream: Outgoing, bytes: Buffer): void {
+    if (this.#fits(stream, bytes)) this.#frame(stream, bytes, true);
+    else {
+      stream.trailers = [];
+      this.#wait(stream, bytes);
     }
-    if (trailers.length > 0) this.headers(stream.id, trailers, true);
-    else this.output.frame(frameType.data, flag.endStream, stream.id, 0);
-    stream.owner.ended();
+  }
+
+  /** Nothing comes after. */
+  end(stream: Outgoing, trailers: HeaderFields): void {
+    if (stream.bytes > 0) stream.trailers = trailers;
+    else if (trailers.length === 0) this.#frame(stream, nothing, true);
+    else {
+      this.headers(stream.id, trailers, true);
+      stream.owner.ended();
+    }
+  }
+
+  #fits(stream: Outgoing, bytes: Buffer): boolean {
+    const most = Math.min(this.#maxFrame, this.#window, stream.window);
+    return stream.bytes === 0 && bytes.length <= most && this.output.bytes < outputBytes;
+  }
+
+  #wait(stream: Outgoing, bytes: Buffer): void {
+    stream.add(bytes);
+    if (stream.window > 0) this.#ready.add(stream);
   }
 
   forget(stream: Outgoing): void {
@@ -135,17 +150,21 @@ export class Sender {
       if (this.#window <= 0 || this.output.bytes >= outputBytes) return;
       this.#ready.delete(stream);
       if (stream.window <= 0) continue;
-      this.#frame(stream, stream.next(Math.min(this.#maxFrame, this.#window, stream.window)));
+      const piece = stream.next(Math.min(this.#maxFrame, this.#window, stream.window));
+      const last = stream.bytes === 0 && stream.trailers?.length === 0;
+      this.#frame(stream, piece, last);
+      if (last) continue; // it is gone
       if (stream.bytes > 0) this.#ready.add(stream);
       else if (stream.trailers === undefined) stream.owner.drained();
       else this.end(stream, stream.trailers);
     }
   }
 
-  #frame(stream: Outgoing, bytes: Buffer): void {
+  #frame(stream: Outgoing, bytes: Buffer, end: boolean): void {
     this.#window -= bytes.length;
     stream.window -= bytes.length;
-    this.output.frame(frameType.data, 0, stream.id, bytes.length);
+    this.output.frame(frameType.data, end ? flag.endStream : 0, stream.id, bytes.length);
     this.output.append(bytes);
+    if (end) stream.owner.ended();
   }
 }

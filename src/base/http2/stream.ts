@@ -106,6 +106,15 @@ export class Stream implements ResponseStream, OutgoingOwner {
     if (this.#sender.pending) this.#owner.announce();
   }
 
+  writeLast(bytes: Buffer): void {
+    if (!this.open) return;
+    this.#responseEnded = true;
+    this.#answer();
+    if (bytes.length > 0) this.#sender.last(this.#outgoing, bytes);
+    else this.#sender.end(this.#outgoing, []);
+    this.#owner.announce();
+  }
+
   end(trailers: HeaderFields): void {
     if (!this.open) return;
     this.#responseEnded = true;
