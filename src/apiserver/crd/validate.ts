@@ -38,32 +38,35 @@ export class Validator {
   }
 
   #value(props: Props, value: unknown, path: string, errors: FieldError[]): void {
-    if (value === null && props.nullable === true) return;
-    if (!this.#type(props, value, path, errors)) return;
+    if (value !== null || props.nullable !== true) this.#type(props, value, path, errors);
+    if (value !== null) this.#combinations(props, value, path, errors);
     if (typeof value === "string") this.#string(props, value, path, errors);
     if (typeof value === "number" || typeof value === "bigint") this.#number(props, Number(value), value, path, errors);
-    if (props.enum !== undefined && !props.enum.some((item) => deepEqual(item, value))) {
-      errors.push({
-        ...notSupported(path, value, []),
-        detail: `supported values: ${props.enum.map((item) => JSON.stringify(typeof item === "string" ? item : JSON.stringify(item))).join(", ")}`,
-      });
-    }
-    this.#combinations(props, value, path, errors);
     if (Array.isArray(value)) this.#list(props, value, path, errors);
-    else if (isObject(value)) this.#object(props, value, path, errors);
+    this.#enum(props, value, path, errors);
+    if (isObject(value)) this.#object(props, value, path, errors);
   }
 
-  #type(props: Props, value: unknown, path: string, errors: FieldError[]): boolean {
+  /** Null is never one of the values, also where the list has it. */
+  #enum(props: Props, value: unknown, path: string, errors: FieldError[]): void {
+    if (props.enum === undefined || (value !== null && props.enum.some((item) => deepEqual(item, value)))) return;
+    errors.push({
+      ...notSupported(path, value, []),
+      detail: `supported values: ${props.enum.map((item) => JSON.stringify(typeof item === "string" ? item : JSON.stringify(item))).join(", ")}`,
+    });
+  }
+
+  #type(props: Props, value: unknown, path: string, errors: FieldError[]): void {
     if (props["x-kubernetes-int-or-string"] === true) {
       if (typeof value === "string" || (typeof value === "number" && Number.isInteger(value)) || typeof value === "bigint")
-        return true;
+        return;
       errors.push(typeError(path, "integer,string", value));
-      return false;
+      return;
     }
     const { type } = props;
-    if (type === undefined || type === "") return true;
+    if (type === undefined || type === "") return;
     const actual = typeWord(value);
-    if (actual === type || (type === "number" && actual === "integer")) return true;
+    if (actual === type || (type === "number" && actual === "integer")) return;
     if (type === "integer" && actual === "number") {
       const { format = "" } = props;
       errors.push(typeError(path, format === "" ? "integer" : format, value, format === "" ? "number" : "float64"));
@@ -72,10 +75,9 @@ export class Validator {
           `Checked value must be of type integer ${format === "" ? "(default format)" : `with format ${format}`} in ${path}`,
         ),
       );
-      return false;
+      return;
     }
     errors.push(typeError(path, type, value));
-    return false;
   }
 
   #string(props: Props, value: string, path: string, errors: FieldError[]): void {
@@ -189,14 +191,16 @@ export class Validator {
   }
 }
 
-/** The alternative that came closest is explained. */
-const best = (results: readonly FieldError[][]): FieldError[] =>
-  results.reduce((a, b) => (b.length < a.length ? b : a), results[0] ?? []);
+/** The alternative that came closest is explained; of equal ones the first. */
+const best = (results: readonly FieldError[][]): FieldError[] => {
+  const count = (errors: readonly FieldError[]): number => errors.filter(({ field }) => field !== "<nil>").length;
+  return results.reduce((a, b) => (count(b) < count(a) ? b : a), results[0] ?? []);
+};
 
 function typeWord(value: unknown): string {
   if (value === null || value === undefined) return "null";
   if (Array.isArray(value)) return "array";
-  if (typeof value === "bigint") return "integer";
+  if (typeof value === "bigint") return BigInt.asIntN(64, value) === value ? "integer" : "number";
   if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";
   return typeof value;
 }
