@@ -118,6 +118,8 @@ export {
   type NameCheck,
   pathSegmentName,
   subdomainName,
+  validateCommonMeta,
+  validateCommonUpdate,
   validateFieldManager,
   validateObjectMeta,
   validateObjectMetaUpdate,

@@ -141,7 +141,13 @@ function validateManagedFields(entries: readonly ManagedFieldsEntry[] | undefine
   return errors;
 }
 
-function commonMeta(meta: ObjectMeta | undefined, namespaced: boolean, nameCheck: NameCheck, path: string): FieldError[] {
+/** What holds for the metadata of every object, of built-in kinds and others. */
+export function validateCommonMeta(
+  meta: ObjectMeta | undefined,
+  namespaced: boolean,
+  nameCheck: NameCheck,
+  path: string,
+): FieldError[] {
   const errors: FieldError[] = [];
   const { name = "", generateName = "", namespace = "", generation = 0 } = meta ?? {};
   if (generateName !== "") errors.push(...invalids(`${path}.generateName`, generateName, nameCheck(generateName, true)));
@@ -167,7 +173,7 @@ export function validateObjectMeta(
   nameCheck: NameCheck,
   path = "metadata",
 ): FieldError[] {
-  const errors = commonMeta(meta, namespaced, nameCheck, path);
+  const errors = validateCommonMeta(meta, namespaced, nameCheck, path);
   for (const [i, finalizer] of (meta?.finalizers ?? []).entries())
     errors.push(...validateStandardFinalizer(finalizer, `${path}.finalizers[${i}]`));
   return errors;
@@ -179,7 +185,7 @@ export const validateCommonUpdate = (
   old: ObjectMeta | undefined,
   namespaced: boolean,
 ): FieldError[] => [
-  ...commonMeta(next, namespaced, pathSegmentName, "metadata"),
+  ...validateCommonMeta(next, namespaced, pathSegmentName, "metadata"),
   ...validateObjectMetaUpdate(next, old, "metadata"),
 ];
 

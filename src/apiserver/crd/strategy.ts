@@ -7,11 +7,13 @@ import {
   type KindRules,
   objectSchema,
   subdomainName,
-  validateObjectMeta,
+  validateCommonMeta,
+  validateCommonUpdate,
   validateObjectMetaUpdate,
 } from "#api";
 import type { Strategy } from "../registry/strategy.ts";
 import type { DefinitionSpec, DefinitionVersion, Props } from "./props.ts";
+import { scaleErrors } from "./scale-rules.ts";
 import { customSchema } from "./schema.ts";
 import { Validator } from "./validate.ts";
 import { prune, withDefaults } from "./values.ts";
@@ -30,6 +32,16 @@ export function customStrategy(spec: DefinitionSpec, version: DefinitionVersion)
     const { metadata: _metadata, ...rest } = object;
     return validator.check({ ...props, type: "object" }, rest, "");
   };
+  const scale = version.subresources?.scale;
+  const checkAll = (object: Custom): FieldError[] => [
+    ...check(object),
+    ...(scale === undefined ? [] : scaleErrors(scale, object)),
+  ];
+  const validateUpdate = (next: Custom, old: Custom): FieldError[] => [
+    ...validateCommonUpdate(next.metadata, old.metadata, namespaced),
+    ...validateObjectMetaUpdate(next.metadata, old.metadata, "metadata"),
+    ...checkAll(next),
+  ];
   const rules: KindRules = {
     default: (object: Custom) => withDefaults(props, object) as Custom,
     prepareForCreate: (object: Custom) => (hasStatus ? without(object, "status") : object),
@@ -42,17 +54,11 @@ export function customStrategy(spec: DefinitionSpec, version: DefinitionVersion)
       } as Custom;
     },
     validate: (object: Custom) => [
-      ...validateObjectMeta(object.metadata, namespaced, subdomainName, "metadata"),
-      ...check(object),
+      ...validateCommonMeta(object.metadata, namespaced, subdomainName, "metadata"),
+      ...checkAll(object),
     ],
-    validateUpdate: (next: Custom, old: Custom) => [
-      ...validateObjectMetaUpdate(next.metadata, old.metadata, "metadata"),
-      ...check(next),
-    ],
-    validateStatusUpdate: (next: Custom, old: Custom) => [
-      ...validateObjectMetaUpdate(next.metadata, old.metadata, "metadata"),
-      ...check(next),
-    ],
+    validateUpdate,
+    validateStatusUpdate: validateUpdate,
     status: hasStatus,
     generation: true,
     createOnUpdate: false,

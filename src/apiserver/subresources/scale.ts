@@ -45,8 +45,8 @@ const expected = (): ExpectedKind => ({
 });
 
 /** Zero and empty fields are left out, as upstream's encoder does. */
-export function scaleOf(resource: ServedResource, workload: Workload): object {
-  if (resource.scale !== undefined) return customScale(resource.scale, workload);
+export function scaleOf(resource: ServedResource, workload: Workload, isWritten = false): object {
+  if (resource.scale !== undefined) return customScale(resource.scale, workload, isWritten);
   const { name, namespace, uid, resourceVersion, creationTimestamp } = workload.metadata;
   const replicas = workload.spec?.replicas ?? 0;
   const selector = selectorOf(resource, workload.spec?.selector);
@@ -74,8 +74,9 @@ function withValue(object: object, names: readonly string[], value: unknown): ob
   };
 }
 
-function customScale(paths: ScalePaths, object: ApiObject): object {
-  const replicas = at(object, paths.specReplicasPath);
+/** A custom resource without replicas has no scale to show, but one to write. */
+function customScale(paths: ScalePaths, object: ApiObject, isWritten: boolean): object {
+  const replicas = at(object, paths.specReplicasPath) ?? (isWritten ? 0 : undefined);
   if (typeof replicas !== "number")
     throw internalError(new Error(`the spec replicas field ${JSON.stringify(paths.specReplicasPath)} does not exist`));
   const selector = paths.labelSelectorPath === undefined ? "" : at(object, paths.labelSelectorPath);
@@ -164,7 +165,12 @@ async function write(
   uidIsPrecondition = false,
 ): Promise<Answer> {
   const { resource } = request;
-  const inner = { ...writeRequest(request, options), special: { prepare: (next: ApiObject) => next } };
+  const { rules } = resource.strategy;
+  const special = {
+    prepare: (next: ApiObject) => next,
+    ...(resource.custom ? { validate: (next: ApiObject, old: ApiObject) => rules.validateUpdate?.(next, old) ?? [] } : {}),
+  };
+  const inner = { ...writeRequest(request, options), special };
   const path = fieldNames(resource.scale?.specReplicasPath ?? ".spec.replicas");
   const { entry } = await guaranteedUpdate(
     writes,
@@ -173,7 +179,7 @@ async function write(
       const workload = live as Workload & Stored<ApiObject>;
       const owners = workload.metadata.managedFields;
       const given = change({
-        live: withMeta(scaleOf(resource, workload) as Scale, { managedFields: scaleOwners(owners, path) }),
+        live: withMeta(scaleOf(resource, workload, true) as Scale, { managedFields: scaleOwners(owners, path) }),
         manager: managerOf(options, request.userAgent),
         subresource: "scale",
         apiVersion: "autoscaling/v1",
