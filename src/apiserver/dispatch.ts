@@ -1,5 +1,5 @@
 // Which code answers a request on a resource path, once it is authorized.
-import { apiError, type ResourceType } from "#api";
+import { apiError, badRequest, methodNotAllowed, notFound, type ResourceType } from "#api";
 import type { HttpMethod, UserInfo } from "#client";
 import type { Answer } from "./answer.ts";
 import type { RequestBody } from "./body.ts";
@@ -91,15 +91,17 @@ export async function dispatch(server: Dispatcher, request: ServerRequest): Prom
     if (virtual === undefined) throw noSuchResource();
     return await server.subresources.virtual(virtual, request, target);
   }
+  if (resource.custom && isElsewhere(resource.type, target, request.method)) return pageNotFound;
   if (target.name === "" || (target.subresource[0] !== "proxy" && target.subresource.some((part) => part === "")))
     throw noSuchResource();
   if (target.subresource.length > 0 && !Object.hasOwn(resource.type.subresources, target.subresource[0] as string))
-    throw noSuchResource();
+    throw resource.custom ? notFound(resource.type, target.name ?? "") : noSuchResource();
   if (target.subresource.length > 1 && target.subresource[0] !== "proxy") throw noSuchResource();
   checkScope(resource.type, target);
   if (resource.type.kind === "Endpoints" && resource.type.group === "")
     request.warn("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
   if (resource.deprecation !== undefined) request.warn(resource.deprecation);
+  if (resource.custom && target.subresource.length === 0) checkCustomMethod(resource.type, target, request.method);
   if (target.watchPrefix) return await watchPath(server, request, resource, target);
   if (target.subresource.length > 0) {
     if (!Object.hasOwn(resource.type.subresources, target.subresource[0] as string)) throw noSuchResource();
@@ -108,6 +110,12 @@ export async function dispatch(server: Dispatcher, request: ServerRequest): Prom
   return target.name === undefined
     ? await collection(server, request, resource, target)
     : await named(server, request, resource, target);
+}
+
+/** Upstream hands a request for a custom resource that is out of its scope on to the end of the chain; only reads go across namespaces. */
+function isElsewhere(type: ResourceType, target: Target, method: string): boolean {
+  if (!type.namespaced) return target.namespace !== undefined;
+  return target.namespace === undefined && (target.name !== undefined || method !== "GET");
 }
 
 /** A namespaced object has its namespace in the path; a cluster-scoped one never. */
@@ -180,9 +188,20 @@ async function named(server: Dispatcher, request: ServerRequest, resource: Serve
     case "DELETE":
       if (!verbs.includes("delete")) throw notAllowed();
       return await deleteVerb(server.writes, verb);
+    case "POST":
+      // the name in the path of a custom resource is not looked at: the object's own is taken
+      if (!resource.custom) throw notAllowed();
+      return await createVerb(server.writes, { ...verb, name: "" });
     default:
       throw notAllowed();
   }
+}
+
+/** The server of custom resources looks at the method before it looks at the path. */
+function checkCustomMethod(type: ResourceType, { name }: Target, method: string): void {
+  if (name === undefined && (method === "PUT" || method === "PATCH")) throw badRequest("name must be provided");
+  if (["GET", "POST", "PUT", "PATCH", "DELETE"].includes(method)) return;
+  throw methodNotAllowed(type, "");
 }
 
 /** The old form of a watch: /api/v1/watch/.... */

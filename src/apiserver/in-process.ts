@@ -3,6 +3,7 @@ import { ApiError, type ApiObject, apiError, apiVersionOf, expired } from "#api"
 import type { ApiReply, WatchFrame } from "#client";
 import type { Answer } from "./answer.ts";
 import type { CacheWatcher, Delivery } from "./cache/watcher.ts";
+import { plainListMetadata } from "./http/encode.ts";
 import { type ServedResource, toServed } from "./registry/resource.ts";
 
 export function replyOf(answer: Answer, warnings: readonly string[]): ApiReply {
@@ -19,7 +20,7 @@ export function replyOf(answer: Answer, warnings: readonly string[]): ApiReply {
         object: {
           kind: `${type.kind}List`,
           apiVersion: apiVersionOf(type),
-          metadata: answer.metadata,
+          metadata: plainListMetadata(answer),
           items: answer.entries.map((entry) => toServed(answer.resource, entry.parse())),
         },
         ...noted,

@@ -101,6 +101,42 @@ describe("custom resources", () => {
     assert.deepEqual([object.spec, object.status, object.metadata.generation], [{ color: "red", size: 5 }, { size: 4 }, 2]);
   });
 
+  it("are answered in the words of the server that serves them", async () => {
+    const answer = async (method: "GET" | "PUT" | "POST" | "DELETE", path: string, body?: object): Promise<unknown> => {
+      const { code, object } = await cluster.call(method, path, body);
+      return [code, object?.message];
+    };
+    const everywhere = "/apis/example.com/v1/widgets";
+    assert.deepEqual(await answer("GET", `${widgets}/a/bogus`), [404, 'widgets.example.com "a" not found']);
+    assert.equal((await cluster.call("POST", everywhere, widget("b", {}))).code, 404);
+    assert.equal((await cluster.call("DELETE", everywhere)).code, 404);
+    assert.equal((await cluster.call("GET", everywhere)).code, 200);
+    assert.deepEqual(await answer("PUT", widgets, widget("b", {})), [400, "name must be provided"]);
+    assert.deepEqual(await answer("POST", `${widgets}/x`, widget("posted", { color: "red" })), [201, undefined]);
+    assert.equal((await cluster.call("GET", `${widgets}/posted`)).code, 200);
+  });
+
+  it("are listed with a token to go on with, if only an empty one", async () => {
+    const { object } = await cluster.call("GET", widgets);
+    assert.equal(object.metadata.continue, "");
+    const page = await cluster.call("GET", widgets, undefined, { query: { limit: "1" } });
+    assert.notEqual(page.object.metadata.continue, "");
+  });
+
+  it("cannot be patched into something else", async () => {
+    const merge = { contentType: "application/merge-patch+json" };
+    const { code, object } = await cluster.call("PATCH", `${widgets}/a`, { kind: "Gadget" }, merge);
+    assert.deepEqual(
+      [code, object.message],
+      [422, 'Gadget.example.com "a" is invalid: kind: Invalid value: "Gadget": must be Widget'],
+    );
+    const moved = await cluster.call("PATCH", `${widgets}/a`, { apiVersion: "other/v1" }, merge);
+    assert.equal(
+      moved.object.message,
+      'Widget.other "a" is invalid: apiVersion: Invalid value: "other/v1": must be example.com/v1',
+    );
+  });
+
   it("know no strategic merge", async () => {
     assert.equal(
       (await cluster.call("PATCH", `${widgets}/a`, {}, { contentType: "application/strategic-merge-patch+json" })).code,

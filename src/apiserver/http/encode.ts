@@ -126,14 +126,20 @@ function encodeList(answer: Extract<Answer, { kind: "list" }>, accepted: Wanted)
     const { kind: _kind, apiVersion: _apiVersion, ...rest } = object;
     return rest;
   });
-  return encodeObject(200, { kind: `${type.kind}List`, apiVersion: apiVersionOf(type), metadata, items }, accepted);
+  const list = { kind: `${type.kind}List`, apiVersion: apiVersionOf(type), metadata: plainListMetadata(answer), items };
+  return encodeObject(200, list, accepted);
 }
+
+/** A list of custom resources always has a token to go on with, if only an empty one. */
+export const plainListMetadata = ({ resource, metadata }: Extract<Answer, { kind: "list" }>): object =>
+  resource.custom ? { continue: "", ...metadata } : metadata;
 
 const chunkBytes = 256 * 1024;
 
 /** Header, slices of the stored bytes, end. Items of built-in kinds are listed without kind and apiVersion, as upstream does. */
 function listChunks(answer: Extract<Answer, { kind: "list" }>): Buffer[] {
-  const { resource, entries, metadata } = answer;
+  const { resource, entries } = answer;
+  const metadata = plainListMetadata(answer);
   const { type } = resource;
   const head = Buffer.from(
     `{"kind":"${type.kind}List","apiVersion":"${apiVersionOf(type)}","metadata":${JSON.stringify(metadata)},"items":[`,

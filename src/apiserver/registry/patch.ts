@@ -15,6 +15,7 @@ import {
   decodeTyped,
   decodeYaml,
   encodeJson,
+  type FieldError,
   invalid,
   invalidValue,
   isConflict,
@@ -171,6 +172,7 @@ function typed(
       if (options.fieldValidation === "Warn") for (const problem of all) request.warn(problem);
     }
     const object = decoded.object as unknown as ApiObject;
+    if (resource.custom) checkType(request, object);
     const whole = keepReset(
       { ...object, kind: type.kind, apiVersion: apiVersionOf(type), metadata: object.metadata ?? {} },
       patched,
@@ -180,6 +182,15 @@ function typed(
     if (error instanceof DecodeError) throw refuse(error.message);
     throw error;
   }
+}
+
+/** A patch may not make another type of a custom resource. Throws Invalid, in the name of the type that it would have. */
+function checkType({ resource: { type }, name }: WriteRequest, { apiVersion = "", kind = "" }: ApiObject): void {
+  const errors: FieldError[] = [];
+  if (kind !== type.kind) errors.push(invalidValue("kind", kind, `must be ${type.kind}`));
+  if (apiVersion !== apiVersionOf(type)) errors.push(invalidValue("apiVersion", apiVersion, `must be ${apiVersionOf(type)}`));
+  const slash = apiVersion.indexOf("/");
+  if (errors.length > 0) throw invalid({ group: slash < 0 ? "" : apiVersion.slice(0, slash), kind }, name, errors);
 }
 
 /** Upstream's text for a failed patch names no kind, not even an empty one. */
