@@ -39,8 +39,12 @@ export const definitionRules: KindRules = {
     if (spec === undefined) return object;
     const names = spec.names ?? ({} as DefinitionSpec["names"]);
     const kind = names.kind ?? "";
+    const storage = spec.versions?.find((version) => version.storage);
     return {
       ...object,
+      ...((object.status?.storedVersions ?? []).length > 0 || storage === undefined
+        ? {}
+        : { status: { ...object.status, storedVersions: [storage.name] } }),
       spec: {
         ...spec,
         conversion: spec.conversion ?? { strategy: "None" },
@@ -61,16 +65,7 @@ export const definitionRules: KindRules = {
     for (const version of storageVersions(next.spec ?? {})) if (!stored.includes(version)) stored.push(version);
     return { ...next, status: { ...old.status, storedVersions: stored } };
   },
-  prepareForStatusUpdate: (next: Definition, old: Definition) => ({
-    ...old,
-    metadata: {
-      ...next.metadata,
-      labels: old.metadata.labels,
-      annotations: old.metadata.annotations,
-      finalizers: old.metadata.finalizers,
-    },
-    status: next.status,
-  }),
+  prepareForStatusUpdate: (next: Definition, old: Definition) => ({ ...old, metadata: next.metadata, status: next.status }),
   validate: (object: Definition) => [
     ...validateObjectMeta(object.metadata, false, subdomainName, "metadata"),
     ...definitionNameErrors(object),

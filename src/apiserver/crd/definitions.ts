@@ -171,7 +171,11 @@ export class CustomResources implements Disposable {
         cache.size === 0 &&
         !usesKeyword(props, (inner) => inner.default !== undefined);
       const convert = {
-        toStored: (object: ApiObject) => ({ ...object, apiVersion: storedVersion }),
+        // what the stored version does not know is not kept
+        toStored: (object: ApiObject) => {
+          const stored = { ...object, apiVersion: storedVersion };
+          return version.name === storage.name ? stored : (prune(storedProps, stored, () => {}) as ApiObject);
+        },
         toServed: (object: ApiObject) =>
           prune(props, { ...(withDefaults(storedProps, object) as ApiObject), apiVersion: servedVersion }, () => {}) as ApiObject,
       };
