@@ -62,6 +62,7 @@ export const borders: readonly string[] = [
   "src/kubelet/server/",
   "src/dns/server.ts",
   "src/kubelet/probe/network.ts",
+  "src/kubelet/static/fetch-manifest.ts",
   "src/dns/forwarder.ts",
   "src/proxy/health-server.ts",
   "src/cluster/component-server.ts",

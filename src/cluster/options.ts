@@ -1,6 +1,7 @@
 // The options of `tiphys up` (design: Surfaces).
 import { defineOptions, type OptionValues } from "#base";
 import { etcdOptions } from "./etcd.ts";
+import { manifestUrlOptions } from "./manifest-url.ts";
 
 export const upOptions = defineOptions({
   dataDir: {
@@ -14,6 +15,7 @@ export const upOptions = defineOptions({
   controllersPort: { kind: "integer", default: 10257, help: "Port on which the controllers show health and metrics" },
   schedulerPort: { kind: "integer", default: 10259, help: "Port on which the scheduler shows health, metrics and its decisions" },
   podManifestPath: { kind: "string", help: "Directory of static pods of the one real node", placeholder: "DIR" },
+  ...manifestUrlOptions,
   nodes: {
     kind: "integer",
     help: "Real nodes; more than one are network namespaces of this host (default 1 for root on Linux with containerd, else 0)",

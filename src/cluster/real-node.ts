@@ -7,6 +7,8 @@ import {
   busyboxArchive,
   type ContainerdInstance,
   containerdEvents,
+  fetchManifest,
+  type HttpSourceOptions,
   openCriRuntime,
   openPodCgroups,
   pauseArchive,
@@ -52,6 +54,8 @@ export interface RealNodeOptions {
   readonly withProxy: boolean;
   /** Manifests of static pods; undefined: none. */
   readonly staticPodDirectory: string | undefined;
+  /** Further ones; undefined: none. */
+  readonly staticPodUrl: HttpSourceOptions | undefined;
   /** Where the proxy tells its health (upstream: 10256) and its mode (10249); absent: nowhere. */
   readonly proxyPorts?: Pick<ProxyOptions, "healthz" | "status">;
 }
@@ -149,7 +153,8 @@ export function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Pro
         serverPort: server.port,
         taints: options.taints,
         keepTerminalSandbox: options.keepTerminalSandbox,
-        ...(options.staticPodDirectory === undefined ? {} : { staticPodDirectory: options.staticPodDirectory }),
+        staticPodDirectory: options.staticPodDirectory,
+        staticPodUrl: options.staticPodUrl,
       },
       {
         client,
@@ -162,6 +167,7 @@ export function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Pro
         capacity: facts.capacity,
         nodeInfo: facts.nodeInfo,
         cgroups,
+        fetchManifest,
         probes: systemNetworkProbes,
         events: recorderSink(events.recorder({ component: "kubelet", host: options.name })),
       },

@@ -18,6 +18,7 @@ import { pkiAccess, serveEtcd } from "./etcd-server.ts";
 import { hostResolver } from "./host-facts.ts";
 import { administrator } from "./identities.ts";
 import { type LabNodesOptions, setUpLabOf, startLabNodes } from "./lab-nodes.ts";
+import { manifestUrlOf } from "./manifest-url.ts";
 import type { UpOptions } from "./options.ts";
 import { assemble, type Parts } from "./parts.ts";
 import { startRealNode } from "./real-node.ts";
@@ -283,6 +284,7 @@ async function startOneNode(
       taints: shape.controlPlaneNode === undefined ? [] : [controlPlaneTaint],
       withProxy: true,
       staticPodDirectory: options.podManifestPath,
+      staticPodUrl: manifestUrlOf(options),
       // with a port of its own choosing this cluster may be one of several on the host
       proxyPorts:
         options.kubeletPort === 0

@@ -13,7 +13,9 @@ import { objectsThrough } from "./pod/objects.ts";
 import { pullCredentials } from "./pod/pull-credentials.ts";
 import { runtimeHandlerFrom } from "./pod/runtime-class.ts";
 import { podLogDirectory } from "./pod/sandbox-config.ts";
-import { startStaticPods } from "./static/static-pods.ts";
+import { fileSource } from "./static/file-source.ts";
+import { httpSource } from "./static/http-source.ts";
+import { type StaticPods, type StaticSource, startStaticPods } from "./static/static-pods.ts";
 import { DiskVolumes } from "./volume/disk-volumes.ts";
 import { referencesOnly } from "./volume/references-only.ts";
 
@@ -86,30 +88,35 @@ export async function startKubelet(options: KubeletOptions, deps: KubeletDeps): 
     relistMs: options.relistMs ?? 60_000,
   });
 
-  let staticPods: AsyncDisposable | undefined;
+  let staticPods: StaticPods | undefined;
+  let isStopped = false;
   let evictor: AsyncDisposable | undefined;
   let isSynced = false;
+  /** Of pods that are gone: once every pod is known. */
+  const removeLeftovers = async (): Promise<void> => {
+    if (isStopped) return;
+    fleet.removeOrphans();
+    try {
+      await deps.cgroups?.keepOnly([...fleet.workers.values()].map((worker) => worker.pod));
+    } catch (error) {
+      log.warn("cannot remove control groups of pods that are gone", { error: (error as Error).message });
+    }
+    if (volumes instanceof DiskVolumes) void volumes.removeLeftovers(new Set(fleet.workers.keys()));
+  };
   const start = async (): Promise<void> => {
     await fleet.adopt();
     fleet.start();
-    if (options.staticPodDirectory !== undefined && deps.files !== undefined) {
-      staticPods = await startStaticPods(options.staticPodDirectory, {
-        client,
-        clock,
-        log,
-        files: deps.files,
-        fleet,
-        nodeName: options.nodeName,
-        node: () => keeper.node,
-        isSynced: () => isSynced,
-      });
+    const sources = staticSources(options, deps);
+    if (sources.length > 0) {
+      staticPods = startStaticPods(sources, { client, clock, log, fleet, node: () => keeper.node, isSynced: () => isSynced });
+      if (options.staticPodUrl === undefined) await staticPods.seen;
     }
     factory.start();
     if (options.registerNode !== false) await keeper.start();
     await factory.synced();
     feed(pods, fleet);
-    fleet.removeOrphans();
-    await deps.cgroups?.keepOnly([...fleet.workers.values()].map((worker) => worker.pod));
+    if (staticPods === undefined || options.staticPodUrl === undefined) await removeLeftovers();
+    else void staticPods.seen.then(removeLeftovers); // what runs may be a pod of the URL, which need not answer now
     if (volumes instanceof DiskVolumes) {
       volumes.start(() => fleet.workers);
       if (deps.processes !== undefined)
@@ -140,6 +147,7 @@ export async function startKubelet(options: KubeletOptions, deps: KubeletDeps): 
     },
     node: (): Node | undefined => keeper.node,
     [Symbol.asyncDispose]: async () => {
+      isStopped = true;
       await evictor?.[Symbol.asyncDispose]();
       await staticPods?.[Symbol.asyncDispose]();
       await factory[Symbol.asyncDispose]();
@@ -155,6 +163,17 @@ export async function startKubelet(options: KubeletOptions, deps: KubeletDeps): 
     throw error;
   }
   return running;
+}
+
+function staticSources(options: KubeletOptions, deps: KubeletDeps): readonly StaticSource[] {
+  const { files, fetchManifest, clock, log } = deps;
+  const { staticPodDirectory, staticPodUrl, nodeName } = options;
+  const sources: StaticSource[] = [];
+  if (staticPodDirectory !== undefined && files !== undefined)
+    sources.push(fileSource(staticPodDirectory, { files, clock, log, nodeName }));
+  if (staticPodUrl !== undefined && fetchManifest !== undefined)
+    sources.push(httpSource(staticPodUrl, { fetch: fetchManifest, clock, log, nodeName }));
+  return sources;
 }
 
 const shown = (pod: Pod, status: Pod["status"]): Pod => (status === undefined ? pod : { ...pod, status });

@@ -23,4 +23,6 @@ export type * from "./runtime.ts";
 export { attemptsOf, serverBackend } from "./server/backend.ts";
 export { LogQueryError, parseLogQuery } from "./server/log-query.ts";
 export { startKubeletServer } from "./server/server.ts";
+export { fetchManifest } from "./static/fetch-manifest.ts";
+export type { HttpSourceOptions } from "./static/http-source.ts";
 export { referencesOnly } from "./volume/references-only.ts";

@@ -6,6 +6,7 @@ import type { PodCgroups } from "./cgroup/pod-cgroups.ts";
 import type { EventSink } from "./pod/events.ts";
 import type { NetworkProbes } from "./probe/check.ts";
 import type { Runtime } from "./runtime.ts";
+import type { FetchManifest, HttpSourceOptions } from "./static/http-source.ts";
 
 export interface KubeletOptions {
   readonly nodeName: string;
@@ -33,6 +34,8 @@ export interface KubeletOptions {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly taints?: readonly Taint[];
   readonly staticPodDirectory?: string;
+  /** Static pods from a URL. */
+  readonly staticPodUrl?: HttpSourceOptions;
   /** Kept from pods: subtracted from capacity to give allocatable. */
   readonly reserved?: { readonly cpu?: string; readonly memory?: string; readonly "ephemeral-storage"?: string };
   /** The port of the kubelet's own server, shown in the Node; 0 shows none. */
@@ -78,6 +81,8 @@ export interface KubeletDeps {
   readonly files?: Files;
   /** For mounts (tmpfs); absent: tmpfs volumes are plain directories. */
   readonly processes?: Processes;
+  /** For `staticPodUrl`. */
+  readonly fetchManifest?: FetchManifest;
   /** Where containers' control groups go; absent: where the runtime puts them. */
   readonly cgroups?: PodCgroups;
   readonly events?: EventSink;

@@ -30,6 +30,8 @@ interface Scene extends AsyncDisposable {
   /** Configurations of the containers that were created, oldest first. */
   readonly created: ContainerConfig[];
   readonly told: string[];
+  /** What the URL of static pods answers with. */
+  manifest: { status: number; statusText: string; body: string };
   kubelet: RunningKubelet;
   start(more?: Partial<KubeletOptions>): Promise<RunningKubelet>;
 }
@@ -71,6 +73,7 @@ async function scene(more: Partial<KubeletOptions> = {}): Promise<Scene> {
     directory,
     created,
     told,
+    manifest: { status: 404, statusText: "Not Found", body: "" },
     kubelet: undefined as never, // set below
     start: async (options = {}) => {
       it.kubelet = await startKubelet(
@@ -82,6 +85,7 @@ async function scene(more: Partial<KubeletOptions> = {}): Promise<Scene> {
           random,
           log: silentLog,
           files: systemFiles,
+          fetchManifest: async () => it.manifest,
           probes: simulatedProbes(clock),
           capacity: { cpu: "4", memoryBytes: 8 * 2 ** 30, ephemeralBytes: 2 ** 36 },
           nodeInfo: { kernelVersion: "6", osImage: "test", architecture: "amd64", bootId: "b", machineId: "m", systemUuid: "s" },
@@ -459,6 +463,43 @@ test("the termination message of a failed container is in its status", async () 
   const failed = await until(it, "job", (object) => object.status?.phase === "Failed");
   const { exitCode, reason, message } = failed.status?.containerStatuses?.[0]?.state?.terminated ?? {};
   assert.deepEqual([exitCode, reason, message], [3, "Error", "out of cheese"]);
+});
+
+test("static pods of a URL run, outlive a kubelet that cannot reach it, and go when it no longer has them", async () => {
+  const staticPodUrl = { url: "http://manifests/", headers: [], everyMs: 20_000 };
+  await using it = await scene({ staticPodUrl });
+  assert.deepEqual(it.kubelet.pods(), []);
+  const body = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers:\n  - name: app\n    image: app:1\n";
+  it.manifest = { status: 200, statusText: "OK", body };
+  const passUntil = async (holds: () => Promise<boolean>): Promise<void> => {
+    for (let i = 0; i < 300 && !(await holds()); i++) {
+      await turns();
+      await it.clock.advance(500);
+    }
+    assert.ok(await holds(), it.told.join("\n"));
+  };
+  const mirrors = async (): Promise<readonly Stored<Pod>[]> => (await it.client.list(pods, { namespace: "default" })).items;
+  await passUntil(async () => (await mirrors()).some(isReady));
+  const [mirror] = await mirrors();
+  assert.ok(mirror !== undefined);
+  assert.equal(mirror.metadata.annotations?.["kubernetes.io/config.source"], "http");
+
+  await it.kubelet[Symbol.asyncDispose]();
+  it.manifest = { status: 503, statusText: "Service Unavailable", body: "" };
+  await it.start();
+  for (let i = 0; i < 100; i++) {
+    await turns();
+    await it.clock.advance(500);
+  }
+  const running = (await it.runtime.listContainers()).filter(({ state }) => state === "running");
+  assert.equal(running.length, 1, "it may be a pod of the URL");
+  assert.equal((await mirrors())[0]?.metadata.uid, mirror.metadata.uid, "and its mirror stays");
+  it.manifest = { status: 200, statusText: "OK", body };
+  await passUntil(async () => it.kubelet.pods().length === 1);
+  assert.equal(it.created.length, 1, "adopted, not started again");
+
+  it.manifest = { status: 200, statusText: "OK", body: "kind: PodList\nitems: []\n" };
+  await passUntil(async () => (await mirrors()).length === 0 && (await it.runtime.listContainers()).length === 0);
 });
 
 test("static pods run without the API and show as mirror pods", async () => {

@@ -1,5 +1,6 @@
 // `tiphys kubelet`: a node with real containers in a process of its own: kubelet, its containerd, the pod network, and the service proxy beside it.
 import { defineOptions } from "#base";
+import { manifestUrlOf, manifestUrlOptions } from "../manifest-url.ts";
 import { assemble } from "../parts.ts";
 import { startRealNode } from "../real-node.ts";
 import { parseTaint } from "../taints.ts";
@@ -32,6 +33,7 @@ export const kubeletProgram = defineProgram({
     tlsPrivateKeyFile: { kind: "string", help: "Key of the kubelet's server", placeholder: "FILE" },
     clientCaFile: { kind: "string", help: "Authority of the kubelet server's clients", placeholder: "FILE" },
     podManifestPath: { kind: "string", help: "Directory of static pods", placeholder: "DIR" },
+    ...manifestUrlOptions,
     podMaxPids: { kind: "integer", default: -1, help: "Processes that a pod may have; -1: as many as the kernel gives" },
     keepTerminalSandbox: {
       kind: "boolean",
@@ -83,6 +85,7 @@ export const kubeletProgram = defineProgram({
             taints: options.registerWithTaints.map(parseTaint),
             withProxy: proxy !== undefined,
             staticPodDirectory: options.podManifestPath,
+            staticPodUrl: manifestUrlOf(options),
           },
           {
             ...deps,

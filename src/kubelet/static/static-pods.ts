@@ -1,136 +1,85 @@
-// Static pods: files of a directory run as pods without the API, which shows them as mirror pods.
-import { createHash } from "node:crypto";
-import { type Container, decodeJsonOrYaml, isAlreadyExists, isConflict, isNotFound, type Node, type Pod, pods } from "#api";
-import { type Clock, every, type Files, type Log } from "#base";
-import { type Client, rfc3339 } from "#client";
+// Static pods: pods of files and URLs run without the API, which shows them as mirror pods.
+import { isAlreadyExists, isConflict, isNotFound, type Node, type Pod, pods } from "#api";
+import { type Clock, every, type Log } from "#base";
+import type { Client } from "#client";
 import type { PodFleet } from "../pod/fleet.ts";
-import { statThrough } from "../volume/safe-path.ts";
+import { isStatic } from "../pod/spec.ts";
 
 export interface StaticPodDeps {
   readonly client: Client;
   readonly clock: Clock;
   readonly log: Log;
-  readonly files: Files;
   readonly fleet: PodFleet;
-  readonly nodeName: string;
   readonly node: () => Node | undefined;
   /** The mirror pods of this node are known. */
   readonly isSynced: () => boolean;
 }
 
-interface Manifest {
-  readonly mtimeMs: number;
-  readonly size: number;
-  /** Undefined where the file is no pod. */
-  readonly pod: Pod | undefined;
+/** Where static pods come from. */
+export interface StaticSource {
+  /** How often it is looked at. */
+  readonly everyMs: number;
+  /** Does not throw; resolves to whether the source could be read. */
+  look(): Promise<boolean>;
+  /** As of the last look that succeeded. */
+  pods(): readonly Pod[];
 }
 
-const lookMs = 1000;
+export interface StaticPods extends AsyncDisposable {
+  /** Resolves when every source was read once: before, what runs for no known pod may still be a static one. */
+  readonly seen: Promise<void>;
+}
 
-/** Resolves after the first look at the directory. */
-export async function startStaticPods(directory: string, deps: StaticPodDeps): Promise<AsyncDisposable> {
-  const manifests = new Map<string, Manifest>();
-  let busy: Promise<void> | undefined;
-  const look = (): Promise<void> => {
-    busy ??= (async () => {
-      await readManifests(directory, manifests, deps);
-      follow(manifests, deps);
-      if (deps.isSynced()) await syncMirrors(manifests, deps);
-    })()
-      .catch((error: unknown) => deps.log.warn("cannot look after static pods", { directory, error: (error as Error).message }))
-      .finally(() => {
-        busy = undefined;
-      });
-    return busy;
+/** A mirror that was deleted comes back within this time. */
+const mirrorMs = 1000;
+
+export function startStaticPods(sources: readonly StaticSource[], deps: StaticPodDeps): StaticPods {
+  let busy: Promise<void> = Promise.resolve();
+  let stopped = false;
+  const unseen = new Set(sources);
+  const syncOnce = async (): Promise<void> => {
+    try {
+      const wanted = sources.flatMap((source) => source.pods());
+      follow(wanted, deps);
+      if (deps.isSynced()) await syncMirrors(wanted, unseen.size === 0, deps);
+    } catch (error) {
+      deps.log.warn("cannot look after static pods", { error: (error as Error).message });
+    }
   };
-  await look();
-  const timer = every(deps.clock, lookMs, look);
+  // one after the other: what a look has found is followed by the sync after it
+  const sync = (): Promise<void> => (busy = busy.then(syncOnce));
+  const firsts = sources.map(() => Promise.withResolvers<void>());
+  const looks = sources.map((source, index) => async (): Promise<void> => {
+    const isRead = await source.look();
+    if (stopped) return;
+    if (isRead) unseen.delete(source);
+    await sync();
+    if (isRead) firsts[index]?.resolve();
+  });
+  const looking = looks.map((look) => look());
+  const timers = [
+    // a source that is looked at as often brings the mirrors back too
+    ...(sources.some(({ everyMs }) => everyMs <= mirrorMs) ? [] : [every(deps.clock, mirrorMs, sync)]),
+    ...sources.map((source, index) =>
+      every(deps.clock, source.everyMs, () => (looking[index] = (looking[index] ?? Promise.resolve()).then(looks[index]))),
+    ),
+  ];
   return {
+    seen: Promise.all(firsts.map(({ promise }) => promise)).then(() => {}),
     [Symbol.asyncDispose]: async () => {
-      timer.cancel();
+      stopped = true;
+      for (const timer of timers) timer.cancel();
+      await Promise.all(looking);
       await busy;
     },
   };
 }
 
-async function readManifests(directory: string, manifests: Map<string, Manifest>, deps: StaticPodDeps): Promise<void> {
-  const { files, log } = deps;
-  const names =
-    (await files.stat(directory)) === undefined ? [] : (await files.list(directory)).filter((name) => !name.startsWith("."));
-  for (const name of manifests.keys()) if (!names.includes(name)) manifests.delete(name);
-  for (const name of names) {
-    const path = `${directory}/${name}`;
-    const found = await statThrough(path, files);
-    const known = manifests.get(name);
-    if (found?.kind !== "file") continue;
-    if (known !== undefined && known.mtimeMs === found.mtimeMs && known.size === found.size) continue;
-    let pod: Pod | undefined;
-    try {
-      pod = staticPod((await files.read(path)).toString(), path, deps.nodeName, deps.clock.now());
-    } catch (error) {
-      log.warn("cannot read a static pod, going on with the version before", { file: path, error: (error as Error).message });
-      pod = known?.pod;
-    }
-    manifests.set(name, { mtimeMs: found.mtimeMs, size: found.size, pod });
-  }
-}
-
-/** The pod that a manifest stands for. Throws when it is none. */
-export function staticPod(text: string, path: string, nodeName: string, now: number): Pod {
-  const given = decodeJsonOrYaml(Buffer.from(text)).value as unknown as Pod | undefined;
-  if (given?.kind !== "Pod" || given.spec?.containers === undefined) throw new Error(`"${path}" does not hold a Pod`);
-  const uid = createHash("md5").update(JSON.stringify(given)).update(nodeName).update(path).digest("hex");
-  const name = given.metadata?.name;
-  if (name === undefined || name === "") throw new Error(`the pod in "${path}" has no name`);
-  return {
-    ...given,
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: {
-      ...given.metadata,
-      name: `${name}-${nodeName}`,
-      namespace: given.metadata.namespace ?? "default",
-      uid,
-      annotations: {
-        ...given.metadata.annotations,
-        "kubernetes.io/config.hash": uid,
-        "kubernetes.io/config.seen": rfc3339(now),
-        "kubernetes.io/config.source": "file",
-      },
-    },
-    spec: {
-      restartPolicy: "Always",
-      terminationGracePeriodSeconds: 30,
-      dnsPolicy: "ClusterFirst",
-      enableServiceLinks: true,
-      securityContext: {},
-      schedulerName: "default-scheduler",
-      ...given.spec,
-      containers: given.spec.containers.map(withDefaults),
-      ...(given.spec.initContainers === undefined ? {} : { initContainers: given.spec.initContainers.map(withDefaults) }),
-      nodeName,
-      tolerations: [...(given.spec.tolerations ?? []), { effect: "NoExecute", operator: "Exists" }],
-    },
-    status: {},
-  };
-}
-
-const withDefaults = (container: Container): Container => ({
-  imagePullPolicy: /:latest$|^[^:]*$/.test(container.image?.slice(container.image.lastIndexOf("/") + 1) ?? "")
-    ? "Always"
-    : "IfNotPresent",
-  terminationMessagePath: "/dev/termination-log",
-  terminationMessagePolicy: "File",
-  ...container,
-});
-
 /** Hands new and changed pods to the fleet; a changed one waits until the one before it is gone. */
-function follow(manifests: ReadonlyMap<string, Manifest>, { fleet }: StaticPodDeps): void {
-  const wanted = new Map<string, Pod>();
-  for (const { pod } of manifests.values()) if (pod !== undefined) wanted.set(pod.metadata.uid ?? "", pod);
+function follow(pods: readonly Pod[], { fleet }: StaticPodDeps): void {
+  const wanted = new Map(pods.map((pod) => [pod.metadata.uid ?? "", pod]));
   for (const worker of fleet.workers.values()) {
-    const isOurs = worker.pod.metadata.annotations?.["kubernetes.io/config.source"] === "file";
-    if (isOurs && !worker.isRemoved && !wanted.has(worker.uid)) fleet.remove(worker.pod);
+    if (isStatic(worker.pod) && !worker.isRemoved && !wanted.has(worker.uid)) fleet.remove(worker.pod);
   }
   for (const [uid, pod] of wanted) {
     if (!fleet.workers.has(uid) && fleet.find(pod.metadata.namespace ?? "", pod.metadata.name ?? "") === undefined)
@@ -138,13 +87,11 @@ function follow(manifests: ReadonlyMap<string, Manifest>, { fleet }: StaticPodDe
   }
 }
 
-/** A mirror for every static pod, and none for what is not there any more. */
-async function syncMirrors(manifests: ReadonlyMap<string, Manifest>, deps: StaticPodDeps): Promise<void> {
+/** A mirror for every static pod and, when all of those are known, none for what is not there any more. */
+async function syncMirrors(statics: readonly Pod[], areAllKnown: boolean, deps: StaticPodDeps): Promise<void> {
   const { client, fleet } = deps;
   const node = deps.node();
-  const wanted = new Map<string, Pod>();
-  for (const { pod } of manifests.values())
-    if (pod !== undefined) wanted.set(`${pod.metadata.namespace}/${pod.metadata.name}`, pod);
+  const wanted = new Map(statics.map((pod) => [`${pod.metadata.namespace}/${pod.metadata.name}`, pod]));
   for (const [key, mirror] of fleet.mirrors) {
     const pod = wanted.get(key);
     const isCurrent =
@@ -152,9 +99,12 @@ async function syncMirrors(manifests: ReadonlyMap<string, Manifest>, deps: Stati
       mirror.metadata.annotations?.[mirrorAnnotation] === pod.metadata.uid &&
       mirror.metadata.deletionTimestamp === undefined;
     if (isCurrent) wanted.delete(key);
-    else if (pod !== undefined || fleet.find(mirror.metadata.namespace ?? "", mirror.metadata.name ?? "") === undefined)
+    else if (
+      pod !== undefined ||
+      (areAllKnown && fleet.find(mirror.metadata.namespace ?? "", mirror.metadata.name ?? "") === undefined)
+    )
       await deleteMirror(mirror, client);
-    else wanted.delete(key); // its pod is still being stopped
+    else wanted.delete(key); // its pod is still being stopped, or may come yet
   }
   for (const pod of wanted.values()) {
     try {

@@ -56,11 +56,8 @@ export class DiskVolumes implements PodVolumes, AsyncDisposable {
     this.#tokens = new TokenKeeper(deps);
   }
 
-  /** Removes what is left of pods that are gone, and keeps the files of the others up to date. */
+  /** Keeps the files of pods up to date. */
   start(current: () => ReadonlyMap<string, { readonly pod: Pod }>): void {
-    void this.#removeLeftovers(new Set(current().keys())).catch((error: unknown) => {
-      this.#deps.log.warn("cannot remove directories of pods that are gone", { error: (error as Error).message });
-    });
     this.#refresh = every(this.#deps.clock, refreshMs, async () => {
       const objects = readOnce(this.#deps.objects);
       for (const [uid, mounted] of this.#mounted) {
@@ -71,6 +68,15 @@ export class DiskVolumes implements PodVolumes, AsyncDisposable {
         });
       }
     });
+  }
+
+  /** Removes what is left of pods that are gone. */
+  async removeLeftovers(live: ReadonlySet<string>): Promise<void> {
+    try {
+      await this.#removeLeftovers(live);
+    } catch (error) {
+      this.#deps.log.warn("cannot remove directories of pods that are gone", { error: (error as Error).message });
+    }
   }
 
   async mount(pod: Pod): Promise<void> {
