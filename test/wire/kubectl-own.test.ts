@@ -112,20 +112,11 @@ describe("tiphys kubectl beside kubectl", { skip, concurrency: false }, () => {
     });
 
     test("-w shows what is there, then every change", async () => {
-      const stop = new AbortController();
-      const changed = Promise.withResolvers<void>();
-      const shown = Promise.withResolvers<void>();
-      const watching = ownKubectl(cluster.info.kubeconfig, ["get", "cm", "watched", "-w", "--output-watch-events"], {
-        signal: stop.signal,
-        onOutput: (all) => {
-          if (all.includes("ADDED")) shown.resolve();
-          if (all.includes("DELETED")) changed.resolve();
-        },
-      });
-      // it must be there to be watched by name
-      assert.match((await watching).stderr, /configmaps "watched" not found/);
       await cluster.kubectl("create", "configmap", "watched", "--from-literal=a=1");
-      const again = ownKubectl(cluster.info.kubeconfig, ["get", "cm", "watched", "-w", "--output-watch-events"], {
+      const stop = new AbortController();
+      const shown = Promise.withResolvers<void>();
+      const changed = Promise.withResolvers<void>();
+      const watching = ownKubectl(cluster.info.kubeconfig, ["get", "cm", "watched", "-w", "--output-watch-events"], {
         signal: stop.signal,
         onOutput: (all) => {
           if (all.includes("ADDED")) shown.resolve();
@@ -138,9 +129,231 @@ describe("tiphys kubectl beside kubectl", { skip, concurrency: false }, () => {
       await changed.promise;
       stop.abort();
       assert.match(
-        (await again).stdout,
+        (await watching).stdout,
         /^EVENT +NAME +DATA +AGE\nADDED +watched +1 .*\nMODIFIED +watched +2 .*\nDELETED +watched +2 .*\n$/,
       );
+    });
+  });
+
+  /** Each with its own namespace, line by line; what they say is the same but for the names that the cluster gives. */
+  const alike = async (lines: readonly string[], input?: string): Promise<void> => {
+    const { kubeconfig } = cluster.info;
+    const named = (result: CommandResult, namespace: string) => {
+      const { code, stdout, stderr } = comparable(result);
+      const plain = (text: string): string =>
+        text.replaceAll(namespace, "NAMESPACE").replaceAll(/-[a-z0-9]{8,10}-[a-z0-9]{5}\b/g, "-HASH");
+      return { code, stdout: plain(stdout), stderr: plain(stderr) };
+    };
+    for (const line of lines) {
+      const words = (namespace: string): string[] =>
+        line
+          .split(" ")
+          .map((word) => word.replaceAll("\u00a0", " ").replaceAll("NAMESPACE", namespace).replaceAll("DIRECTORY", directory));
+      const real = words("of-real");
+      const own = words("of-own");
+      const wanted = named(await kubectl(kubeconfig, ["-n", "of-real", ...real], { input }), "of-real");
+      const found = named(await ownKubectl(kubeconfig, ["-n", "of-own", ...own], { input }), "of-own");
+      assert.deepEqual(found, wanted, line);
+    }
+  };
+
+  describe("writing", () => {
+    test("namespaces and data", () =>
+      alike([
+        "create configmap c --from-literal=a=1",
+        "create ns NAMESPACE",
+        "create namespace NAMESPACE",
+        "create configmap c --from-literal=a=1",
+        "create configmap c --from-literal=a=1",
+        "create configmap d --from-literal=ab",
+        "create secret generic s --from-literal=a=b --type=foo",
+        "get secret s -o jsonpath={.data}{.type}",
+        "create secret tls t --cert=/x --key=/y",
+        "create secret docker-registry r --docker-server=a --docker-username=b --docker-password=c",
+        "get secret r -o jsonpath={.data}{.type}",
+        "create ns other --dry-run=server",
+        "create ns other --dry-run=client -o name",
+        "create ns other --dry-run=maybe",
+      ]));
+
+    test("labels and annotations", () =>
+      alike([
+        "label cm c x=1",
+        "label cm c x=1",
+        "label cm c x=2",
+        "label cm c x=2 --overwrite",
+        "label cm c x-",
+        "label cm c x-",
+        "label cm c y=1 x-",
+        "label cm c y- z=1",
+        "label cm c --list",
+        "label cm c",
+        "label cm c a=b a-",
+        "label cm nope a=b",
+        "label cm --all q=1",
+        "label cm c b@d=1",
+        "label cm c a=b --dry-run=client",
+        "label cm c a=b --dry-run=server -o name",
+        "annotate cm c x=1",
+        "annotate cm c x=2",
+        "annotate cm c x-",
+      ]));
+
+    test("patches", () =>
+      alike([
+        'patch cm c -p {"data":{"b":"2"}}',
+        'patch cm c -p {"data":{"b":"2"}}',
+        'patch cm c --type json -p [{"op":"remove","path":"/data/b"}]',
+        'patch cm c --type json -p [{"op":"remove","path":"/data/b"}]',
+        'patch cm c --type merge -p data:\u00a0{z:\u00a0"1"} -o name',
+        "patch cm c",
+        "patch cm c --type foo -p {}",
+        "get cm c -o jsonpath={.data}",
+      ]));
+
+    test("workloads", () =>
+      alike([
+        "create deployment d --image=nginx --port=80",
+        "create deployment d --image=nginx",
+        "scale deploy d --replicas=3",
+        "scale deploy/d --replicas=3 --current-replicas=1",
+        "scale cm c --replicas=1",
+        "wait --for=jsonpath={.status.readyReplicas}=3 deploy/d --timeout=90s",
+        "rollout status deploy d --timeout=90s",
+        "rollout status deploy d -w=false",
+        "rollout status cm c",
+        "rollout status deploy nope",
+        "wait --for=condition=Available deploy/d --timeout=90s",
+        "wait --for=condition=Foo deploy/d --timeout=1s",
+        "wait --for=jsonpath={.status.readyReplicas} deploy/d --timeout=90s",
+        "wait --for=delete cm/nope --timeout=90s",
+        "wait --for=condition=Foo deploy/nope",
+        "wait --for=condition=Ready pods --all --timeout=90s",
+        "wait --for=condition=Ready pods",
+        "wait --for=condition=Ready pods -l a=b",
+        "wait deploy/d",
+        "wait --for=delete cm/c --timeout=1s",
+        "wait --for=create cm/c --timeout=90s",
+        "wait --for=create cm/cc --timeout=1s",
+        "wait --for=foo cm/c",
+      ]));
+
+    test("services", () =>
+      alike([
+        "create service clusterip s1 --tcp=80:8080 --tcp=81",
+        "get svc s1 -o jsonpath={.spec.ports}{.spec.selector}{.spec.type}{.metadata.labels}",
+        "create service nodeport s2 --tcp=80:http",
+        "get svc s2 -o jsonpath={.spec.ports[0].targetPort}{.spec.type}",
+        "create service loadbalancer s3 --tcp=80",
+        "create service externalname s4 --external-name=a.b",
+        "get svc s4 -o jsonpath={.spec}",
+        "create service clusterip s5 --clusterip=None",
+        "get svc s5 -o jsonpath={.spec.clusterIP}",
+        "create service clusterip s1 --tcp=80",
+        "create service clusterip s6",
+      ]));
+
+    test("apply: created, unchanged, configured, of files, directories and standard input", async () => {
+      const map = (name: string, value: string): string =>
+        `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {a: "${value}"}\n`;
+      writeFileSync(join(directory, "one.yaml"), `${map("one", "1")}---\n${map("two", "1")}`);
+      writeFileSync(join(directory, "three.json"), '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"three"}}');
+      writeFileSync(join(directory, "ignored.txt"), "no object");
+      await alike(["apply -f DIRECTORY", "apply -f DIRECTORY/one.yaml", "get cm one two three -o name"]);
+      writeFileSync(join(directory, "one.yaml"), `${map("one", "2")}---\n${map("two", "1")}`);
+      await alike([
+        "apply -f DIRECTORY/one.yaml --dry-run=server",
+        "apply -f DIRECTORY/one.yaml",
+        "get cm one -o jsonpath={.data}",
+        "apply -f DIRECTORY/one.yaml -o name",
+        "apply -f DIRECTORY/nope.yaml",
+        "apply",
+        "create -f DIRECTORY/one.yaml",
+        "delete -f DIRECTORY/one.yaml",
+      ]);
+      await alike(["apply -f -", "get cm four -o jsonpath={.data}"], map("four", "4"));
+      await alike(["apply -n elsewhere -f -"], "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: five, namespace: default}\n");
+      await alike(
+        ["create -f -", "apply --server-side -f -"],
+        "apiVersion: v1\nkind: Service\nmetadata: {name: bad}\nspec: {type: Odd, ports: [{port: 0}]}\n",
+      );
+      await alike(["create -f -"], "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: odd}\ndatum: {}\n");
+      await alike(["create -f -"], "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: odd}\n");
+    });
+
+    test("delete waits, and says what is gone", async () => {
+      await alike([
+        "delete cm c nope",
+        "get cm c",
+        "delete pods --all --now",
+        "delete pods --all --force",
+        "delete pods --all --grace-period=0",
+        "delete pods -l a=b",
+        "delete deploy/d --wait=false",
+        "delete deploy",
+        "delete",
+        "delete pods x --all",
+        "delete pods x -l a=b",
+        "delete cm x --ignore-not-found",
+        "delete cm kube-root-ca.crt --dry-run=client",
+        "delete cm kube-root-ca.crt --dry-run=server -o name",
+        "delete pod x --cascade=foo",
+        "delete pod x --grace-period=3 --force",
+        "delete pod x --now --grace-period=3",
+        "delete ns NAMESPACE --timeout=90s",
+        "get ns NAMESPACE",
+      ]);
+    });
+  });
+
+  describe("the rest", () => {
+    before(async () => {
+      const script = "echo one; echo two; sleep infinity";
+      await cluster.kubectl("run", "echo", "--image=busybox", "--restart=Never", "--command", "--", "sh", "-c", script);
+      await cluster.kubectl("wait", "--for=jsonpath={.status.containerStatuses[0].started}=true", "pod/echo", "--timeout=90s");
+    });
+    for (const line of [
+      "logs echo",
+      "logs echo --tail=1",
+      "logs echo --since=1h",
+      "logs echo --limit-bytes=3",
+      "logs echo -c nope",
+      "logs nope",
+      "logs",
+      "logs deploy/web",
+      "logs deploy/nope",
+      "logs -l app=web",
+      "logs echo -l app=web",
+      "exec echo -- ls",
+      "exec nope -- ls",
+      "exec echo ls",
+      "exec echo",
+      "exec",
+      "exec deploy/web -- ls",
+      "api-resources",
+      "api-resources -o wide",
+      "api-resources -o name --namespaced=false",
+      "api-resources --api-group=apps --no-headers",
+      "api-resources --api-group=foo",
+      "api-resources --verbs=list,get --sort-by=kind",
+      "api-resources --categories=all -o name",
+      "config view",
+      "config view -o jsonpath={.contexts[0].name}",
+      "config view --minify",
+      "config view --minify --context=nope",
+      "config current-context",
+    ])
+      test(line, () => equal(...line.split(" ")));
+
+    test("logs -f goes on until the container ends", async () => {
+      const following = ownKubectl(cluster.info.kubeconfig, ["logs", "-f", "echo"]);
+      await cluster.kubectl("delete", "pod", "echo", "--now");
+      assert.equal((await following).stdout, "one\ntwo\n");
+    });
+
+    test("version names both sides", async () => {
+      const { stdout } = await ownKubectl(cluster.info.kubeconfig, ["version"]);
+      assert.match(stdout, /^Client Version: tiphys kubectl \d+\.\d+\.\d+\nServer Version: v1\.36\.\d+\+tiphys/);
     });
   });
 

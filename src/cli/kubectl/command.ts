@@ -11,7 +11,9 @@ export interface Invocation<Options> {
 }
 
 export interface Command {
+  /** One word or more: "create service clusterip". */
   readonly name: string;
+  readonly aliases: readonly string[];
   /** Behind the name: "TYPE [NAME...]". */
   readonly usage: string;
   readonly summary: string;
@@ -25,6 +27,7 @@ export interface Command {
 
 interface Declared<T extends OptionSpecs> {
   readonly name: string;
+  readonly aliases?: readonly string[];
   readonly usage: string;
   readonly summary: string;
   readonly options: T;
@@ -34,9 +37,10 @@ interface Declared<T extends OptionSpecs> {
 }
 
 /** A command with the types of its options. */
-export function defineCommand<const T extends OptionSpecs>({ short, bare, run, ...rest }: Declared<T>): Command {
+export function defineCommand<const T extends OptionSpecs>({ short, bare, aliases = [], run, ...rest }: Declared<T>): Command {
   return {
     ...rest,
+    aliases,
     short: { ...(short as Readonly<Record<string, string>> | undefined) },
     bare: { ...(bare as Readonly<Record<string, string>> | undefined) },
     // the caller reads the options by `rest.options`, which is what T is made of

@@ -55,11 +55,12 @@ export function describeError(error: unknown, server: string | undefined): strin
 }
 
 function describeStatus({ status, reason, message }: ApiError): string {
-  if (reason === "Invalid" && status.details?.kind !== undefined) {
-    const head = `The ${status.details.kind} "${status.details.name ?? ""}" is invalid`;
-    const causes = [...new Set((status.details.causes ?? []).map(causeText))];
-    if (causes.length === 0) return head;
-    return causes.length === 1 ? `${head}: ${causes[0]}` : `${head}: \n${causes.map((text) => `* ${text}\n`).join("")}`;
+  if (reason === "Invalid") {
+    const { kind, name = "", causes: all = [] } = status.details ?? {};
+    const head = kind === undefined || kind === "" ? "The request is invalid" : `The ${kind} "${name}" is invalid`;
+    const causes = [...new Set(all.map(causeText))];
+    if (causes.length > 1) return `${head}: \n${causes.map((text) => `* ${text}\n`).join("")}`;
+    return causes.length === 1 || kind === undefined ? `${head}: ${causes[0] ?? message}` : head;
   }
   if (reason === "Unauthorized") return `error: You must be logged in to the server (${message})`;
   return `Error from server${reason === "" ? "" : ` (${reason})`}: ${message}`;

@@ -1,6 +1,7 @@
 // The objects of `-f`: files, directories, standard input; JSON and YAML, several documents, lists.
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { decodeJson, decodeYamlDocuments, type ResourceType } from "#api";
 import { defineOptions } from "#base";
 import { Failure } from "./failure.ts";
@@ -86,7 +87,7 @@ async function readTexts({ terminal }: Session, { filename, recursive }: FileOpt
   return found;
 }
 
-async function readAll(input: NodeJS.ReadableStream): Promise<string> {
+async function readAll(input: Readable): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of input) chunks.push(Buffer.from(chunk as Buffer));
   return Buffer.concat(chunks).toString("utf8");

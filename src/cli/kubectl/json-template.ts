@@ -1,6 +1,7 @@
 // kubectl's JSON path templates: text with `{.path}`, `{range .path}...{end}` and `{"quoted\n"}` in it.
 import { parsePath, valuesAt } from "#api";
 import { Failure } from "./failure.ts";
+import { compactJson } from "./json-text.ts";
 
 type Part =
   | { readonly kind: "text"; readonly text: string }
@@ -57,4 +58,4 @@ function renderPart(part: Part, object: unknown): string {
     .join("");
 }
 
-const valueText = (value: unknown): string => (typeof value === "object" ? JSON.stringify(value) : String(value));
+const valueText = (value: unknown): string => (typeof value === "object" ? compactJson(value) : String(value));

@@ -44,33 +44,41 @@ function read(command: Command, rest: readonly string[], specs: OptionSpecs): Wo
   }
 }
 
-/** Global flags may stand before the command. */
+/** The command with the most words of its name: "create service clusterip". Global flags may stand before and between them. */
 function choose(argv: readonly string[]): { command: Command | undefined; rest: readonly string[] } {
-  const { plain } = readWords(ahead(argv), { specs: globalFlags, short: globalShort, bare: {} });
-  const [name] = plain;
-  if (name === undefined || name === "help") return { command: undefined, rest: [] };
-  const at = ahead(argv).length - 1;
-  const command = commands.find((one) => one.name === name);
-  if (command === undefined)
-    throw new Failure(
-      `error: unknown command "${name}" for "tiphys kubectl", which has ${commands.map((one) => one.name).join(", ")}: use the real kubectl for the rest (docs/kubectl.md says how to get it)`,
-    );
-  return { command, rest: [...argv.slice(0, at), ...argv.slice(at + 1)] };
+  const places: number[] = [];
+  let command: Command | undefined;
+  let taken: readonly number[] = [];
+  for (let at = nextPlain(argv, 0); at !== undefined; at = nextPlain(argv, at + 1)) {
+    places.push(at);
+    const name = places.map((place) => argv[place]).join(" ");
+    const found = commands.find((one) => one.name === name || one.aliases.includes(name));
+    if (found !== undefined) [command, taken] = [found, [...places]];
+    else if (!commands.some((one) => [one.name, ...one.aliases].some((other) => other.startsWith(`${name} `)))) break;
+  }
+  if (command !== undefined) return { command, rest: argv.filter((_, index) => !taken.includes(index)) };
+  const [first = argv.length] = places;
+  const name = argv[first] ?? "help";
+  if (name === "help") return { command: undefined, rest: [] };
+  const known = commands.filter((one) => one.name.startsWith(`${name} `)).map((one) => one.name);
+  if (known.length > 0) throw new Failure(`error: "tiphys kubectl ${name}" needs one more word: ${known.join(", ")}`);
+  throw new Failure(
+    `error: unknown command "${name}" for "tiphys kubectl", which has ${[...new Set(commands.map((one) => one.name.split(" ")[0]))].join(", ")}: use the real kubectl for the rest (docs/kubectl.md says how to get it)`,
+  );
 }
 
-/** The words up to the command's name, that included; all when there is none. */
-function ahead(argv: readonly string[]): readonly string[] {
-  for (let end = 1; end <= argv.length; end++) {
-    const part = argv.slice(0, end);
-    const last = part.at(-1) as string; // end is at least 1
-    if (last.startsWith("-")) continue;
+/** Where the next word stands that is no global flag and no value of one. */
+function nextPlain(argv: readonly string[], from: number): number | undefined {
+  for (let end = from + 1; end <= argv.length; end++) {
+    if (argv[end - 1] === "--") return undefined;
     try {
-      if (readWords(part, { specs: globalFlags, short: globalShort, bare: {} }).plain.length > 0) return part;
-    } catch {
-      return argv;
+      if (readWords(argv.slice(from, end), { specs: globalFlags, short: globalShort, bare: {} }).plain.length > 0) return end - 1;
+    } catch (error) {
+      const lacksValue = error instanceof Failure && error.message.startsWith("error: flag needs an argument");
+      if (!lacksValue) return undefined;
     }
   }
-  return argv;
+  return undefined;
 }
 
 function overview(): string {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Columns } from "./columns.ts";
 import { jsonTemplate } from "./json-template.ts";
-import { jsonText, objectWriter } from "./output.ts";
+import { jsonText } from "./json-text.ts";
+import { objectWriter } from "./output.ts";
 import { sortedBy, sortPath, TablePrinter } from "./tables.ts";
 
 const look = {
@@ -109,7 +110,7 @@ describe("JSON path templates", () => {
     ['{range .items[*]}{.name}{"\\t"}{.n}{"\\n"}{end}.', "a\t1\nb\t2\n."],
     ["{range .items}{@.name},{end}", "a,b,"],
     ['{.items[?(@.name=="b")].n}', "2"],
-    ["{.items[0]}", '{"name":"a","n":1,"on":true}'],
+    ["{.items[0]}", '{"n":1,"name":"a","on":true}'],
     ["{.items[9].n}{.nothing}", ""],
     ["{.x\\.y.z}", "null"],
   ];

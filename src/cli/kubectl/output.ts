@@ -2,6 +2,7 @@
 import { encodeYaml, type ResourceType } from "#api";
 import { Failure } from "./failure.ts";
 import { jsonTemplate } from "./json-template.ts";
+import { jsonText } from "./json-text.ts";
 import type { AnyObject } from "./session.ts";
 import { shownName } from "./targets.ts";
 
@@ -35,23 +36,6 @@ export function objectWriter(output: string | undefined, showManagedFields = fal
         `error: unable to match a printer suitable for the output format "${output}", allowed formats are: json,jsonpath=TEMPLATE,name,wide,yaml`,
       );
   }
-}
-
-/** Indented by four, keys sorted, with what HTML would take for its own escaped: as Go's encoder writes it. */
-export const jsonText = (value: unknown): string =>
-  `${JSON.stringify(sorted(value), undefined, 4)
-    .replaceAll("<", "\\u003c")
-    .replaceAll(">", "\\u003e")
-    .replaceAll("&", "\\u0026")}\n`;
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, item]) => [key, sorted(item)]),
-  );
 }
 
 function withoutManagedFields(object: unknown): unknown {

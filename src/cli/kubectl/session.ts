@@ -1,4 +1,5 @@
 // A command's way to the cluster: connected when it is first needed, with everything that the global flags say.
+import type { Readable } from "node:stream";
 import { ApiError, type ApiObject, type ResourceType } from "#api";
 import { createLog, type Files, parseDuration, systemClock } from "#base";
 import { type Client, createClient, httpsTransport, type KubeconfigOptions, type Transport, type UserInfo } from "#client";
@@ -11,7 +12,7 @@ import type { GlobalOptions } from "./global-flags.ts";
 export interface Terminal {
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
-  readonly input: NodeJS.ReadStream | NodeJS.ReadableStream;
+  readonly input: Readable;
   readonly output: NodeJS.WritableStream & { readonly columns?: number; readonly rows?: number };
   readonly files: Files;
   readonly home: string;
