@@ -6,6 +6,7 @@ import { addImage } from "./image.ts";
 import { addKubectl } from "./kubectl/register.ts";
 import { addPrograms } from "./programs.ts";
 import { addStatus } from "./status.ts";
+import { addToken } from "./token.ts";
 import { addUp } from "./up.ts";
 import { packageVersion } from "./version.ts";
 
@@ -21,6 +22,7 @@ export function commandLine(): Command {
   addStatus(program);
   addExplain(program);
   addImage(program);
+  addToken(program);
   addPrograms(program);
   addEtcd(program);
   addKubectl(program);

@@ -29,8 +29,14 @@ async function run(program: Program, command: Command): Promise<void> {
   const { logLevel, logFormat } = readFlags(common, command);
   const log = createLog({ level: logLevel as "info", format: logFormat as "text" }).child({ component: program.name });
   const stop = signalled();
-  const deps = { ...system, log, packageVersion: packageVersion(), hostname: hostname() };
-  const running = await program.start(readFlags(program.options, command), deps);
+  const stopping = new AbortController();
+  void stop.then(() => stopping.abort(new Error("asked to stop")));
+  const { signal } = stopping;
+  const deps = { ...system, log, packageVersion: packageVersion(), hostname: hostname(), signal };
+  const running = await program.start(readFlags(program.options, command), deps).catch((error: unknown) => {
+    if (error !== signal.reason) throw error;
+    return undefined;
+  });
   if (running === undefined) process.exit(0);
   log.info("started");
   await stop;

@@ -1,9 +1,10 @@
 // `tiphys status`: whether a cluster runs on this data directory, and how it is.
 import type { Command } from "commander";
 import { nodes, pods } from "#api";
-import { createLog, defineOptions, systemClock, systemFiles } from "#base";
-import { type Client, createClient, httpsTransport, loadKubeconfig } from "#client";
+import { defineOptions, systemFiles } from "#base";
+import type { Client } from "#client";
 import { defaultDataDir, isReady } from "#cluster";
+import { connect } from "./connect.ts";
 import { addFlags, readFlags } from "./flags.ts";
 import { thisMachine } from "./machine.ts";
 
@@ -34,15 +35,8 @@ interface Report {
 async function inspect(dataDir: string): Promise<Report> {
   const path = `${dataDir}/admin.kubeconfig`;
   if ((await systemFiles.stat(path)) === undefined) return { running: false, why: `no cluster was ever started in "${dataDir}"` };
-  const config = await loadKubeconfig((await systemFiles.read(path)).toString(), { files: systemFiles });
-  await using transport = httpsTransport({
-    ...config,
-    userAgent: "tiphys",
-    clock: systemClock,
-    log: createLog({ level: "error", format: "text" }),
-    timeoutMs: 3000,
-  });
-  const client = createClient(transport);
+  await using connection = await connect(dataDir, 3000);
+  const { client, config } = connection;
   try {
     return { running: true, server: config.server, ...(await survey(client)) };
   } catch (error) {

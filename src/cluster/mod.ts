@@ -1,5 +1,6 @@
 // The front door of `cluster`, and of the package: a cluster as a library, and the wiring of the programs.
 export type { Explanation, NodeExplanation } from "#scheduler";
+export { createBootstrapToken } from "./bootstrap-token.ts";
 export { type ComponentUrls, componentUrlsPath } from "./component-ports.ts";
 export { type Cluster, type ClusterOptions, createCluster } from "./create-cluster.ts";
 export { type EtcdAccess, etcdAccessPath } from "./etcd-server.ts";

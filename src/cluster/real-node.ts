@@ -68,6 +68,8 @@ export interface RealNodeDeps extends ComponentDeps {
 export interface RunningNode extends AsyncDisposable {
   readonly kubelet: RunningKubelet;
   readonly containerd: ContainerdInstance;
+  /** The kubelet's server shows this certificate from now on. */
+  setServingCertificate(pair: RealNodeOptions["serving"]): void;
 }
 
 /** Where sockets of this node go: short, and on a file system that a reboot empties. */
@@ -196,7 +198,7 @@ export function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Pro
       parts.addFirst("containerd's mounts", { [Symbol.asyncDispose]: () => containerd.cleanUp() });
       parts.addFirst("control groups", { [Symbol.asyncDispose]: () => removeNodeCgroups(cgroupRootOf(options.directory), deps) });
     }
-    return { kubelet, containerd };
+    return { kubelet, containerd, setServingCertificate: server.setCertificate };
   });
 }
 

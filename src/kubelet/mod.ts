@@ -1,5 +1,9 @@
 // The front door of `kubelet`: the agent of one node. Read pod/plan.ts first.
 
+export { ensureKubeconfig } from "./certificates/bootstrap.ts";
+export { clientUsages, nodeSubject, servingUsages } from "./certificates/plan.ts";
+export { renewCertificate } from "./certificates/renewal.ts";
+export { clientFile, readCertificate, servingFile } from "./certificates/store.ts";
 // What a real node is made of besides.
 export { openPodCgroups, removeNodeCgroups } from "./cgroup/pod-cgroups.ts";
 export { containerdEvents } from "./containerd/events.ts";

@@ -39,6 +39,10 @@ export interface SimNodesOptions {
   readonly count: number;
   /** Default "sim-": nodes are sim-0, sim-1, ... */
   readonly namePrefix?: string;
+  /** Number of the first. Default 0. */
+  readonly first?: number;
+  /** The one node watches only itself and its pods: all that a node's own credentials allow. */
+  readonly alone?: boolean;
   readonly capacity?: Capacity;
   readonly maxPods?: number;
   readonly labels?: Readonly<Record<string, string>> | ((index: number) => Readonly<Record<string, string>>);
@@ -94,7 +98,7 @@ interface SimNode {
 /** Resolves when every node is registered and Ready. */
 export async function startSimNodes(options: SimNodesOptions, deps: SimNodesDeps): Promise<RunningSimNodes> {
   const { clock, random, log } = deps;
-  const all = Array.from({ length: options.count }, (_, index) => describe(index, options, deps));
+  const all = Array.from({ length: options.count }, (_, index) => describe((options.first ?? 0) + index, options, deps));
   const byName = new Map(all.map((node) => [node.name, node]));
   const objects = sharedObjects(objectsThrough(deps.client), clock);
   const capacity = options.capacity ?? defaultCapacity;
@@ -102,9 +106,11 @@ export async function startSimNodes(options: SimNodesOptions, deps: SimNodesDeps
   await inParallel(all, registrationsInFlight, (node) => register(node, capacity, clock));
 
   const factory = deps.informers ?? createInformerFactory({ client: deps.client, clock, random, log });
-  const pods = factory.informer(podResource);
+  const only = (field: string): { fieldSelector?: string } =>
+    options.alone === true ? { fieldSelector: `${field}=${all[0]?.name}` } : {};
+  const pods = factory.informer(podResource, only("spec.nodeName"));
   // pods are admitted by what the node is now: its labels, its extended resources
-  const nodes = factory.informer(nodeResource);
+  const nodes = factory.informer(nodeResource, only("metadata.name"));
   const route = (pod: Pod): PodFleet | undefined => {
     const node = byName.get(pod.spec.nodeName ?? "");
     if (node === undefined || node.isDown) return undefined;

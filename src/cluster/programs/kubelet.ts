@@ -1,16 +1,35 @@
 // `tiphys kubelet`: a node with real containers in a process of its own: kubelet, its containerd, the pod network, and the service proxy beside it.
-import { defineOptions } from "#base";
+import { defineOptions, namesOf } from "#base";
+import { nodeSubject, renewCertificate, servingFile, servingUsages } from "#kubelet";
 import { manifestUrlOf, manifestUrlOptions } from "../manifest-url.ts";
 import { assemble } from "../parts.ts";
 import { startRealNode } from "../real-node.ts";
 import { parseTaint } from "../taints.ts";
-import { clientsFromKubeconfig, defineProgram } from "./program.ts";
+import { nodeClients } from "./node-clients.ts";
+import { clientsFromKubeconfig, defineProgram, type ProgramDeps } from "./program.ts";
+import { servingCertificate } from "./serving-certificate.ts";
 
 export const kubeletProgram = defineProgram({
   name: "kubelet",
   summary: "Run a node with real containers in this process, against an API server elsewhere",
   options: defineOptions({
     kubeconfig: { kind: "string", help: "How to reach the API server, as system:node:<name>", placeholder: "FILE" },
+    bootstrapKubeconfig: {
+      kind: "string",
+      help: "How to ask for a certificate where --kubeconfig is missing or has ended; --kubeconfig is written with it",
+      placeholder: "FILE",
+    },
+    certDir: {
+      kind: "string",
+      help: "Directory of the kubelet's certificates (default: pki under --root-dir)",
+      placeholder: "DIR",
+    },
+    rotateCertificates: { kind: "boolean", default: true, help: "Renew the client certificate of --cert-dir before it ends" },
+    rotateServerCertificates: {
+      kind: "boolean",
+      default: false,
+      help: "Have the server's certificate signed by the cluster, and renewed; somebody must approve it each time",
+    },
     proxyKubeconfig: {
       kind: "string",
       help: "How the service proxy reaches it, as system:kube-proxy; absent: no proxy",
@@ -29,9 +48,17 @@ export const kubeletProgram = defineProgram({
     clusterDomain: { kind: "string", default: "cluster.local", help: "DNS zone of the cluster", placeholder: "ZONE" },
     bridge: { kind: "string", default: "tiphys0", help: "Bridge to which pods are attached", placeholder: "NAME" },
     port: { kind: "integer", default: 10250, help: "Port of the kubelet's server; 0 takes any free one" },
-    tlsCertFile: { kind: "string", help: "Certificate of the kubelet's server", placeholder: "FILE" },
+    tlsCertFile: {
+      kind: "string",
+      help: "Certificate of the kubelet's server (default: one made at the first start)",
+      placeholder: "FILE",
+    },
     tlsPrivateKeyFile: { kind: "string", help: "Key of the kubelet's server", placeholder: "FILE" },
-    clientCaFile: { kind: "string", help: "Authority of the kubelet server's clients", placeholder: "FILE" },
+    clientCaFile: {
+      kind: "string",
+      help: "Authority of the kubelet server's clients (default: the one that --kubeconfig trusts)",
+      placeholder: "FILE",
+    },
     podManifestPath: { kind: "string", help: "Directory of static pods", placeholder: "DIR" },
     ...manifestUrlOptions,
     podMaxPids: { kind: "integer", default: -1, help: "Processes that a pod may have; -1: as many as the kernel gives" },
@@ -49,27 +76,28 @@ export const kubeletProgram = defineProgram({
     keepPods: { kind: "boolean", default: false, help: "Leave pods running when stopping" },
   }),
   start: async (options, deps) => {
-    const { files } = deps;
-    const { nodeIp, tlsCertFile, tlsPrivateKeyFile, clientCaFile } = options;
-    if (nodeIp === undefined || tlsCertFile === undefined || tlsPrivateKeyFile === undefined || clientCaFile === undefined) {
-      throw new Error(
-        "Cannot start the kubelet: --node-ip, --tls-cert-file, --tls-private-key-file and --client-ca-file are needed",
-      );
-    }
-    const [certificate, key, clientCa] = await Promise.all(
-      [tlsCertFile, tlsPrivateKeyFile, clientCaFile].map(async (path) => (await files.read(path)).toString()),
-    );
+    const { nodeIp, kubeconfig } = options;
+    if (nodeIp === undefined) throw new Error("Cannot start the kubelet: --node-ip is needed");
+    if (kubeconfig === undefined) throw new Error("Cannot reach an API server: --kubeconfig is missing");
+    const name = options.hostnameOverride ?? deps.hostname;
+    const certificateDirectory = options.certDir ?? `${options.rootDir}/pki`;
     return assemble(deps, async (parts) => {
-      const own = parts.add("clients", await clientsFromKubeconfig(options.kubeconfig, deps, { impersonate: false }));
+      const { bootstrapKubeconfig, rotateCertificates: rotate } = options;
+      const own = parts.add(
+        "clients",
+        await nodeClients({ nodeName: name, kubeconfig, bootstrapKubeconfig, certificateDirectory, rotate }, deps),
+      );
+      const files = { ...options, certificateDirectory };
+      const serving = await servingCertificate(files, { nodeName: name, address: nodeIp }, deps);
       const proxy =
         options.proxyKubeconfig === undefined
           ? undefined
           : parts.add("proxy clients", await clientsFromKubeconfig(options.proxyKubeconfig, deps, { impersonate: false }));
-      parts.add(
+      const node = parts.add(
         "node",
         await startRealNode(
           {
-            name: options.hostnameOverride ?? deps.hostname,
+            name,
             address: nodeIp,
             directory: options.rootDir,
             clusterCidr: options.clusterCidr,
@@ -77,8 +105,8 @@ export const kubeletProgram = defineProgram({
             clusterDns: options.clusterDns,
             bridge: options.bridge,
             kubeletPort: options.port,
-            serving: { certificate: certificate ?? "", key: key ?? "" },
-            clientCa: clientCa ?? "",
+            serving,
+            clientCa: await clientAuthority(options.clientCaFile, own.access.ca, deps),
             keepPods: options.keepPods,
             podMaxPids: options.podMaxPids,
             keepTerminalSandbox: options.keepTerminalSandbox,
@@ -90,10 +118,39 @@ export const kubeletProgram = defineProgram({
           {
             ...deps,
             clientFor: (user, userAgent) =>
-              (userAgent === "kube-proxy" && proxy !== undefined ? proxy : own).clientFor(user, userAgent),
+              userAgent === "kube-proxy" && proxy !== undefined ? proxy.clientFor(user, userAgent) : own.clientFor(userAgent),
           },
         ),
       );
+      if (options.rotateServerCertificates)
+        parts.add(
+          "serving certificate",
+          await renewCertificate(
+            {
+              file: servingFile(certificateDirectory),
+              ask: {
+                signerName: "kubernetes.io/kubelet-serving",
+                usages: servingUsages,
+                subject: nodeSubject(name),
+                names: namesOf([name, nodeIp]),
+              },
+              onRenewed: node.setServingCertificate,
+            },
+            { ...deps, client: own.clientFor("kubelet") },
+          ),
+        );
     });
   },
 });
+
+const authorityWanted = "Cannot start the kubelet: --client-ca-file is needed, as the kubeconfig names no authority";
+
+async function clientAuthority(
+  path: string | undefined,
+  trusted: string | Buffer | undefined,
+  { files }: ProgramDeps,
+): Promise<string> {
+  if (path !== undefined) return (await files.read(path)).toString();
+  if (trusted === undefined) throw new Error(authorityWanted);
+  return trusted.toString();
+}

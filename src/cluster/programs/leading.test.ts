@@ -17,6 +17,7 @@ test("what a program shows goes with its lease, and comes back with the next ter
     files: systemFiles,
     processes: systemProcesses,
     packageVersion: "0",
+    signal: new AbortController().signal,
     hostname: "here",
   };
   const stopped: number[] = [];

@@ -11,6 +11,8 @@ export interface ProgramDeps {
   readonly log: Log;
   readonly packageVersion: string;
   readonly hostname: string;
+  /** Aborted when the program is asked to stop: a start that waits for somebody gives up. */
+  readonly signal: AbortSignal;
 }
 
 /** `start` resolves when the component runs; disposal stops it. Undefined: there was something to do once, and it is done. Flags carry upstream's names where upstream has them. */

@@ -60,6 +60,8 @@ export interface KubeletServerDeps {
 
 export interface RunningKubeletServer extends AsyncDisposable {
   readonly port: number;
+  /** New connections see this one from now on. */
+  setCertificate(pair: { readonly certificate: string; readonly key: string }): void;
 }
 
 export async function startKubeletServer(options: KubeletServerOptions, deps: KubeletServerDeps): Promise<RunningKubeletServer> {
@@ -81,6 +83,7 @@ export async function startKubeletServer(options: KubeletServerOptions, deps: Ku
   await listen(server, options);
   return {
     port: (server.address() as AddressInfo).port,
+    setCertificate: ({ certificate, key }) => server.setSecureContext({ cert: certificate, key, ca: options.clientCa }),
     [Symbol.asyncDispose]: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       for (const socket of sockets) socket.destroy();
