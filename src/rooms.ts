@@ -8,7 +8,10 @@ export interface Room {
 const component = ["base", "api", "client"];
 
 export const rooms: Readonly<Record<string, Room>> = {
-  base: { purpose: "clock, random, files, log, metrics, options, wire codecs; knows nothing of Kubernetes", mayImport: [] },
+  base: {
+    purpose: "clock, random, files, log, metrics, options, wire codecs, HTTP/2 for servers; knows nothing of Kubernetes",
+    mayImport: [],
+  },
   api: {
     purpose: "object types and facts, selectors, quantities, patches, field merging, validation, Status errors; no I/O",
     mayImport: ["base"],
