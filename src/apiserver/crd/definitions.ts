@@ -11,12 +11,12 @@ import {
   valuesAt,
 } from "#api";
 import type { Clock, Log } from "#base";
+import { rfc3339 } from "#client";
 import type { CacheHub } from "../cache/hub.ts";
 import type { ResourceCache } from "../cache/resource-cache.ts";
 import { storedForm } from "../cache/stored-bytes.ts";
 import type { ObjectReader, ObjectWriter } from "../contract.ts";
 import type { Catalogue } from "../registry/catalogue.ts";
-import { timeText } from "../registry/request.ts";
 import type { ServedResource } from "../registry/resource.ts";
 import type { SelectableFields } from "../registry/selectable-fields.ts";
 import { customKeyPrefix } from "../registry/storage-keys.ts";
@@ -238,7 +238,7 @@ export class CustomResources implements Disposable {
     acceptedNames: object,
     conflict: NameConflict | undefined,
   ): Promise<void> {
-    const time = timeText(this.#deps.clock.now());
+    const time = rfc3339(this.#deps.clock.now());
     await this.#deps.writer.update(customResourceDefinitions, { name: definition.metadata.name }, (current) => {
       const { status } = current as unknown as Definition;
       const conditions = [...(status?.conditions ?? [])];

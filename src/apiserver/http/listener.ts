@@ -39,6 +39,9 @@ const streams = 1_000;
 /** As upstream (net/http's IdleTimeout); with Node's 5 s a client that pauses finds its connection gone just when it writes. */
 const idleMs = 90_000;
 
+/** A client that has vanished without a word must not hold its watches for ever: after so long TCP asks for it (upstream's listener: 3 minutes). */
+const silentMs = 180_000;
+
 /** Throws a sentence that says why the port cannot be had. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const { handle } = options;
@@ -48,6 +51,8 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       key: options.key,
       ALPNProtocols: ["h2", "http/1.1"],
       keepAliveTimeout: idleMs,
+      keepAlive: true,
+      keepAliveInitialDelay: silentMs,
       requestCert: options.clientCa !== undefined,
       rejectUnauthorized: false,
       minVersion: "TLSv1.2",

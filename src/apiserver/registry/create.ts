@@ -9,6 +9,7 @@ import {
   isAlreadyExists,
   updateManagedFields,
 } from "#api";
+import { rfc3339 } from "#client";
 import type { Entry } from "../cache/entry.ts";
 import {
   dedupeOwners,
@@ -21,7 +22,7 @@ import {
   withStatus,
 } from "./metadata.ts";
 import { unstoredEntry } from "./object-store.ts";
-import { admissionContext, admit, managerOf, timeText, validateAdmission, type WriteRequest, type Writes } from "./request.ts";
+import { admissionContext, admit, managerOf, validateAdmission, type WriteRequest, type Writes } from "./request.ts";
 import { toStored } from "./resource.ts";
 
 const generateNameTries = 8;
@@ -30,7 +31,7 @@ const generateNameTries = 8;
 export async function create(writes: Writes, request: WriteRequest, object: ApiObject): Promise<Entry> {
   const { resource, options } = request;
   const { type, strategy } = resource;
-  const time = timeText(writes.clock.now());
+  const time = rfc3339(writes.clock.now());
   const placed = withMeta(dedupeOwners(placeInNamespace(object, type.namespaced, request.namespace), request.warn), {
     deletionTimestamp: undefined,
     deletionGracePeriodSeconds: undefined,

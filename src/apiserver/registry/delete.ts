@@ -1,11 +1,12 @@
 // delete and deletecollection: preconditions, grace, garbage-collection finalizers, then the removal itself.
 import { type ApiObject, conflict, type DeleteOptions, forbidden, notFound, type Status, type Stored } from "#api";
+import { rfc3339 } from "#client";
 import type { Entry } from "../cache/entry.ts";
 import { cleanupFinalizer } from "../crd/definition-rules.ts";
 import { finishDeletion, isNamespace } from "./finalize.ts";
 import { withGeneration, withMeta } from "./metadata.ts";
 import { unstoredEntry } from "./object-store.ts";
-import { admissionContext, timeText, validateAdmission, type WriteRequest, type Writes } from "./request.ts";
+import { admissionContext, validateAdmission, type WriteRequest, type Writes } from "./request.ts";
 import type { ServedResource } from "./resource.ts";
 import { toServed, toStored } from "./resource.ts";
 
@@ -96,7 +97,7 @@ async function tryRemove(
   const { dryRun } = request.options;
   const nowMs = writes.clock.now();
   const old = toServed(resource, existing.parse());
-  if (isNamespace(resource)) return await removeNamespace(writes, request, existing, old, options, timeText(nowMs));
+  if (isNamespace(resource)) return await removeNamespace(writes, request, existing, old, options, rfc3339(nowMs));
 
   const grace = gracefulDeletion(resource, old, options, nowMs);
   if (grace.kind === "already") return answer(resource, existing);
@@ -106,7 +107,7 @@ async function tryRemove(
   if (finalizersChanged) next = withMeta(next, { finalizers: finalizers.length === 0 ? undefined : finalizers });
   const held = finalizers.length > 0;
   if (grace.kind !== "graceful" && held && next.metadata.deletionTimestamp === undefined)
-    next = markDeleting(next, timeText(nowMs));
+    next = markDeleting(next, rfc3339(nowMs));
   const changed = next !== old;
   let current = existing;
   if (changed && (grace.kind === "graceful" || held || finalizersChanged)) {
@@ -180,14 +181,14 @@ function gracefulDeletion(resource: ServedResource, old: Stored<ApiObject>, opti
       return deletionGracePeriodSeconds === 0 ? { kind: "none" } : { kind: "already" };
     }
     const seconds = Math.max(wanted, wanted < 0 ? 1 : 0);
-    const time = timeText(Date.parse(deletionTimestamp) + (seconds - deletionGracePeriodSeconds) * 1_000);
+    const time = rfc3339(Date.parse(deletionTimestamp) + (seconds - deletionGracePeriodSeconds) * 1_000);
     return { kind: "graceful", seconds, object: withMeta(old, { deletionTimestamp: time, deletionGracePeriodSeconds: seconds }) };
   }
   const { spec, status } = old as PodLike;
   let seconds = options.gracePeriodSeconds ?? spec?.terminationGracePeriodSeconds ?? 0;
   if ((spec?.nodeName ?? "") === "" || status?.phase === "Failed" || status?.phase === "Succeeded") seconds = 0;
   if (seconds < 0) seconds = 1;
-  const object = withMeta(old, { deletionTimestamp: timeText(nowMs + seconds * 1_000), deletionGracePeriodSeconds: seconds });
+  const object = withMeta(old, { deletionTimestamp: rfc3339(nowMs + seconds * 1_000), deletionGracePeriodSeconds: seconds });
   return { kind: "graceful", seconds, object: generation > 0 ? withGeneration(object, generation + 1) : object };
 }
 

@@ -8,10 +8,11 @@ import {
   type Stored,
   updateManagedFields,
 } from "#api";
+import { rfc3339 } from "#client";
 import type { ObjectReader, ObjectWriter } from "../contract.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { newMeta, sameState, withGeneration } from "./metadata.ts";
-import { timeText, type Writes } from "./request.ts";
+import type { Writes } from "./request.ts";
 import { type ServedResource, toServed, toStored } from "./resource.ts";
 
 export function objectReader(catalogue: Catalogue, writes: Pick<Writes, "objects">): ObjectReader {
@@ -68,7 +69,7 @@ export function objectWriter(catalogue: Catalogue, writes: Writes): ObjectWriter
         const current = toServed(resource, existing.parse()) as Stored<T>;
         const next = change(current);
         if (next === undefined || sameState(next, current)) return current;
-        const owned = ownedByServer(resource, next, current, timeText(writes.clock.now()));
+        const owned = ownedByServer(resource, next, current, rfc3339(writes.clock.now()));
         const entry = await writes.objects.replace(resource, existing, toStored(resource, owned));
         if (entry !== undefined) return toServed(resource, entry.parse()) as Stored<T>;
         existing = await writes.objects.latest(resource, ref.namespace ?? "", ref.name);
@@ -99,7 +100,7 @@ function ownedByServer(resource: ServedResource, next: ApiObject, live: Stored<A
 
 function fresh(writes: Writes, resource: ServedResource, object: ApiObject): ApiObject {
   const { rules } = resource.strategy;
-  const time = timeText(writes.clock.now());
+  const time = rfc3339(writes.clock.now());
   const defaulted = newMeta((rules.default?.(object) ?? object) as ApiObject, writes.random, time);
   const prepared = (rules.prepareForCreate?.(defaulted) ?? defaulted) as ApiObject;
   return ownedByServer(resource, rules.generation ? withGeneration(prepared, 1) : prepared, undefined, time);

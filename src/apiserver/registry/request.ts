@@ -103,6 +103,3 @@ export function managerOf(options: Pick<WriteOptions, "fieldManager">, userAgent
           .toString("utf8")
           .replace(/\ufffd+$/u, "");
 }
-
-/** RFC 3339 in seconds. */
-export const timeText = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;

@@ -11,6 +11,7 @@ import {
   type Stored,
   updateManagedFields,
 } from "#api";
+import { rfc3339 } from "#client";
 import type { Entry } from "../cache/entry.ts";
 import { createAdmitted } from "./create.ts";
 import { finishDeletion, isReadyToGo } from "./finalize.ts";
@@ -27,16 +28,7 @@ import {
   withStatus,
 } from "./metadata.ts";
 import { unstoredEntry } from "./object-store.ts";
-import {
-  admissionContext,
-  admit,
-  managerOf,
-  timeText,
-  updateRules,
-  validateAdmission,
-  type WriteRequest,
-  type Writes,
-} from "./request.ts";
+import { admissionContext, admit, managerOf, updateRules, validateAdmission, type WriteRequest, type Writes } from "./request.ts";
 import { toServed, toStored } from "./resource.ts";
 
 export interface Written {
@@ -108,7 +100,7 @@ export async function guaranteedUpdate(
   const { resource, name, namespace } = request;
   let existing = writes.objects.current(resource, namespace, name);
   for (;;) {
-    const time = timeText(writes.clock.now());
+    const time = rfc3339(writes.clock.now());
     if (existing === undefined) {
       const made = await createInstead(writes, request, change, mode, time);
       return { entry: made, created: true };

@@ -1,10 +1,11 @@
 // pods/binding: what a scheduler posts. Sets the node and says so in a condition; a pod is bound once.
 import { type ApiObject, apiError, badRequest, conflict, notFound, objectSchema, type Stored } from "#api";
+import { rfc3339 } from "#client";
 import type { Answer } from "../answer.ts";
 import { decodeObject, type ExpectedKind } from "../body.ts";
 import { withMeta } from "../registry/metadata.ts";
 import { writeOptions } from "../registry/options.ts";
-import { admissionContext, admit, timeText, validateAdmission, type Writes } from "../registry/request.ts";
+import { admissionContext, admit, validateAdmission, type Writes } from "../registry/request.ts";
 import { type VerbRequest, writeRequest } from "../registry/verbs.ts";
 
 interface Binding extends ApiObject {
@@ -84,7 +85,7 @@ function boundPod(writes: Writes, pod: Pod & Stored<ApiObject>, binding: Binding
   const nodeName = binding.target?.name as string; // checkTarget has seen it
   const labels =
     binding.metadata.labels === undefined ? pod.metadata.labels : { ...pod.metadata.labels, ...binding.metadata.labels };
-  const time = timeText(writes.clock.now());
+  const time = rfc3339(writes.clock.now());
   const others = (pod.status?.conditions ?? []).filter((condition) => condition.type !== "PodScheduled");
   const scheduled = { type: "PodScheduled", status: "True", lastProbeTime: null, lastTransitionTime: time };
   const next: Pod = { ...pod, spec: { ...pod.spec, nodeName }, status: { ...pod.status, conditions: [...others, scheduled] } };

@@ -14,12 +14,13 @@ import {
   type Stored,
   selectorMatches,
 } from "#api";
+import { rfc3339 } from "#client";
 import type { Answer } from "../answer.ts";
 import { decodeObject, type ExpectedKind } from "../body.ts";
 import type { ObjectReader, ObjectWriter } from "../contract.ts";
 import { remove } from "../registry/delete.ts";
 import { checkDeleteOptions, writeOptions } from "../registry/options.ts";
-import { timeText, type Writes } from "../registry/request.ts";
+import type { Writes } from "../registry/request.ts";
 import { deleteRequest, type VerbRequest } from "../registry/verbs.ts";
 
 interface Eviction extends ApiObject {
@@ -89,7 +90,7 @@ async function noteDisruption(deps: EvictionDeps, pod: Pod & Stored<ApiObject>):
     type: "DisruptionTarget",
     status: "True",
     lastProbeTime: null,
-    lastTransitionTime: timeText(deps.writes.clock.now()),
+    lastTransitionTime: rfc3339(deps.writes.clock.now()),
     reason: "EvictionByEvictionAPI",
     message: "Eviction API: evicting",
   };
@@ -121,7 +122,7 @@ async function askBudget(deps: EvictionDeps, pod: Pod & Stored<ApiObject>, dryRu
       const taken = takeOne(
         current as unknown as Budget & Stored<ApiObject>,
         pod.metadata.name,
-        timeText(deps.writes.clock.now()),
+        rfc3339(deps.writes.clock.now()),
       );
       return dryRun ? undefined : (taken as never);
     });

@@ -12,8 +12,8 @@ import {
   validateApproval,
   validateFinalizerName,
 } from "#api";
+import { rfc3339 } from "#client";
 import type { SubresourceRules } from "../registry/request.ts";
-import { timeText } from "../registry/request.ts";
 
 type Loose = ApiObject & { readonly spec?: Record<string, unknown>; readonly status?: Record<string, unknown> };
 
@@ -37,7 +37,7 @@ const conditionsOf = (object: ApiObject): readonly Condition[] =>
 
 /** Conditions of a certificate request get the times that a client left out from the server. */
 function withTimes(next: ApiObject, old: ApiObject, nowMs: number): readonly Condition[] {
-  const time = timeText(nowMs);
+  const time = rfc3339(nowMs);
   return conditionsOf(next).map((condition) => {
     const known = conditionsOf(old).find((other) => other.type === condition.type);
     const lastTransitionTime =

@@ -15,6 +15,7 @@ import {
   schemaOfKind,
   updateManagedFields,
 } from "#api";
+import { rfc3339 } from "#client";
 import type { Answer } from "../answer.ts";
 import { decodeObject } from "../body.ts";
 import type { ObjectReader, ObjectWriter } from "../contract.ts";
@@ -24,7 +25,7 @@ import type { Catalogue } from "../registry/catalogue.ts";
 import { placeInNamespace } from "../registry/metadata.ts";
 import { type WriteOptions, writeOptions } from "../registry/options.ts";
 import { get, type Reads } from "../registry/read.ts";
-import { admissionContext, admit, managerOf, timeText, validateAdmission, type Writes } from "../registry/request.ts";
+import { admissionContext, admit, managerOf, validateAdmission, type Writes } from "../registry/request.ts";
 import { noSuchResource, notAllowed, patchVerb, updateVerb, type VerbRequest, writeRequest } from "../registry/verbs.ts";
 import type { Security } from "../security/mod.ts";
 import { bind } from "./binding.ts";
@@ -182,7 +183,7 @@ function managedReview(
     manager: managerOf(options, userAgent),
     subresource,
     apiVersion,
-    time: timeText(deps.writes.clock.now()),
+    time: rfc3339(deps.writes.clock.now()),
     schema,
   });
 }

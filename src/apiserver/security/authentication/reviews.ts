@@ -1,7 +1,7 @@
 // Answers TokenReview (who holds this token?) and SelfSubjectReview (who am I?).
 import { type ApiObject, badRequest } from "#api";
 import type { Clock } from "#base";
-import type { UserInfo } from "#client";
+import { rfc3339, type UserInfo } from "#client";
 import { anonymousUser, bearerToken, checkToken, type TokenAuthenticators } from "./authenticator.ts";
 
 const group = "authentication.k8s.io";
@@ -34,7 +34,7 @@ export function reviewSelf(clock: Clock, user: UserInfo): ApiObject {
   return {
     kind: "SelfSubjectReview",
     apiVersion: `${group}/v1`,
-    metadata: { creationTimestamp: `${new Date(clock.now()).toISOString().slice(0, 19)}Z` },
+    metadata: { creationTimestamp: rfc3339(clock.now()) },
     status: { userInfo: userOf(user) },
   } as ApiObject; // with status
 }

@@ -18,6 +18,7 @@ import {
   secrets,
 } from "#api";
 import { type Clock, type Random, uuid } from "#base";
+import { rfc3339 } from "#client";
 import type { ObjectReader } from "../../contract.ts";
 import { signToken, type TokenKey } from "./jwt.ts";
 import { serviceAccountUserName } from "./service-account-tokens.ts";
@@ -96,17 +97,15 @@ export function requestToken(issuer: TokenIssuer, account: Stored<ApiObject>, re
       name,
       namespace,
       uid: account.metadata.uid,
-      creationTimestamp: timestamp(nowSeconds),
+      creationTimestamp: rfc3339(nowSeconds * 1000),
       ...(labels === undefined ? {} : { labels }),
       ...(annotations === undefined ? {} : { annotations }),
       ...(managedFields === undefined ? {} : { managedFields }),
     },
     spec: { audiences, expirationSeconds, boundObjectRef: spec.boundObjectRef ?? null },
-    status: { token, expirationTimestamp: timestamp(nowSeconds + expirationSeconds) },
+    status: { token, expirationTimestamp: rfc3339((nowSeconds + expirationSeconds) * 1000) },
   } as ApiObject; // with spec and status, which ApiObject does not name
 }
-
-const timestamp = (seconds: number): string => `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`;
 
 const nameErrors = (given: string, name: string): readonly FieldError[] =>
   given === "" || given === name
