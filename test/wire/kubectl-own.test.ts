@@ -163,6 +163,8 @@ describe("tiphys kubectl beside kubectl", { skip, concurrency: false }, () => {
         "create configmap c --from-literal=a=1",
         "create ns NAMESPACE",
         "create namespace NAMESPACE",
+        "wait --for=create sa/default --timeout=90s",
+        "wait --for=create cm/kube-root-ca.crt --timeout=90s",
         "create configmap c --from-literal=a=1",
         "create configmap c --from-literal=a=1",
         "create configmap d --from-literal=ab",
@@ -282,12 +284,28 @@ describe("tiphys kubectl beside kubectl", { skip, concurrency: false }, () => {
     });
 
     test("delete waits, and says what is gone", async () => {
+      const bare = (name: string): object => ({
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name, labels: { bare: "yes" } },
+        spec: { containers: [{ name: "app", image: "nginx" }] },
+      });
+      await alike(
+        [
+          "create -f -",
+          "delete pods -l bare=yes --now",
+          "create -f -",
+          "delete pods -l bare=yes --force",
+          "create -f -",
+          "delete pod/one pod/two pod/three --grace-period=0",
+          "get pods -l bare=yes",
+        ],
+        JSON.stringify({ apiVersion: "v1", kind: "List", items: [bare("one"), bare("two")] }),
+      );
       await alike([
+        "delete svc --all",
         "delete cm c nope",
         "get cm c",
-        "delete pods --all --now",
-        "delete pods --all --force",
-        "delete pods --all --grace-period=0",
         "delete pods -l a=b",
         "delete deploy/d --wait=false",
         "delete deploy",
@@ -346,7 +364,11 @@ describe("tiphys kubectl beside kubectl", { skip, concurrency: false }, () => {
       test(line, () => equal(...line.split(" ")));
 
     test("logs -f goes on until the container ends", async () => {
-      const following = ownKubectl(cluster.info.kubeconfig, ["logs", "-f", "echo"]);
+      const begun = Promise.withResolvers<void>();
+      const following = ownKubectl(cluster.info.kubeconfig, ["logs", "-f", "echo"], {
+        onOutput: (all) => all.includes("two") && begun.resolve(),
+      });
+      await begun.promise;
       await cluster.kubectl("delete", "pod", "echo", "--now");
       assert.equal((await following).stdout, "one\ntwo\n");
     });

@@ -21,14 +21,40 @@ export async function podOf(session: Session, word: string, says: boolean): Prom
   const found = (await Array.fromAsync(
     listObjects(client, await podsType(session), { namespace, labelSelector: selector }),
   )) as unknown as Pod[];
-  const [first] = [...found].sort((a, b) => rank(a) - rank(b));
+  const [first] = [...found].sort(bestFirst);
   if (first === undefined) throw new Failure(`error: no pods found for ${type.plural}/${name}`);
   if (says && found.length > 1) session.terminal.error(`Found ${found.length} pods, using pod/${first.metadata.name}\n`);
   return first;
 }
 
-/** Running ones first. */
-const rank = (pod: Pod): number => (pod.status?.phase === "Running" ? 0 : pod.status?.phase === "Pending" ? 1 : 2);
+const phases = ["Running", "Unknown", "Pending"];
+
+/** kubectl's choice among the pods of a workload: on a node, running, Ready for longest, restarted most often, oldest. */
+export function bestFirst(a: Pod, b: Pod): number {
+  const [one, other] = [standing(a), standing(b)];
+  for (const [index, value] of one.entries()) {
+    const difference = value - (other[index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+function standing({ metadata, spec, status }: Pod): readonly number[] {
+  const ready = status?.conditions?.find(({ type, status: value }) => type === "Ready" && value === "True");
+  const phase = phases.indexOf(status?.phase ?? "");
+  return [
+    (spec.nodeName ?? "") === "" ? 1 : 0,
+    phase < 0 ? phases.length : phase,
+    ready === undefined ? 1 : 0,
+    timeOf(ready?.lastTransitionTime),
+    -Math.max(0, ...(status?.containerStatuses ?? []).map(({ restartCount }) => restartCount)),
+    timeOf(metadata.creationTimestamp),
+  ];
+}
+
+/** What has no time comes last. */
+const timeOf = (text: string | null | undefined): number =>
+  text === undefined || text === null ? Number.MAX_SAFE_INTEGER : Date.parse(text);
 
 function selectorOf(object: AnyObject): string | undefined {
   const { selector } = (object["spec"] ?? {}) as { selector?: Readonly<Record<string, unknown>> };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { apiError, invalid, invalidValue, notFound, required, type Status } from "#api";
+import { apiError, invalid, invalidValue, notFound, type Pod, required, type Status } from "#api";
 import { servicePort } from "./create-services.ts";
 import { containerName } from "./create-workloads.ts";
 import { type DiscoveredGroups, preferred, readGroups, resourceNamed, resourcesNamed } from "./discovery.ts";
@@ -8,6 +8,7 @@ import { exitCode } from "./exec.ts";
 import { describeError, eachOf, Failure } from "./failure.ts";
 import { objectsIn } from "./files.ts";
 import { readChanges } from "./label.ts";
+import { bestFirst } from "./pods-of.ts";
 import { viewers } from "./rollout.ts";
 import type { AnyObject } from "./session.ts";
 import { readTargets } from "./targets.ts";
@@ -181,6 +182,27 @@ describe("words of single commands", () => {
       exitCode: 1,
     });
   });
+});
+
+test("logs and exec of a workload choose the pod that has been well for longest", () => {
+  const pod = (name: string, nodeName: string, phase: string, readySince?: string, restartCount = 0): Pod => ({
+    metadata: { name, creationTimestamp: "2026-01-01T00:00:00Z" },
+    spec: { nodeName, containers: [] },
+    status: {
+      phase,
+      conditions: readySince === undefined ? [] : [{ type: "Ready", status: "True", lastTransitionTime: readySince }],
+      containerStatuses: [{ name: "a", image: "", imageID: "", ready: true, restartCount }],
+    },
+  });
+  const order = [
+    pod("long", "n", "Running", "2026-01-01T00:00:01Z"),
+    pod("restarted", "n", "Running", "2026-01-01T00:00:02Z", 3),
+    pod("short", "n", "Running", "2026-01-01T00:00:02Z"),
+    pod("unready", "n", "Running"),
+    pod("pending", "n", "Pending"),
+    pod("unassigned", "", "Pending"),
+  ];
+  assert.deepEqual([...order].reverse().sort(bestFirst), order);
 });
 
 describe("wait --for", () => {
