@@ -58,7 +58,7 @@ export {
 } from "./node-selectors.ts";
 export { openApiV2Document, openApiV3Document, openApiV3Index, openApiV3MetaSchemas } from "./openapi/documents.ts";
 export { openApiV2Protobuf } from "./openapi/v2-protobuf.ts";
-export { simulatedNodeLabel } from "./own-labels.ts";
+export { simulatedNodeLabel, simulateNodeAnnotation } from "./own-labels.ts";
 export {
   addQuantities,
   canonicalQuantity,

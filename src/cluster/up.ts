@@ -1,7 +1,7 @@
 // `tiphys up`: everything in one process. Starts in order, says when it is ready, stops in the opposite order and leaves nothing behind.
 import { dirname } from "node:path";
 import { Registry } from "prom-client";
-import { type Node, nodes, type Taint } from "#api";
+import { type Node, nodes, simulateNodeAnnotation, type Taint } from "#api";
 import { createAuditLog, ensurePki, kubeconfigFor, type Pki, type RunningApiServer, startApiServer } from "#apiserver";
 import type { Clock, Files, Log, Processes, Random } from "#base";
 import { type Client, createClient, createInformerFactory, inProcessTransport, mergeKubeconfig } from "#client";
@@ -181,11 +181,9 @@ async function start(
       { client, files, log },
     ),
   );
-  if (shape.simNodes > 0) {
-    const taints = (name: string): Taint[] => (name === shape.controlPlaneNode ? [controlPlaneTaint] : []);
-    simNodes = await runSimNodes({ count: shape.simNodes, namePrefix: simNodePrefix, taints }, componentDeps);
-    parts.add("simulated nodes", simNodes);
-  }
+  const taints = (name: string): Taint[] => (name === shape.controlPlaneNode ? [controlPlaneTaint] : []);
+  simNodes = await runSimNodes({ count: shape.simNodes, namePrefix: simNodePrefix, taints, serveCreated: true }, componentDeps);
+  parts.add("simulated nodes", simNodes);
   if (withRealNodes) await serveDns(options, deps, { client, gateway, clusterDns, parts });
   if (lab !== undefined)
     parts.add("nodes", await startLabNodes(labOptions, lab, { pki, server: `https://${gateway}:${server.port}`, client }, deps));
@@ -303,7 +301,8 @@ async function allReady(client: Client, count: number, { clock, random, log, sig
   const ready = (): string[] =>
     informer
       .list()
-      .filter(takesPods)
+      // those that are simulated on request may be left from an earlier run
+      .filter((node) => takesPods(node) && node.metadata.annotations?.[simulateNodeAnnotation] !== "true")
       .map((node) => node.metadata.name)
       .sort();
   const { promise, resolve, reject } = Promise.withResolvers<void>();

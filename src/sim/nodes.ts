@@ -1,6 +1,7 @@
 // Many simulated nodes in one process: one watch of pods, one timer for all heartbeats, a fleet only where pods are.
 import {
   isAlreadyExists,
+  isInvalid,
   type JsonObject,
   type Lease,
   type Node,
@@ -30,6 +31,7 @@ import {
   referencesOnly,
   renewLease,
 } from "#kubelet";
+import { type NodeHost, serveCreatedNodes } from "./created-nodes.ts";
 import { type SimulatedNodeServer, simulatedNodeServer } from "./node-server.ts";
 import { simulatedProbes } from "./probes.ts";
 import { type SimulatedRuntime, simulatedRuntime } from "./runtime.ts";
@@ -50,6 +52,8 @@ export interface SimNodesOptions {
   readonly taints?: (nodeName: string) => readonly Taint[];
   /** Default: a /24 of 10.128.0.0/9 each. Written to the Node when it is made. */
   readonly podCidr?: (index: number) => string;
+  /** Serve nodes too that others create with the annotation for it. */
+  readonly serveCreated?: boolean;
 }
 
 export interface SimNodesDeps {
@@ -98,7 +102,10 @@ interface SimNode {
 /** Resolves when every node is registered and Ready. */
 export async function startSimNodes(options: SimNodesOptions, deps: SimNodesDeps): Promise<RunningSimNodes> {
   const { clock, random, log } = deps;
-  const all = Array.from({ length: options.count }, (_, index) => describe((options.first ?? 0) + index, options, deps));
+  const all = Array.from({ length: options.count }, (_, place) => {
+    const index = (options.first ?? 0) + place;
+    return describe(`${options.namePrefix ?? "sim-"}${index}`, index, options, deps);
+  });
   const byName = new Map(all.map((node) => [node.name, node]));
   const objects = sharedObjects(objectsThrough(deps.client), clock);
   const capacity = options.capacity ?? defaultCapacity;
@@ -124,6 +131,36 @@ export async function startSimNodes(options: SimNodesOptions, deps: SimNodesDeps
   factory.start();
   await Promise.all([pods.synced, nodes.synced]);
   const heartbeats = beat(all, capacity, deps);
+  const used = new Set(all.map(({ index }) => index));
+  const host: NodeHost = {
+    has: (name) => byName.has(name),
+    take: async (found) => {
+      const { name } = found.metadata;
+      const index = freeIndex(used, nodes.list());
+      used.add(index);
+      const node = describe(name, index, options, deps);
+      try {
+        await complete(found, node, capacity, deps);
+        await register(node, capacity, clock);
+      } catch (error) {
+        used.delete(index);
+        throw error;
+      }
+      all.push(node);
+      byName.set(name, node);
+      for (const pod of pods.list()) if (pod.spec.nodeName === name) route(pod)?.set(pod);
+    },
+    release: async (name) => {
+      const node = byName.get(name);
+      if (node === undefined) return;
+      byName.delete(name);
+      all.splice(all.indexOf(node), 1);
+      used.delete(node.index);
+      await node.fleet?.[Symbol.asyncDispose]();
+      await node.runtime?.[Symbol.asyncDispose]();
+    },
+  };
+  const created = options.serveCreated === true ? serveCreatedNodes(nodes, host, log) : undefined;
 
   return {
     nodeNames: all.map(({ name }) => name),
@@ -155,6 +192,7 @@ export async function startSimNodes(options: SimNodesOptions, deps: SimNodesDeps
     },
     [Symbol.asyncDispose]: async () => {
       heartbeats.cancel();
+      await created?.[Symbol.asyncDispose]();
       subscription[Symbol.dispose]();
       if (deps.informers === undefined) await factory[Symbol.asyncDispose]();
       await Promise.all(all.map((node) => node.fleet?.[Symbol.asyncDispose]()));
@@ -163,14 +201,13 @@ export async function startSimNodes(options: SimNodesOptions, deps: SimNodesDeps
   };
 }
 
-function describe(index: number, options: SimNodesOptions, deps: SimNodesDeps): SimNode {
-  const name = `${options.namePrefix ?? "sim-"}${index}`;
+function describe(name: string, index: number, options: SimNodesOptions, deps: SimNodesDeps): SimNode {
   const labels = typeof options.labels === "function" ? options.labels(index) : options.labels;
   return {
     index,
     name,
     client: deps.clientFor(name),
-    podCidr: options.podCidr?.(index) ?? `10.${128 + (index >> 8)}.${index & 255}.0/24`,
+    podCidr: options.podCidr?.(index) ?? defaultPodCidr(index),
     options: {
       nodeName: name,
       nodeIps: [`172.${16 + Math.floor(index / 62_500)}.${Math.floor(index / 250) % 250}.${(index % 250) + 1}`],
@@ -184,6 +221,31 @@ function describe(index: number, options: SimNodesOptions, deps: SimNodesDeps): 
     runtime: undefined,
     isDown: false,
   };
+}
+
+const indexes = 2 ** 15;
+
+/** From the end, where no range is another node's: those that are ours by name count from the beginning. */
+function freeIndex(used: ReadonlySet<number>, nodes: readonly Stored<Node>[]): number {
+  const taken = new Set(nodes.map(({ spec }) => spec?.podCIDR));
+  for (let index = indexes - 1; index >= 0; index--) if (!used.has(index) && !taken.has(defaultPodCidr(index))) return index;
+  throw new Error(`all ${indexes} pod ranges of simulated nodes are in use`);
+}
+
+const defaultPodCidr = (index: number): string => `10.${128 + (index >> 8)}.${index & 255}.0/24`;
+
+/** What a node has that registers itself, where whoever created it left it out. */
+async function complete(found: Stored<Node>, node: SimNode, capacity: Capacity, { client, clock }: SimNodesDeps): Promise<void> {
+  const wanted = newNode(nodeFacts(node, capacity, clock.now()));
+  const ref = { name: node.name };
+  const labels = { ...wanted.metadata.labels, ...found.metadata.labels };
+  await client.patch(nodeResource, ref, { type: "merge", body: { metadata: { labels } } });
+  if (found.spec?.podCIDR !== undefined) return;
+  const spec = { podCIDR: node.podCidr, podCIDRs: [node.podCidr] };
+  await client.patch(nodeResource, ref, { type: "merge", body: { spec } }).catch((error: unknown) => {
+    // a controller that gives ranges to nodes was quicker
+    if (!isInvalid(error)) throw error;
+  });
 }
 
 const nodeFacts = (node: SimNode, capacity: Capacity, now: number): Parameters<typeof newNode>[0] => ({

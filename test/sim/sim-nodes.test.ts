@@ -1,7 +1,18 @@
 // Simulated nodes against the real API server, all in this process: pods become Ready and go away gracefully.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { configMaps, isNotFound, leases, nodes, type Pod, pods, type Stored, serviceAccounts } from "#api";
+import {
+  configMaps,
+  isNotFound,
+  leases,
+  nodes,
+  type Pod,
+  pods,
+  type Stored,
+  serviceAccounts,
+  simulatedNodeLabel,
+  simulateNodeAnnotation,
+} from "#api";
 import { startApiServer } from "#apiserver";
 import { seededRandom, silentLog, systemFiles, VirtualClock } from "#base";
 import { type Client, createClient, inProcessTransport } from "#client";
@@ -22,7 +33,7 @@ async function cluster(count: number) {
   const client = clientAs("admin", ["system:masters"]);
   await client.create(serviceAccounts, { metadata: { name: "default", namespace: "default" } });
   const sim = await startSimNodes(
-    { count },
+    { count, serveCreated: true },
     {
       client,
       clientFor: (name) => clientAs(`system:node:${name}`, ["system:nodes", "system:masters"]),
@@ -144,4 +155,53 @@ test("a missing config map keeps a pod of a simulated node waiting, as on a real
   );
   await it.client.create(configMaps, { metadata: { name: "late", namespace: "default" } });
   await until(it.client, it.clock, "web", ready);
+});
+
+const createdNode = (name: string) => ({
+  metadata: { name, labels: { [simulatedNodeLabel]: "true", own: "label" }, annotations: { [simulateNodeAnnotation]: "true" } },
+  spec: {},
+});
+
+async function eventually(clock: VirtualClock, holds: () => boolean): Promise<void> {
+  for (let i = 0; i < 600 && !holds(); i++) await clock.advance(100);
+  assert.ok(holds());
+}
+
+test("a node that somebody creates with the annotation becomes Ready and runs pods", async () => {
+  await using it = await cluster(1);
+  const { clock, client, sim } = it;
+  await client.create(pods, pod("waiting", { nodeName: "mine" }));
+  await client.create(nodes, { metadata: { name: "other" }, spec: {} });
+  await client.create(nodes, createdNode("mine"));
+  await client.create(nodes, createdNode("mine-too"));
+  await until(client, clock, "waiting", ready);
+  await eventually(clock, () => sim.server("mine-too") !== undefined);
+  const get = (name: string) => client.get(nodes, { name });
+  const [mine, second, first, other] = await Promise.all([get("mine"), get("mine-too"), get("sim-0"), get("other")]);
+  const isReady = (node: typeof mine) =>
+    node.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
+  assert.deepEqual([mine, second, first].map(isReady), [true, true, true]);
+  assert.notEqual(isReady(other), true);
+  assert.equal(mine.metadata.labels?.["own"], "label");
+  assert.equal(mine.metadata.labels?.["kubernetes.io/hostname"], "mine");
+  assert.equal(new Set([mine, second, first].map((node) => node.spec?.podCIDR)).size, 3);
+  assert.equal(new Set([mine, second, first].map((node) => node.status?.addresses?.[0]?.address)).size, 3);
+  await clock.advance(60_000);
+  const { spec } = await client.get(leases, { namespace: "kube-node-lease", name: "mine" });
+  assert.equal(spec?.holderIdentity, "mine");
+});
+
+test("a created node that is deleted is served no more, and may come again", async () => {
+  await using it = await cluster(0);
+  const { clock, client, sim } = it;
+  await client.create(nodes, createdNode("mine"));
+  await eventually(clock, () => sim.server("mine") !== undefined);
+  await client.delete(nodes, { name: "mine" });
+  await eventually(clock, () => sim.server("mine") === undefined);
+  await clock.advance(60_000);
+  await assert.rejects(client.get(nodes, { name: "mine" }), isNotFound);
+  await client.create(nodes, createdNode("mine"));
+  await eventually(clock, () => sim.server("mine") !== undefined);
+  await client.create(pods, pod("again", { nodeName: "mine" }));
+  await until(client, clock, "again", ready);
 });

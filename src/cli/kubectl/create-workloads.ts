@@ -1,5 +1,5 @@
 // `create pod`, `create deployment`, `create node`: the kubectl of Kubernetes has only the second.
-import { simulatedNodeLabel } from "#api";
+import { simulatedNodeLabel, simulateNodeAnnotation } from "#api";
 import { defineOptions } from "#base";
 import { createCommand } from "./create.ts";
 import { Failure } from "./failure.ts";
@@ -124,6 +124,7 @@ export const createNode = createCommand({
     kind: "Node",
     metadata: {
       name,
+      annotations: { [simulateNodeAnnotation]: "true" },
       labels: { [simulatedNodeLabel]: "true", ...Object.fromEntries(options.labels.map((text) => pair(text, "labels"))) },
     },
   }),
