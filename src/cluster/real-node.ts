@@ -1,17 +1,13 @@
 // A node with real containers: its own containerd, pod network, kubelet, the kubelet's server and the service proxy, in this process.
-import { createHash } from "node:crypto";
 import { nodes, type Pod, type Taint } from "#api";
 import type { Files, Log, Processes } from "#base";
 import { createEvents, createInformerFactory, type Informer } from "#client";
 import {
-  busyboxArchive,
-  type ContainerdInstance,
   containerdEvents,
   fetchManifest,
   type HttpSourceOptions,
   openCriRuntime,
   openPodCgroups,
-  pauseArchive,
   type RunningKubelet,
   type Runtime,
   recorderSink,
@@ -22,23 +18,19 @@ import {
   startKubeletServer,
   systemNetworkProbes,
 } from "#kubelet";
-import { cniConfig, type PodNetwork, setUpPodNetwork } from "#network";
 import { type ProxyOptions, startProxy } from "#proxy";
 import type { ComponentDeps } from "./control-plane.ts";
 import { hostResolver, readHostFacts } from "./host-facts.ts";
 import { node as nodeIdentity, proxy as proxyIdentity } from "./identities.ts";
+import { idOf, type NodeRuntime, type NodeRuntimeOptions, openNodeRuntime, runDirectoryOf } from "./node-runtime.ts";
 import { assemble } from "./parts.ts";
 
-export interface RealNodeOptions {
+export interface RealNodeOptions extends NodeRuntimeOptions {
   readonly name: string;
   /** The node's own address. */
   readonly address: string;
-  /** Everything of the node lives below it. */
-  readonly directory: string;
-  readonly clusterCidr: string;
   readonly clusterDomain: string;
   readonly clusterDns: string;
-  readonly bridge: string;
   readonly kubeletPort: number;
   /** The kubelet server's certificate, and who may be its client. */
   readonly serving: { readonly certificate: string; readonly key: string };
@@ -67,44 +59,25 @@ export interface RealNodeDeps extends ComponentDeps {
 
 export interface RunningNode extends AsyncDisposable {
   readonly kubelet: RunningKubelet;
-  readonly containerd: ContainerdInstance;
   /** The kubelet's server shows this certificate from now on. */
   setServingCertificate(pair: RealNodeOptions["serving"]): void;
 }
 
-/** Where sockets of this node go: short, and on a file system that a reboot empties. */
-export const runDirectoryOf = (directory: string): string => `/run/tiphys/${idOf(directory)}`;
-
-/** Where the distribution puts the CNI plugins. */
-const cniBinaries = "/usr/lib/cni";
-
 /** Control groups of this node's pods: several nodes share the kernel of one host. */
 const cgroupRootOf = (directory: string): string => `/tiphys-${idOf(directory)}`;
-
-const idOf = (directory: string): string => createHash("sha256").update(directory).digest("hex").slice(0, 12);
 
 export function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Promise<RunningNode> {
   const { clock, random, files, processes } = deps;
   const log = deps.log.child({ node: options.name });
   return assemble({ clock, log }, async (parts) => {
-    const containerd = await startContainerd(
-      { directory: `${options.directory}/containerd`, runDirectory: runDirectoryOf(options.directory), cniBinaries },
-      { files, processes, clock, log: log.child({ component: "containerd" }) },
-    );
-    parts.add("containerd", containerd);
-    const runtime = await openCriRuntime({
-      address: containerd.address,
-      events: containerdEvents({ address: containerd.address, clock }),
-      clock,
-    });
-    parts.add("runtime", runtime);
-    await loadBuiltInImages(options, containerd, runtime, deps);
+    const node = await openNodeRuntime(options, { files, processes, clock, log }, parts);
+    const { runtime } = node;
 
     const client = deps.clientFor(nodeIdentity(options.name), "kubelet");
     const events = createEvents({ client, clock, log });
     const informers = createInformerFactory({ client, clock, random, log });
     const me = informers.informer(nodes, { fieldSelector: `metadata.name=${options.name}` });
-    const network = followPodCidr(me, options, containerd, deps, log);
+    const network = followPodCidr(me, node, options.keepPods, log);
     // the network goes last, when no pod needs it any more
     parts.addFirst("pod network", network);
     informers.start();
@@ -174,7 +147,7 @@ export function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Pro
         events: recorderSink(events.recorder({ component: "kubelet", host: options.name })),
       },
     );
-    if (!options.keepPods) parts.add("pods", { [Symbol.asyncDispose]: () => stopPods(runtime, known.pods(), log) });
+    if (!options.keepPods) parts.add("pods", { [Symbol.asyncDispose]: () => stopPods(runtime, node.isOurs, known.pods(), log) });
     parts.add("kubelet", kubelet);
     if (options.withProxy) {
       const proxyInformers = createInformerFactory({ client: deps.clientFor(proxyIdentity, "kube-proxy"), clock, random, log });
@@ -195,10 +168,10 @@ export function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Pro
     }
     // only when all is up: before, pods of an earlier life may still need what would be removed
     if (!options.keepPods) {
-      parts.addFirst("containerd's mounts", { [Symbol.asyncDispose]: () => containerd.cleanUp() });
+      parts.addFirst("mounts", { [Symbol.asyncDispose]: () => node.cleanUp() });
       parts.addFirst("control groups", { [Symbol.asyncDispose]: () => removeNodeCgroups(cgroupRootOf(options.directory), deps) });
     }
-    return { kubelet, containerd, setServingCertificate: server.setCertificate };
+    return { kubelet, setServingCertificate: server.setCertificate };
   });
 }
 
@@ -222,7 +195,7 @@ export async function removePods(
       events: containerdEvents({ address: containerd.address, clock }),
       clock,
     });
-    await stopPods(runtime, [], log);
+    await stopPods(runtime, true, [], log);
   } finally {
     await containerd.stop();
     await containerd.cleanUp();
@@ -230,51 +203,17 @@ export async function removePods(
   }
 }
 
-/** The pause image must be there before the first sandbox; busybox is a convenience of offline machines. */
-async function loadBuiltInImages(
-  options: RealNodeOptions,
-  containerd: ContainerdInstance,
-  runtime: Runtime,
-  { files, processes }: RealNodeDeps,
-): Promise<void> {
-  const present = new Set((await runtime.listImages()).flatMap((image) => image.tags));
-  const load = async (name: string, archive: () => Promise<Buffer | undefined>): Promise<void> => {
-    if ([...present].some((tag) => tag.includes(`/${name}:`))) return;
-    const bytes = await archive();
-    if (bytes === undefined) return;
-    const path = `${options.directory}/${name}.tar`;
-    await files.write(path, bytes);
-    await containerd.importImage(path);
-    await files.remove(path);
-  };
-  await load("pause", pauseArchive);
-  await load("busybox", () => busyboxArchive(process.arch === "arm64" ? "arm64" : "amd64", { files, processes }));
-}
-
 /** Sets the pod network up as soon as the controllers have given this node its range, and again should it change. */
-function followPodCidr(
-  me: Informer<import("#api").Node>,
-  options: RealNodeOptions,
-  containerd: ContainerdInstance,
-  deps: RealNodeDeps,
-  log: Log,
-): AsyncDisposable {
-  let network: PodNetwork | undefined;
+function followPodCidr(me: Informer<import("#api").Node>, node: NodeRuntime, keepPods: boolean, log: Log): AsyncDisposable {
+  let network: AsyncDisposable | undefined;
   let current = "";
   let working: Promise<void> = Promise.resolve();
   const apply = async (podCidr: string): Promise<void> => {
-    network = await setUpPodNetwork({ bridge: options.bridge, podCidr, clusterCidr: options.clusterCidr }, deps.processes);
-    const config = cniConfig({
-      podCidr,
-      bridge: options.bridge,
-      dataDirectory: `${runDirectoryOf(options.directory)}/ipam`,
-      hasBandwidth: (await deps.files.stat(`${cniBinaries}/bandwidth`)) !== undefined,
-    });
-    await deps.files.writeAtomic(`${containerd.cniConfiguration}/10-tiphys.conflist`, config);
+    network = await node.useRange(podCidr);
     log.info("pod network is set up", { podCidr });
   };
-  const look = (node: import("#api").Node): void => {
-    const podCidr = node.spec.podCIDR;
+  const look = ({ spec }: import("#api").Node): void => {
+    const podCidr = spec.podCIDR;
     if (podCidr === undefined || podCidr === current) return;
     current = podCidr;
     working = working
@@ -286,15 +225,16 @@ function followPodCidr(
     [Symbol.asyncDispose]: async () => {
       handler[Symbol.dispose]();
       await working;
-      if (!options.keepPods) await network?.[Symbol.asyncDispose]();
+      if (!keepPods) await network?.[Symbol.asyncDispose]();
     },
   };
 }
 
 /** Stops every container (briefly asked first) and removes every sandbox; the API objects stay, so the pods come back with the node. */
-async function stopPods(runtime: Runtime, pods: readonly Pod[], log: Log): Promise<void> {
+async function stopPods(runtime: Runtime, isOurs: boolean, pods: readonly Pod[], log: Log): Promise<void> {
   const graceOf = new Map(pods.map((pod) => [pod.metadata.uid, pod.spec.terminationGracePeriodSeconds ?? 30]));
-  const sandboxes = await runtime.listSandboxes();
+  // in a runtime that is not ours others may have theirs
+  const sandboxes = (await runtime.listSandboxes()).filter(({ podUid }) => isOurs || graceOf.has(podUid));
   await Promise.all(
     sandboxes.map(async (sandbox) => {
       try {

@@ -273,6 +273,7 @@ async function startOneNode(
       clusterDomain: options.clusterDomain,
       clusterDns,
       bridge: podBridge,
+      runtimeEndpoint: undefined,
       kubeletPort: options.kubeletPort,
       serving,
       clientCa: pki.ca.certificate,

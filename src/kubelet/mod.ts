@@ -7,7 +7,7 @@ export { clientFile, readCertificate, servingFile } from "./certificates/store.t
 // What a real node is made of besides.
 export { openPodCgroups, removeNodeCgroups } from "./cgroup/pod-cgroups.ts";
 export { containerdEvents } from "./containerd/events.ts";
-export { type ContainerdInstance, startContainerd } from "./containerd/instance.ts";
+export { removeRunDirectory, startContainerd } from "./containerd/instance.ts";
 export { openCriRuntime } from "./cri/runtime.ts";
 export { busyboxArchive, busyboxImage, pauseArchive, pauseImage } from "./image/built-in.ts";
 export { feed, startKubelet } from "./kubelet.ts";

@@ -46,6 +46,11 @@ export const kubeletProgram = defineProgram({
     clusterCidr: { kind: "string", default: "10.244.0.0/16", help: "Addresses of pods", placeholder: "CIDR" },
     clusterDns: { kind: "string", default: "10.96.0.10", help: "Address of the DNS Service", placeholder: "ADDRESS" },
     clusterDomain: { kind: "string", default: "cluster.local", help: "DNS zone of the cluster", placeholder: "ZONE" },
+    containerRuntimeEndpoint: {
+      kind: "string",
+      help: "CRI socket of a container runtime that is there already, with its own pod network (default: a containerd of our own)",
+      placeholder: "ENDPOINT",
+    },
     bridge: { kind: "string", default: "tiphys0", help: "Bridge to which pods are attached", placeholder: "NAME" },
     port: { kind: "integer", default: 10250, help: "Port of the kubelet's server; 0 takes any free one" },
     tlsCertFile: {
@@ -104,6 +109,7 @@ export const kubeletProgram = defineProgram({
             clusterDomain: options.clusterDomain,
             clusterDns: options.clusterDns,
             bridge: options.bridge,
+            runtimeEndpoint: options.containerRuntimeEndpoint,
             kubeletPort: options.port,
             serving,
             clientCa: await clientAuthority(options.clientCaFile, own.access.ca, deps),

@@ -42,6 +42,24 @@ export async function startContainerd(options: ContainerdOptions, deps: Containe
   return instance;
 }
 
+/** With everything that is mounted in it, or in directories that stay. */
+export async function removeRunDirectory(
+  runDirectory: string,
+  { files, processes, log }: Pick<ContainerdDeps, "files" | "processes" | "log">,
+  staying: readonly string[] = [],
+): Promise<void> {
+  const mounts = (await files.read("/proc/self/mounts"))
+    .toString()
+    .split("\n")
+    .map((line) => line.split(" ")[1] ?? "");
+  const isOurs = (path: string): boolean => [runDirectory, ...staying].some((directory) => path.startsWith(`${directory}/`));
+  for (const mount of mounts.filter(isOurs).reverse()) {
+    const result = await processes.run("umount", [mount]);
+    if (result.code !== 0) log.warn("cannot unmount", { mount, error: result.stderr.trim() });
+  }
+  await files.remove(runDirectory);
+}
+
 class Containerd implements ContainerdInstance {
   readonly address: string;
   readonly #options: ContainerdOptions;
@@ -108,18 +126,7 @@ class Containerd implements ContainerdInstance {
   }
 
   async cleanUp(): Promise<void> {
-    const { files, processes, log } = this.#deps;
-    const mounts = (await files.read("/proc/self/mounts"))
-      .toString()
-      .split("\n")
-      .map((line) => line.split(" ")[1] ?? "");
-    for (const mount of mounts
-      .filter((path) => path.startsWith(`${this.#options.runDirectory}/`) || path.startsWith(`${this.#options.directory}/`))
-      .reverse()) {
-      const result = await processes.run("umount", [mount]);
-      if (result.code !== 0) log.warn("cannot unmount", { mount, error: result.stderr.trim() });
-    }
-    await files.remove(this.#options.runDirectory);
+    await removeRunDirectory(this.#options.runDirectory, this.#deps, [this.#options.directory]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -97,3 +97,9 @@ export const writableLayerFromCri = (raw: Message): readonly [string, number] =>
   idOf(message(raw.attributes).id, "container"),
   Number(message(message(raw.writableLayer).usedBytes).value ?? 0),
 ];
+
+/** Of a RuntimeConfigResponse. The driver's first value is systemd: as the default of its enumeration it is not sent. */
+export function cgroupDriverFromCri(raw: Message): "cgroupfs" | "systemd" {
+  if (raw.linux === undefined) return "cgroupfs";
+  return message(raw.linux).cgroupDriver === "CGROUPFS" ? "cgroupfs" : "systemd";
+}

@@ -1,9 +1,17 @@
 // The runtime over CRI v1: one gRPC method per call of ours, every answer checked.
-import { type Clock, type GrpcChannel, openGrpcChannel, sleep } from "#base";
+import { type Clock, type GrpcChannel, type Log, openGrpcChannel, silentLog, sleep } from "#base";
 import { runtimeLabels } from "../pod/names.ts";
 import type { Call, ContainerStatus, Runtime, RuntimeEvent } from "../runtime.ts";
 import { isRuntimeNotFound, RuntimeError, runtimeError } from "./errors.ts";
-import { containerFromCri, idOf, imageFromCri, infoFromCri, sandboxFromCri, writableLayerFromCri } from "./from-cri.ts";
+import {
+  cgroupDriverFromCri,
+  containerFromCri,
+  idOf,
+  imageFromCri,
+  infoFromCri,
+  sandboxFromCri,
+  writableLayerFromCri,
+} from "./from-cri.ts";
 import { type CriProtocol, criProtocol } from "./messages.ts";
 import { containerToCri, resourcesToCri, sandboxToCri } from "./to-cri.ts";
 
@@ -13,6 +21,14 @@ export interface CriRuntimeOptions {
   /** Where events come from: CRI's own stream unless given (containerd 1.6 has none; see containerd/events.ts). */
   readonly events?: (runtime: Runtime, signal: AbortSignal) => AsyncIterable<RuntimeEvent>;
   readonly clock: Clock;
+  /** Every call is told of, for debugging. */
+  readonly log?: Log;
+}
+
+/** A runtime behind a socket, which says how it makes control groups. */
+export interface RemoteRuntime extends Runtime {
+  /** Upstream's default where the runtime does not say (containerd before 2.0). */
+  cgroupDriver(call?: Call): Promise<"cgroupfs" | "systemd">;
 }
 
 const defaultTimeoutMs = 2 * 60_000;
@@ -22,10 +38,10 @@ const askAgainMs = 50;
 type Message = Record<string, unknown>;
 
 /** Resolves when the runtime is ready for calls: a containerd that starts refuses them until it has read back what it runs. */
-export async function openCriRuntime(options: CriRuntimeOptions): Promise<Runtime> {
+export async function openCriRuntime(options: CriRuntimeOptions): Promise<RemoteRuntime> {
   const protocol = criProtocol();
   const channel = await openGrpcChannel({ address: options.address, messages: protocol.messages });
-  const runtime = new CriRuntime(channel, protocol, options.events);
+  const runtime = new CriRuntime(channel, protocol, options);
   try {
     for (let waitedMs = 0; !(await isInitialized(runtime, waitedMs < firstAnswerMs)); waitedMs += askAgainMs)
       await sleep(options.clock, askAgainMs);
@@ -47,20 +63,33 @@ async function isInitialized(runtime: Runtime, patient: boolean): Promise<boolea
   }
 }
 
-class CriRuntime implements Runtime {
+class CriRuntime implements RemoteRuntime {
   readonly #channel: GrpcChannel;
   readonly #protocol: CriProtocol;
   readonly #events: CriRuntimeOptions["events"];
+  readonly #clock: Clock;
+  readonly #log: Log;
 
-  constructor(channel: GrpcChannel, protocol: CriProtocol, events: CriRuntimeOptions["events"]) {
+  constructor(channel: GrpcChannel, protocol: CriProtocol, { events, clock, log }: CriRuntimeOptions) {
     this.#channel = channel;
     this.#protocol = protocol;
     this.#events = events;
+    this.#clock = clock;
+    this.#log = log ?? silentLog;
   }
 
   async info(call?: Call) {
     const [version, status] = await Promise.all([this.#runtime("Version", {}, call), this.#runtime("Status", {}, call)]);
     return infoFromCri(version, status);
+  }
+
+  async cgroupDriver(call?: Call) {
+    try {
+      return cgroupDriverFromCri(await this.#runtime("RuntimeConfig", {}, call));
+    } catch (error) {
+      if (error instanceof RuntimeError && error.code === "UNIMPLEMENTED") return "cgroupfs";
+      throw error;
+    }
   }
 
   async runSandbox(config: Parameters<Runtime["runSandbox"]>[0], call?: Call) {
@@ -253,13 +282,19 @@ class CriRuntime implements Runtime {
     request: object,
     call: Call | undefined,
   ): Promise<Message> {
+    const startedMs = this.#clock.monotonic();
+    const told = { method: `${service}/${name}` };
     try {
-      return await this.#channel.unary(this.#protocol.method(service, name), request, {
+      const answer = await this.#channel.unary(this.#protocol.method(service, name), request, {
         timeoutMs: call?.timeoutMs ?? defaultTimeoutMs,
         signal: call?.signal,
       });
+      this.#log.debug("called the runtime", { ...told, ms: Math.round(this.#clock.monotonic() - startedMs) });
+      return answer;
     } catch (error) {
-      throw runtimeError(error);
+      const failure = runtimeError(error);
+      this.#log.debug("a call of the runtime failed", { ...told, error: failure.message });
+      throw failure;
     }
   }
 
