@@ -1,5 +1,6 @@
 // Every command with its flags, as data for the program and for the reference page.
 import { Command } from "commander";
+import { addDebug } from "./debug/connections.ts";
 import { addEtcd } from "./etcd/register.ts";
 import { addExplain } from "./explain.ts";
 import { addImage } from "./image.ts";
@@ -21,6 +22,7 @@ export function commandLine(): Command {
   addUp(program);
   addStatus(program);
   addExplain(program);
+  addDebug(program);
   addImage(program);
   addToken(program);
   addPrograms(program);

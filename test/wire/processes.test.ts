@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { ensurePki, writeKubeconfig } from "#apiserver";
 import { silentLog, systemClock, systemFiles, systemRandom } from "#base";
-import { kubectl, needs } from "../support/tiphys.ts";
+import { kubectl, needs, run } from "../support/tiphys.ts";
 
 const skip = needs("kubectl");
 const main = join(import.meta.dirname, "../../src/cli/main.ts");
@@ -134,6 +134,50 @@ describe("components as processes", { skip, concurrency: false }, () => {
       "jsonpath={.items[*].spec.holderIdentity}",
     ]);
     assert.equal(holders.stdout.trim().split(" ").length, 2, holders.stderr);
+  });
+
+  const connections = (...pids: readonly (number | undefined)[]): ReturnType<typeof run> =>
+    run(process.execPath, [main, "debug", "connections", "-o", "json", ...pids.flatMap((pid) => ["--pid", String(pid)])]);
+
+  test("they talk to the API server and to nobody else", { skip: needs("ss") }, async () => {
+    const { code, stdout, stderr } = await connections(...running.map(({ child }) => child.pid));
+    assert.equal(code, 0, `${stdout}${stderr}`);
+    const edges = JSON.parse(stdout) as { from: string; to: string; kind: string }[];
+    const between = edges.filter(({ kind }) => kind !== "outside").map(({ from, to }) => `${from} > ${to}`);
+    assert.deepEqual(between, [
+      "kube-controller-manager > kube-apiserver",
+      "kube-scheduler > kube-apiserver",
+      "sim-nodes > kube-apiserver",
+    ]);
+  });
+
+  test("one that talks to another is found", { skip: needs("ss") }, async () => {
+    // stands for components: what counts is how a process is called
+    const script = `${directory}/tiphys.mjs`;
+    writeFileSync(
+      script,
+      `import { connect, createServer } from "node:net";
+       const [name, port] = process.argv.slice(2);
+       if (port === undefined) { const server = createServer(() => {}).listen(0, "127.0.0.1", () => console.log(server.address().port)); }
+       else connect(Number(port), "127.0.0.1", () => console.log("connected"));`,
+    );
+    const stand = async (...args: string[]): Promise<{ child: ChildProcess; said: string }> => {
+      const child = spawn(process.execPath, [script, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+      const said = await new Promise<string>((resolve, reject) => {
+        child.stdout?.once("data", (data) => resolve(String(data).trim()));
+        child.once("exit", () => reject(new Error(`${args.join(" ")} ended`)));
+      });
+      return { child, said };
+    };
+    const scheduler = await stand("kube-scheduler");
+    const proxy = await stand("kube-proxy", scheduler.said);
+    try {
+      const { code, stdout } = await connections(scheduler.child.pid, proxy.child.pid);
+      assert.equal(code, 1);
+      assert.deepEqual(JSON.parse(stdout), [{ from: "kube-proxy", to: "kube-scheduler", connections: 1, kind: "extra" }]);
+    } finally {
+      for (const { child } of [proxy, scheduler]) child.kill("SIGKILL");
+    }
   });
 
   test("the DNS server knows the cluster's services", async () => {
