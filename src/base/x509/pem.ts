@@ -7,20 +7,39 @@ export interface PemBlock {
   readonly bytes: Buffer;
 }
 
-const form = /-----BEGIN ([^\r\n-]*(?:-[^\r\n-]+)*)-----[ \t]*\r?\n([\s\S]*?)-----END \1-----/g;
-const header = /^[^:\n]+:[^\n]*\n/;
+const [begin, end, dashes] = ["-----BEGIN ", "-----END ", "-----"];
 
-/** All blocks, in order; text around them, and blocks whose data is no base64, are passed over. */
+/**
+ * All blocks, in order; text around them, and blocks whose data is no base64, are passed over.
+ * Reads each character a few times at most, whatever the text: it may be anybody's.
+ */
 export function readPem(text: string): PemBlock[] {
   const blocks: PemBlock[] = [];
-  for (const [, label = "", inside = ""] of text.matchAll(form)) {
-    let data = inside;
-    while (header.test(data)) data = data.replace(header, "");
+  let endAt = -1;
+  for (let at = text.indexOf(begin); at >= 0; at = text.indexOf(begin, at)) {
+    at += begin.length;
+    const line = text.indexOf("\n", at);
+    if (endAt < at) endAt = text.indexOf(end, at);
+    if (line < 0 || endAt < 0) return blocks;
+    const head = text.slice(at, Math.min(line, at + 100)).trimEnd();
+    const label = head.slice(0, -dashes.length);
+    if (!head.endsWith(dashes) || endAt < line || !text.startsWith(`${label}${dashes}`, endAt + end.length)) continue;
+    const { data, hasHeaders } = withoutHeaders(text.slice(line + 1, endAt));
+    at = endAt + end.length;
     const compact = data.replace(/[ \t\r\n]/g, "");
-    if (compact.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(compact)) continue;
-    blocks.push({ label, hasHeaders: data.length !== inside.length, bytes: Buffer.from(compact, "base64") });
+    if (compact.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(compact))
+      blocks.push({ label, hasHeaders, bytes: Buffer.from(compact, "base64") });
   }
   return blocks;
+}
+
+function withoutHeaders(inside: string): { data: string; hasHeaders: boolean } {
+  let start = 0;
+  for (let next = inside.indexOf("\n"); next >= 0; next = inside.indexOf("\n", start)) {
+    if (!inside.slice(start, next).includes(":")) break;
+    start = next + 1;
+  }
+  return { data: inside.slice(start), hasHeaders: start > 0 };
 }
 
 export const writePem = (label: string, bytes: Uint8Array): string =>

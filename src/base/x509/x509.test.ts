@@ -136,6 +136,32 @@ describe("a request", () => {
   });
 });
 
+describe("PEM", () => {
+  const block = (label: string, inside = "AAAA"): string => `-----BEGIN ${label}-----\n${inside}\n-----END ${label}-----\n`;
+  const labels = (text: string): string[] => readPem(text).map(({ label }) => label);
+
+  for (const [name, text, expected] of [
+    ["of one kind after the other", `${block("A")}${block("B C")}`, ["A", "B C"]],
+    ["between other text", `x\n${block("A").replaceAll("\n", "\r\n")}y`, ["A"]],
+    ["without an end", "-----BEGIN A-----\nAAAA\n", []],
+    ["with another's end", "-----BEGIN A-----\nAAAA\n-----END B-----\n", []],
+    ["begun and begun again", `-----BEGIN A-----\nAAAA\n${block("B")}`, ["B"]],
+    ["that are no base64", `${block("A", "AAA")}${block("B", "?")}${block("C")}`, ["C"]],
+  ] as const)
+    test(`blocks ${name} are ${expected.length} of them`, () => assert.deepEqual(labels(text), expected));
+
+  test("headers are told from the data", () => {
+    const [found] = readPem(block("A", "Proc-Type: 4\nB: c\n\nAAAA"));
+    assert.deepEqual([found?.hasHeaders, found?.bytes.length], [true, 3]);
+  });
+
+  test("many lines that lead nowhere are read once, not once each", () => {
+    assert.deepEqual(labels("-----BEGIN A-----\n".repeat(200_000)), []);
+    assert.deepEqual(labels(`${"-----BEGIN A-----\n".repeat(200_000)}-----END B-----`), []);
+    assert.deepEqual(labels(block("A", "a: b\n".repeat(500_000))), ["A"]);
+  });
+});
+
 describe("DER", () => {
   test("object identifiers are written as they are read", () => {
     for (const id of ["2.5.4.3", "1.2.840.113549.1.9.14", "2.16.840.1.113730.4.1", "1.3.6.1.4.1.311.10.3.3"])
