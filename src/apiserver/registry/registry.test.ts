@@ -1,19 +1,13 @@
 // The generic registry, through the in-process door of a server in memory.
 import assert from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
 import { after, before, describe, it } from "node:test";
-import { writeRequest } from "#base";
 import type { AuditSink } from "../contract.ts";
+import { certificateRequest } from "../testing/certificate-request.ts";
 import { configMap, pod, serviceAccount, type TestServer, testServer } from "../testing/server.ts";
 
 const maps = "/api/v1/namespaces/default/configmaps";
 const pods = "/api/v1/namespaces/default/pods";
 const merge = { contentType: "application/merge-patch+json" };
-
-const certificateRequest = (): string =>
-  Buffer.from(writeRequest(generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey, { commonName: "bob" })).toString(
-    "base64",
-  );
 
 describe("registry", () => {
   let cluster: TestServer;

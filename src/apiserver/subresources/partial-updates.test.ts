@@ -1,18 +1,12 @@
 // Subresources that change a part: what a resize, an approval and a debugging container may be.
 import assert from "node:assert/strict";
-import { generateKeyPairSync } from "node:crypto";
 import { after, before, describe, it } from "node:test";
-import { writeRequest } from "#base";
+import { certificateRequest } from "../testing/certificate-request.ts";
 import { pod, type TestServer, testServer } from "../testing/server.ts";
 
 const pods = "/api/v1/namespaces/default/pods";
 const strategic = { contentType: "application/strategic-merge-patch+json" };
 const merge = { contentType: "application/merge-patch+json" };
-
-const certificateRequest = (): string =>
-  Buffer.from(writeRequest(generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey, { commonName: "bob" })).toString(
-    "base64",
-  );
 
 describe("pods/resize", () => {
   let cluster: TestServer;
