@@ -9,9 +9,11 @@ import * as admission from "./admission.ts";
 import * as app from "./apps.ts";
 import * as scale from "./autoscaling.ts";
 import * as batch from "./batch.ts";
+import { goClaimSpec, goClaimTemplate } from "./device-values.ts";
+import * as devices from "./devices.ts";
 import * as events from "./events.ts";
 import { keepSpecAndLabels, keepSpecAndMeta, plainKind } from "./helpers.ts";
-import { immutableText } from "./meta.ts";
+import { immutableText, validateObjectMetaUpdate } from "./meta.ts";
 import * as network from "./network.ts";
 import * as storage from "./storage.ts";
 import * as warn from "./warnings.ts";
@@ -24,8 +26,11 @@ const refuseUnevaluated = (): FieldError[] => [
 const fixed = (field: string, next: unknown, old: unknown): FieldError[] =>
   semanticEqual(next, old) ? [] : [invalidValue(field, next ?? null, immutableText)];
 
-/** What is allocated by it cannot change under it. */
-const fixedSpec = (next: AnyObject, old: AnyObject): FieldError[] => fixed("spec", next.spec, old.spec);
+/** What is allocated by it cannot change under it. `shown` words the spec. */
+const fixedSpec =
+  (shown: (spec: AnyObject) => object) =>
+  (next: AnyObject, old: AnyObject): FieldError[] =>
+    semanticEqual(next.spec, old.spec) ? [] : [invalidValue("spec", shown(next.spec ?? {}), immutableText)];
 
 export const otherRules: Readonly<Record<string, KindRules>> = {
   "apps/Deployment": plainKind({
@@ -275,17 +280,25 @@ export const otherRules: Readonly<Record<string, KindRules>> = {
     status: true,
     default: others.defaultResourceClaim,
     prepareForStatusUpdate: keepSpecAndMeta,
-    checkUpdate: fixedSpec,
+    check: (claim) => devices.claimSpecErrors(claim.spec, "spec"),
+    checkUpdate: fixedSpec(goClaimSpec),
+    validateStatusUpdate: (next, old) => [
+      ...validateObjectMetaUpdate(next.metadata, old.metadata),
+      ...devices.claimStatusErrors(next, old),
+    ],
   }),
   "resource.k8s.io/ResourceClaimTemplate": plainKind({
     namespaced: true,
     default: others.defaultResourceClaimTemplate,
-    checkUpdate: fixedSpec,
+    check: devices.claimTemplateErrors,
+    checkUpdate: fixedSpec(goClaimTemplate),
   }),
   "resource.k8s.io/ResourceSlice": plainKind({
     namespaced: false,
     generation: true,
+    check: devices.sliceErrors,
     checkUpdate: (next, old) => [
+      ...devices.sliceErrors(next),
       ...fixed("spec.pool.name", next.spec?.pool?.name, old.spec?.pool?.name),
       ...fixed("spec.driver", next.spec?.driver, old.spec?.driver),
       ...fixed("spec.nodeName", next.spec?.nodeName, old.spec?.nodeName),
