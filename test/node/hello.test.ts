@@ -6,6 +6,7 @@ import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wri
 import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
 import { leftovers } from "../support/leftovers.ts";
 import { kubectl, needsRoot, run, startTiphys, type Tiphys } from "../support/tiphys.ts";
@@ -145,7 +146,7 @@ describe("one real node", { skip, concurrency: false }, () => {
     await k("wait", "--for=condition=Ready", mirror, "--timeout=60s");
     const container = "jsonpath={.status.containerStatuses[0].containerID}";
     const id = await k("get", mirror, "-o", container);
-    await k("delete", mirror, "--wait=false", "--grace-period=0");
+    await k("delete", mirror, "--grace-period=0"); // returns when that one is gone
     await k("wait", "--for=create", mirror, "--timeout=60s");
     await k("wait", `--for=${container}=${id}`, mirror, "--timeout=60s");
     rmSync(path);
@@ -284,7 +285,7 @@ describe("one real node", { skip, concurrency: false }, () => {
       await k("run", name, "--image=tiphys.local/busybox:1", "--overrides", JSON.stringify({ spec }));
       const about = `--field-selector=involvedObject.name=${name},reason=FailedCreatePodSandBox`;
       const watching = spawn("kubectl", ["--kubeconfig", cluster.info.kubeconfig, "get", "events", "-w", "--no-headers", about]);
-      const [line = ""] = (await once(watching.stdout, "data")).map(String);
+      const [line = ""] = await once(createInterface(watching.stdout), "line");
       watching.kill();
       assert.match(line, words);
       await k("delete", "pod", name, "--grace-period=1");
