@@ -129,7 +129,7 @@ suite("etcd store on several members", { concurrency: 3, skip }, () => {
     [4, 2, false],
     [7, 3, true],
   ] as const) {
-    test(`${count} members ${survives ? "survive" : "do not survive"} the loss of ${kills}`, { timeout: 60_000 }, async () => {
+    test(`${count} members ${survives ? "survive" : "do not survive"} the loss of ${kills}`, { timeout: 180_000 }, async () => {
       await using members = await startMembers(count);
       await using store = await members.open({ timeoutMs: 2_500 });
       const leader = await members.leader();
@@ -138,11 +138,11 @@ suite("etcd store on several members", { concurrency: 3, skip }, () => {
       await Promise.all([leader, ...others.take(kills - 1)].map((index) => members.kill(index)));
       // What a follower hands on to the lost leader is lost with it; the rest elects another.
       const writes = target(store);
-      let outcome: unknown;
-      for (let i = 0; i < (survives ? 8 : 2) && typeof outcome !== "number"; i++)
-        outcome = await writes.write(`try-${i}`).catch((error: StoreError) => error.code);
-      if (survives) assert.equal(typeof outcome, "number", String(outcome));
-      else assert.equal(outcome, "unknownOutcome");
+      const attempt = async (i: number): Promise<unknown> => writes.write(`try-${i}`).catch((error: StoreError) => error.code);
+      // An election takes as long as the machine makes it take: those that survive are asked until they have had theirs.
+      let outcome = await attempt(0);
+      for (let i = 1; survives ? typeof outcome !== "number" : i < 2; i++) outcome = await attempt(i);
+      assert.equal(survives ? typeof outcome : outcome, survives ? "number" : "unknownOutcome", String(outcome));
     });
   }
 
