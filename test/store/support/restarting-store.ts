@@ -69,6 +69,7 @@ export class RestartingStore implements AsyncDisposable {
       this.#answered = Promise.withResolvers();
       this.kills++;
       await this.#start();
+      if (this.#stop.signal.aborted) return; // calm() came meanwhile, and nobody asks any more
     }
   }
 
