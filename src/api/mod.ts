@@ -27,6 +27,7 @@ export { decodeTyped, type Typed, type TypedOptions } from "./codec/typed.ts";
 export { decodeJsonOrYaml, decodeYaml, decodeYamlDocuments, encodeYaml } from "./codec/yaml.ts";
 export { deepEqual, semanticEqual } from "./deep-equal.ts";
 export { imageTag } from "./defaults/pod.ts";
+export { age, humanDuration } from "./duration.ts";
 export * from "./errors.ts";
 export {
   type FieldRequirement,

@@ -1,8 +1,7 @@
 // Tables of custom resources: the columns of the definition, filled by JSON path.
-import { type ApiObject, parsePath, valuesAt } from "#api";
+import { type ApiObject, humanDuration, parsePath, valuesAt } from "#api";
 import { ageOf, nameOf } from "../tables/cells.ts";
 import { ageColumn, nameColumn } from "../tables/column.ts";
-import { humanDuration } from "../tables/duration.ts";
 import type { TableKind } from "../tables/table.ts";
 import type { PrinterColumn } from "./props.ts";
 

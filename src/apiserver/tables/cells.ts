@@ -1,7 +1,5 @@
 // Small helpers that fill cells.
-import type { ApiObject } from "#api";
-import { labelSelector, selectorText } from "#api";
-import { age } from "./duration.ts";
+import { type ApiObject, age, labelSelector, selectorText } from "#api";
 
 // biome-ignore lint/suspicious/noExplicitAny: printers read many kinds; what is missing prints as empty
 export type Any = any;

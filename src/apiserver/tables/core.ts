@@ -1,7 +1,7 @@
 // Tables of the core group: nodes, services, endpoints, namespaces, events, quotas and the rest.
+import { age } from "#api";
 import { type Any, ageOf, containerCells, mapText, nameOf, orNone } from "./cells.ts";
 import { ageColumn, column, nameColumn, wide } from "./column.ts";
-import { age } from "./duration.ts";
 import { podTable } from "./pods.ts";
 import type { TableKind } from "./table.ts";
 

@@ -1,8 +1,8 @@
 // Tables of storage, networking, policy, access, admission and device kinds.
+import { humanDuration } from "#api";
 import { type Any, accessModes, ageOf, nameOf, orNone, selectorCell } from "./cells.ts";
 import { ageColumn, column, nameColumn, wide } from "./column.ts";
 import { nameAndAge } from "./core.ts";
-import { humanDuration } from "./duration.ts";
 import type { TableKind } from "./table.ts";
 
 type Cells = (object: Any) => readonly unknown[];

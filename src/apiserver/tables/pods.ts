@@ -1,8 +1,7 @@
 // The table of pods: what kubectl shows as READY, STATUS and RESTARTS is computed from the container states.
-import type { ApiObject } from "#api";
+import { type ApiObject, humanDuration } from "#api";
 import { type Any, ageOf, nameOf, orNone } from "./cells.ts";
 import { ageColumn, column, nameColumn, wide } from "./column.ts";
-import { humanDuration } from "./duration.ts";
 import type { TableKind } from "./table.ts";
 
 interface Totals {

@@ -1,8 +1,9 @@
 // Cells of tables that are computed, and ages.
+
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { humanDuration } from "#api";
 import { builtInColumns } from "./built-in.ts";
-import { humanDuration } from "./duration.ts";
 
 const now = Date.parse("2026-01-01T00:10:00Z");
 const at = (pod: object): readonly unknown[] =>

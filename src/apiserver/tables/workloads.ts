@@ -1,7 +1,7 @@
 // Tables of workloads: deployments, replica sets, stateful sets, daemon sets, jobs, cron jobs, replication controllers, revisions.
+import { age, humanDuration } from "#api";
 import { type Any, ageOf, containerCells, goBool, mapText, nameOf, orNone, selectorCell } from "./cells.ts";
 import { ageColumn, column, nameColumn, wide } from "./column.ts";
-import { age, humanDuration } from "./duration.ts";
 import type { TableKind } from "./table.ts";
 
 const containerColumns = [wide("Containers"), wide("Images"), wide("Selector")];

@@ -1,5 +1,6 @@
 // Lists, single objects and watches of any resource, as tables or as objects.
-import { ApiError, apiVersionOf, type ResourceType, type Status } from "#api";
+import { ApiError, age, apiVersionOf, type ResourceType, type Status } from "#api";
+import { systemClock } from "#base";
 import { type Client, collectionPath, objectPath, type WatchFrame } from "#client";
 import { type AnyObject, fetchObject } from "./session.ts";
 import { type Table, tableType } from "./tables.ts";
@@ -81,17 +82,11 @@ function asTable(answer: Table | ListAnswer | AnyObject): Table {
   return {
     metadata: answer.metadata as Table["metadata"],
     columnDefinitions: [{ name: "Name", format: "name" }, { name: "Age" }],
-    rows: items.map((object) => ({ cells: [object.metadata.name, ageOf(object)], object })),
+    rows: items.map((object) => ({
+      cells: [object.metadata.name, age(object.metadata.creationTimestamp ?? "", systemClock.now())],
+      object,
+    })),
   };
-}
-
-function ageOf({ metadata }: AnyObject): string {
-  const created = Date.parse(metadata.creationTimestamp ?? "");
-  if (Number.isNaN(created)) return "<unknown>";
-  const seconds = Math.max(0, Math.floor((Date.now() - created) / 1000));
-  if (seconds < 120) return `${seconds}s`;
-  if (seconds < 2 * 3600) return `${Math.floor(seconds / 60)}m`;
-  return seconds < 2 * 86_400 ? `${Math.floor(seconds / 3600)}h` : `${Math.floor(seconds / 86_400)}d`;
 }
 
 /** Frames as the server sends them, an ERROR as ApiError; ends when the server or the signal ends it. */
