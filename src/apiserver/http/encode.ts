@@ -11,7 +11,7 @@ import { typeOfFormat } from "./media-type.ts";
 export interface Encoded {
   readonly code: number;
   readonly contentType: string;
-  /** Chunks to be sent one after the other. */
+  /** Pieces to be sent one after the other; a list has thousands. */
   readonly body: readonly Buffer[];
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -19,6 +19,7 @@ export interface Encoded {
 const newline = Buffer.from("\n");
 const comma = Buffer.from(",");
 const open = Buffer.from("{");
+const commaOpen = Buffer.from(",{");
 const closeList = Buffer.from("]}\n");
 
 export type Encodable = Exclude<Answer, { kind: "watch" | "forward" }>;
@@ -119,7 +120,7 @@ function encodeList(answer: Extract<Answer, { kind: "list" }>, accepted: Wanted)
     );
   }
   if (accepted.format === "json" && !accepted.pretty)
-    return { code: 200, contentType: "application/json", body: listChunks(answer) };
+    return { code: 200, contentType: "application/json", body: listPieces(answer) };
   const items = entries.map((entry) => {
     const object = servedObject(resource, entry);
     if (resource.custom) return object;
@@ -134,37 +135,29 @@ function encodeList(answer: Extract<Answer, { kind: "list" }>, accepted: Wanted)
 export const plainListMetadata = ({ resource, metadata }: Extract<Answer, { kind: "list" }>): object =>
   resource.custom ? { continue: "", ...metadata } : metadata;
 
-const chunkBytes = 256 * 1024;
-
 /** Header, slices of the stored bytes, end. Items of built-in kinds are listed without kind and apiVersion, as upstream does. */
-function listChunks(answer: Extract<Answer, { kind: "list" }>): Buffer[] {
+function listPieces(answer: Extract<Answer, { kind: "list" }>): Buffer[] {
   const { resource, entries } = answer;
   const metadata = plainListMetadata(answer);
   const { type } = resource;
-  const head = Buffer.from(
-    `{"kind":"${type.kind}List","apiVersion":"${apiVersionOf(type)}","metadata":${JSON.stringify(metadata)},"items":[`,
-  );
-  const chunks: Buffer[] = [];
-  let parts: Buffer[] = [head];
-  let size = head.length;
+  const pieces: Buffer[] = [
+    Buffer.from(
+      `{"kind":"${type.kind}List","apiVersion":"${apiVersionOf(type)}","metadata":${JSON.stringify(metadata)},"items":[`,
+    ),
+  ];
   const skip = resource.cache.form.head.length - '"metadata":{"resourceVersion":'.length;
-  let first = true;
-  for (const entry of entries) {
-    if (!first) parts.push(comma);
-    first = false;
-    if (resource.convert !== undefined && resource.custom) parts.push(encodeJson(servedObject(resource, entry)));
-    else if (resource.convert !== undefined) {
-      const { kind: _kind, apiVersion: _apiVersion, ...rest } = servedObject(resource, entry);
-      parts.push(encodeJson(rest));
-    } else if (resource.custom) parts.push(entry.bytes);
-    else parts.push(open, entry.bytes.subarray(skip));
-    size += entry.bytes.length;
-    if (size < chunkBytes) continue;
-    chunks.push(Buffer.concat(parts));
-    parts = [];
-    size = 0;
+  const cut = !resource.custom && resource.convert === undefined;
+  for (const [index, entry] of entries.entries()) {
+    if (index > 0) pieces.push(cut ? commaOpen : comma);
+    else if (cut) pieces.push(open);
+    pieces.push(cut ? entry.bytes.subarray(skip) : listedJson(resource, entry));
   }
-  parts.push(closeList);
-  chunks.push(Buffer.concat(parts));
-  return chunks;
+  pieces.push(closeList);
+  return pieces;
+}
+
+function listedJson(resource: ServedResource, entry: Entry): Buffer {
+  if (resource.custom) return servedJson(resource, entry);
+  const { kind: _kind, apiVersion: _apiVersion, ...rest } = servedObject(resource, entry);
+  return encodeJson(rest);
 }

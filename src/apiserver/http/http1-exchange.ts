@@ -34,12 +34,18 @@ function rawHeaders(raw: readonly string[], prefix: string): [string, string[]][
 
 const oneWrite = 64 * 1024;
 
-/** A small body goes out in one piece: every write of a stream costs more than copying a few kilobytes. */
-function joined(body: readonly Buffer[]): readonly Buffer[] {
-  if (body.length === 1) return body;
+/** Every write of a stream costs more than copying a few kilobytes. */
+function* joined(body: readonly Buffer[]): Iterable<Buffer> {
+  let from = 0;
   let size = 0;
-  for (const chunk of body) size += chunk.length;
-  return size <= oneWrite ? [Buffer.concat(body, size)] : body;
+  for (const [index, piece] of body.entries()) {
+    size += piece.length;
+    if (size < oneWrite) continue;
+    yield index === from ? piece : Buffer.concat(body.slice(from, index + 1), size);
+    from = index + 1;
+    size = 0;
+  }
+  if (size > 0) yield Buffer.concat(body.slice(from), size);
 }
 
 function bodyStream(stream: NodeJS.WritableStream & { destroyed?: boolean }): BodyStream {
@@ -108,9 +114,8 @@ export class Http1Exchange implements Exchange {
   respond(code: number, headers: Readonly<Record<string, string | readonly string[]>>, body: readonly Buffer[]): void {
     const length = body.reduce((sum, chunk) => sum + chunk.length, 0);
     this.#response.writeHead(code, { ...headers, "content-length": length } as never);
-    const chunks = joined(body);
-    for (let i = 0; i < chunks.length - 1; i++) this.#response.write(chunks[i]);
-    this.#response.end(chunks.at(-1));
+    for (const chunk of joined(body)) this.#response.write(chunk);
+    this.#response.end();
   }
 
   stream(code: number, headers: Readonly<Record<string, string | readonly string[]>>): BodyStream {

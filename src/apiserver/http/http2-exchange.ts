@@ -16,8 +16,6 @@ const single: ReadonlySet<string> = new Set(["authorization", "content-type", "u
 
 /** While so much of a streamed answer waits for its client no more of it is made. */
 const unreadBytes = 64 * 1024;
-/** A small body goes out in one frame: each costs the client more than copying a few kilobytes costs us. */
-const oneFrameBytes = 16 * 1024;
 
 export class Http2Exchange implements Exchange, RequestHandler {
   readonly method: string;
@@ -135,11 +133,7 @@ export class Http2Exchange implements Exchange, RequestHandler {
   respond(code: number, headers: Readonly<Record<string, string | readonly string[]>>, body: readonly Buffer[]): void {
     const stream = this.#stream;
     stream.respond(responseFields(code, headers, this.#connection.date()), body.length === 0);
-    const pieces = joined(body);
-    for (const [index, piece] of pieces.entries()) {
-      if (index < pieces.length - 1) stream.write(piece);
-      else stream.writeLast(piece);
-    }
+    if (body.length > 0) stream.writeLast(body);
     stream.stopRequest();
   }
 
@@ -167,11 +161,4 @@ export class Http2Exchange implements Exchange, RequestHandler {
     this.#closesConnection = true;
     if (this.#closed) this.#connection.closeConnection();
   }
-}
-
-function joined(body: readonly Buffer[]): readonly Buffer[] {
-  if (body.length <= 1) return body;
-  let size = 0;
-  for (const chunk of body) size += chunk.length;
-  return size <= oneFrameBytes ? [Buffer.concat(body, size)] : body;
 }

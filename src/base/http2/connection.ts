@@ -120,8 +120,8 @@ export class Http2Connection {
     }
   }
 
-  /** What is to be sent now, in order; empty: nothing, or nothing before the client opens a window. */
-  take(): Buffer[] {
+  /** What is to be sent now, in order; empty: nothing, or nothing before the client opens a window. Whoever has sent it says `reuse` (output.ts). */
+  take(): Buffer<ArrayBuffer>[] {
     this.#control = 0;
     this.#sender.fill();
     return this.#sender.output.take();

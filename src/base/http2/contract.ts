@@ -10,8 +10,8 @@ export interface ResponseStream {
   respond(fields: HeaderFields, end: boolean): void;
   /** The bytes must not change any more. */
   write(bytes: Buffer): void;
-  /** The response ends with these bytes. */
-  writeLast(bytes: Buffer): void;
+  /** The response ends with these bytes, one after the other. */
+  writeLast(pieces: readonly Buffer[]): void;
   end(trailers: HeaderFields): void;
   /** The response is complete without the rest of the request. */
   stopRequest(): void;

@@ -1,14 +1,13 @@
 // The way out of one connection: frames as far as windows and the socket allow, what is left waits in its stream, and streams take turns.
 import { defaultFrameBytes, defaultWindow, flag, frameType, largestWindow } from "./frames.ts";
 import { type HeaderFields, HpackEncoder } from "./hpack-encoder.ts";
-import { Output } from "./output.ts";
+import { Output, outputBytes } from "./output.ts";
 
-/** More than this does not leave its stream before the socket has taken what did. */
-const outputBytes = 256 * 1024;
 /** However large the client's frames may be: streams take turns by the frame. */
 const largestFrameBytes = 64 * 1024;
 
 const nothing = Buffer.alloc(0);
+const fewPieces = 256;
 
 export interface OutgoingOwner {
   /** Everything that waited is sent, and more may come. */
@@ -26,6 +25,9 @@ export class Outgoing {
   /** Waiting, in bytes. */
   bytes = 0;
   readonly #queue: Buffer[] = [];
+  /** Where it goes on: the first piece that is not sent, and what of it is. */
+  #first = 0;
+  #sent = 0;
   /** Said when everything is sent. */
   trailers: HeaderFields | undefined;
 
@@ -35,23 +37,40 @@ export class Outgoing {
     this.owner = owner;
   }
 
-  add(bytes: Buffer): void {
-    this.#queue.push(bytes);
-    this.bytes += bytes.length;
+  add(pieces: readonly Buffer[]): void {
+    for (const piece of pieces) {
+      if (piece.length === 0) continue;
+      this.#queue.push(piece);
+      this.bytes += piece.length;
+    }
   }
 
-  /** At most `limit` bytes of what has waited longest. */
-  next(limit: number): Buffer {
-    const [first = nothing] = this.#queue;
-    const piece = first.subarray(0, limit);
-    if (piece.length === first.length) this.#queue.shift();
-    else this.#queue[0] = first.subarray(limit);
-    this.bytes -= piece.length;
-    return piece;
+  /** What has waited longest, `bytes` of it. */
+  moveTo(output: Output, bytes: number): void {
+    this.bytes -= bytes;
+    for (let left = bytes; left > 0; ) {
+      const piece = this.#queue[this.#first] as Buffer; // there are `bytes` of them
+      const count = Math.min(left, piece.length - this.#sent);
+      output.append(piece, this.#sent, this.#sent + count);
+      left -= count;
+      this.#sent += count;
+      if (this.#sent === piece.length) this.#next();
+    }
+  }
+
+  /** Pieces leave the queue many at a time: each by itself would move all that follow. */
+  #next(): void {
+    this.#queue[this.#first++] = nothing;
+    this.#sent = 0;
+    if (this.#first < this.#queue.length && (this.#first < fewPieces || this.#first * 2 < this.#queue.length)) return;
+    this.#queue.splice(0, this.#first);
+    this.#first = 0;
   }
 
   drop(): void {
     this.#queue.length = 0;
+    this.#first = 0;
+    this.#sent = 0;
     this.bytes = 0;
     this.trailers = undefined;
   }
@@ -89,36 +108,36 @@ export class Sender {
 
   /** The bytes must not change any more. */
   data(stream: Outgoing, bytes: Buffer): void {
-    if (this.#fits(stream, bytes)) this.#frame(stream, bytes, false);
-    else this.#wait(stream, bytes);
+    if (this.#fits(stream, bytes.length)) this.#frame(stream, [bytes], bytes.length, false);
+    else this.#wait(stream, [bytes]);
   }
 
-  /** The same, and nothing comes after. */
-  last(stream: Outgoing, bytes: Buffer): void {
-    if (this.#fits(stream, bytes)) this.#frame(stream, bytes, true);
+  /** The same with all that is left to send, `bytes` in sum. */
+  last(stream: Outgoing, pieces: readonly Buffer[], bytes: number): void {
+    if (this.#fits(stream, bytes)) this.#frame(stream, pieces, bytes, true);
     else {
       stream.trailers = [];
-      this.#wait(stream, bytes);
+      this.#wait(stream, pieces);
     }
   }
 
   /** Nothing comes after. */
   end(stream: Outgoing, trailers: HeaderFields): void {
     if (stream.bytes > 0) stream.trailers = trailers;
-    else if (trailers.length === 0) this.#frame(stream, nothing, true);
+    else if (trailers.length === 0) this.#frame(stream, [], 0, true);
     else {
       this.headers(stream.id, trailers, true);
       stream.owner.ended();
     }
   }
 
-  #fits(stream: Outgoing, bytes: Buffer): boolean {
+  #fits(stream: Outgoing, bytes: number): boolean {
     const most = Math.min(this.#maxFrame, this.#window, stream.window);
-    return stream.bytes === 0 && bytes.length <= most && this.output.bytes < outputBytes;
+    return stream.bytes === 0 && bytes <= most && this.output.bytes < outputBytes;
   }
 
-  #wait(stream: Outgoing, bytes: Buffer): void {
-    stream.add(bytes);
+  #wait(stream: Outgoing, pieces: readonly Buffer[]): void {
+    stream.add(pieces);
     if (stream.window > 0) this.#ready.add(stream);
   }
 
@@ -150,21 +169,29 @@ export class Sender {
       if (this.#window <= 0 || this.output.bytes >= outputBytes) return;
       this.#ready.delete(stream);
       if (stream.window <= 0) continue;
-      const piece = stream.next(Math.min(this.#maxFrame, this.#window, stream.window));
-      const last = stream.bytes === 0 && stream.trailers?.length === 0;
-      this.#frame(stream, piece, last);
-      if (last) continue; // it is gone
+      const bytes = Math.min(this.#maxFrame, this.#window, stream.window, stream.bytes);
+      const last = bytes === stream.bytes && stream.trailers?.length === 0;
+      this.#begin(stream, bytes, last);
+      stream.moveTo(this.output, bytes);
+      if (last) {
+        stream.owner.ended();
+        continue; // it is gone
+      }
       if (stream.bytes > 0) this.#ready.add(stream);
       else if (stream.trailers === undefined) stream.owner.drained();
       else this.end(stream, stream.trailers);
     }
   }
 
-  #frame(stream: Outgoing, bytes: Buffer, end: boolean): void {
-    this.#window -= bytes.length;
-    stream.window -= bytes.length;
-    this.output.frame(frameType.data, end ? flag.endStream : 0, stream.id, bytes.length);
-    this.output.append(bytes);
+  #frame(stream: Outgoing, pieces: readonly Buffer[], bytes: number, end: boolean): void {
+    this.#begin(stream, bytes, end);
+    for (const piece of pieces) this.output.append(piece);
     if (end) stream.owner.ended();
+  }
+
+  #begin(stream: Outgoing, bytes: number, end: boolean): void {
+    this.#window -= bytes;
+    stream.window -= bytes;
+    this.output.frame(frameType.data, end ? flag.endStream : 0, stream.id, bytes);
   }
 }

@@ -106,11 +106,13 @@ export class Stream implements ResponseStream, OutgoingOwner {
     if (this.#sender.pending) this.#owner.announce();
   }
 
-  writeLast(bytes: Buffer): void {
+  writeLast(pieces: readonly Buffer[]): void {
     if (!this.open) return;
     this.#responseEnded = true;
     this.#answer();
-    if (bytes.length > 0) this.#sender.last(this.#outgoing, bytes);
+    let bytes = 0;
+    for (const piece of pieces) bytes += piece.length;
+    if (bytes > 0) this.#sender.last(this.#outgoing, pieces, bytes);
     else this.#sender.end(this.#outgoing, []);
     this.#owner.announce();
   }

@@ -1,6 +1,7 @@
 // A socket under the server's side of HTTP/2: bytes go between the two as fast as both can take them, and a client that is sent away hears why.
 import type { Duplex } from "node:stream";
 import { Http2Connection, type Http2Options } from "../http2/connection.ts";
+import { reuse } from "../http2/output.ts";
 
 /** A client that has not said so long after connecting that it speaks HTTP/2 is not one. */
 const prefaceMs = 10_000;
@@ -35,9 +36,11 @@ export function serveHttp2(socket: Duplex, options: Omit<Http2Options, "output">
   function flush(): void {
     scheduled = false;
     while (!socket.writableNeedDrain && !socket.destroyed && connection.pending) {
-      socket.cork();
-      for (const bytes of connection.take()) socket.write(bytes);
-      socket.uncork();
+      for (const bytes of connection.take()) {
+        socket.write(bytes, (error) => {
+          if (!error) reuse(bytes); // after an error nobody knows who still looks at them
+        });
+      }
     }
     if (connection.over) leave();
     else if (connection.backlog > backlogBytes) socket.pause();
