@@ -7,11 +7,8 @@ export {
   issueAuthority,
   issueCertificate,
   type KeyPair,
-  type KubeconfigOptions,
-  kubeconfigFor,
   newServiceAccountKey,
   type Pki,
   type PkiOptions,
-  writeKubeconfig,
 } from "./security/mod.ts";
 export { type ApiServerDeps, type ApiServerOptions, type ListenOptions, type RunningApiServer, startApiServer } from "./start.ts";

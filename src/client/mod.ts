@@ -38,3 +38,4 @@ export {
   type WatchFrame,
 } from "./transport.ts";
 export { WorkQueue, type WorkQueueMetrics, type WorkQueueOptions } from "./work-queue.ts";
+export { type KubeconfigContents, kubeconfigFor, writeKubeconfig } from "./write-kubeconfig.ts";

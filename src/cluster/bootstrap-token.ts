@@ -9,9 +9,8 @@ import {
   roles,
   secrets,
 } from "#api";
-import { kubeconfigFor } from "#apiserver";
 import type { Clock, Random } from "#base";
-import { type Client, rfc3339 } from "#client";
+import { type Client, kubeconfigFor, rfc3339 } from "#client";
 
 export interface BootstrapTokenOptions {
   /** How long the token lets nodes in. 0: for ever. */
@@ -53,7 +52,7 @@ export async function createBootstrapToken(
     bind("node-autoapprove-certificate-rotation", certificateRole("selfnodeclient"), "system:nodes"),
     apply(configMaps, {
       metadata: { namespace, name: "cluster-info" },
-      data: { kubeconfig: publicKubeconfig(server, caCertificate) },
+      data: { kubeconfig: kubeconfigFor({ server, caCertificate, cluster: "" }) },
     }),
     apply(roles, {
       metadata: { namespace, name: reader },
@@ -83,13 +82,6 @@ export async function createBootstrapToken(
     token,
     kubeconfig: kubeconfigFor({ server, caCertificate, credentials: { token }, user: "tls-bootstrap-token-user" }),
   };
-}
-
-/** Where the cluster is and how it is recognised; no credentials. */
-function publicKubeconfig(server: string, caCertificate: string): string {
-  const cluster = { server, "certificate-authority-data": Buffer.from(caCertificate).toString("base64") };
-  // JSON is YAML
-  return JSON.stringify({ apiVersion: "v1", kind: "Config", clusters: [{ name: "", cluster }], contexts: [], users: [] });
 }
 
 const letters = "abcdefghijklmnopqrstuvwxyz0123456789";

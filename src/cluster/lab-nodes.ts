@@ -1,9 +1,9 @@
 // `--nodes N`: N nodes as network namespaces of this host, each with a kubelet process of its own, and routes between their pods.
 import { createHash } from "node:crypto";
 import { type Node, nodes } from "#api";
-import { type Pki, writeKubeconfig } from "#apiserver";
+import type { Pki } from "#apiserver";
 import { type ChildProcess, type Clock, type Files, type Log, type Processes, type Random, sleep } from "#base";
-import { type Client, createInformerFactory, type Informer } from "#client";
+import { type Client, createInformerFactory, type Informer, writeKubeconfig } from "#client";
 import { type Lab, type LabNode, setUpLab } from "#network";
 import { controlPlaneTaint } from "./control-plane-node.ts";
 import { assemble } from "./parts.ts";

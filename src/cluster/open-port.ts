@@ -1,6 +1,7 @@
 // The library cluster's HTTPS port, for programs that are not part of the test: kubectl, Helm, an operator in another process.
-import { issueAuthority, issueCertificate, kubeconfigFor, type RunningApiServer } from "#apiserver";
+import { issueAuthority, issueCertificate, type RunningApiServer } from "#apiserver";
 import { systemClock, systemRandom } from "#base";
+import { kubeconfigFor } from "#client";
 
 const validityMs = 24 * 3600 * 1000;
 const address = "127.0.0.1";

@@ -2,9 +2,9 @@
 import { dirname } from "node:path";
 import { Registry } from "prom-client";
 import { type Node, nodes, simulateNodeAnnotation, type Taint } from "#api";
-import { createAuditLog, ensurePki, kubeconfigFor, type Pki, type RunningApiServer, startApiServer } from "#apiserver";
+import { createAuditLog, ensurePki, type Pki, type RunningApiServer, startApiServer } from "#apiserver";
 import type { Clock, Files, Log, Processes, Random } from "#base";
-import { type Client, createClient, createInformerFactory, inProcessTransport, mergeKubeconfig } from "#client";
+import { type Client, createClient, createInformerFactory, inProcessTransport, kubeconfigFor, mergeKubeconfig } from "#client";
 import { startDns } from "#dns";
 import { addressAt, parseRange, setUpPodNetwork } from "#network";
 import type { RunningSimNodes } from "#sim";

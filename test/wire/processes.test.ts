@@ -6,8 +6,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { ensurePki, writeKubeconfig } from "#apiserver";
+import { ensurePki } from "#apiserver";
 import { silentLog, systemClock, systemFiles, systemRandom } from "#base";
+import { writeKubeconfig } from "#client";
 import { kubectl, needs, run } from "../support/tiphys.ts";
 
 const skip = needs("kubectl");

@@ -3,6 +3,5 @@ export type { Allocation } from "./allocation/services.ts";
 export { type AuditLogOptions, createAuditLog } from "./audit/log.ts";
 export { type Advertised, firstServiceAddress } from "./bootstrap/master-service.ts";
 export { issueAuthority, issueCertificate, type KeyPair } from "./pki/issue.ts";
-export { type KubeconfigOptions, kubeconfigFor, writeKubeconfig } from "./pki/kubeconfig.ts";
 export { ensurePki, newServiceAccountKey, type Pki, type PkiOptions } from "./pki/pki.ts";
 export { createSecurity, defaultIssuer, type Security, type SecurityOptions } from "./security.ts";

@@ -1,8 +1,7 @@
 // TLS bootstrap: a node that knows only a token gets a certificate of its own, and a kubeconfig that refers to it.
 import { dirname } from "node:path";
-import { dump } from "js-yaml";
 import { type Files, publicKeyBytes } from "#base";
-import { type KubeconfigOptions, loadKubeconfig } from "#client";
+import { type KubeconfigOptions, loadKubeconfig, writeKubeconfig } from "#client";
 import { clientUsages, nodeSubject, planCredentials, requestName } from "./plan.ts";
 import { type AskDeps, askForCertificate } from "./request.ts";
 import { clientFile, forgetPendingKey, keptOf, keyText, pendingKey } from "./store.ts";
@@ -22,6 +21,9 @@ export interface BootstrapDeps extends Omit<AskDeps, "client"> {
   /** A client with these credentials. */
   readonly connect: (config: KubeconfigOptions) => { readonly client: AskDeps["client"] } & AsyncDisposable;
 }
+
+/** Upstream's. */
+const entryNames = { cluster: "default-cluster", user: "default-auth", context: "default-context", namespace: "default" };
 
 /** Resolves when `kubeconfig` can be used. */
 export async function ensureKubeconfig(options: BootstrapOptions, deps: BootstrapDeps): Promise<void> {
@@ -56,7 +58,10 @@ export async function ensureKubeconfig(options: BootstrapOptions, deps: Bootstra
   );
   await files.writeAtomic(clientFile(certificateDirectory), `${certificate}${keyText(key)}`, 0o600);
   await files.makeDirectory(dirname(kubeconfig), 0o755);
-  await files.writeAtomic(kubeconfig, kubeconfigText(access, clientFile(certificateDirectory)), 0o600);
+  const { server, ca: caCertificate, tlsServerName, insecureSkipTlsVerify } = access;
+  const credentials = { certificateFile: clientFile(certificateDirectory) }; // renewals replace it
+  const contents = { server, caCertificate, tlsServerName, insecureSkipTlsVerify, credentials, ...entryNames };
+  await writeKubeconfig(files, kubeconfig, contents);
   await forgetPendingKey(certificateDirectory, files);
 }
 
@@ -69,23 +74,4 @@ async function endOf(kubeconfig: string, files: Files): Promise<number | undefin
   } catch {
     return undefined; // it is not there, or refers to what is not there: the same as no certificate
   }
-}
-
-/** With upstream's names of its entries; the certificate is read from its file, which renewals replace. */
-function kubeconfigText(access: KubeconfigOptions, certificateFile: string): string {
-  const { server, ca, tlsServerName, insecureSkipTlsVerify } = access;
-  const cluster = {
-    server,
-    ...(ca === undefined ? {} : { "certificate-authority-data": Buffer.from(ca).toString("base64") }),
-    ...(tlsServerName === undefined ? {} : { "tls-server-name": tlsServerName }),
-    ...(insecureSkipTlsVerify === true ? { "insecure-skip-tls-verify": true } : {}),
-  };
-  return dump({
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: [{ name: "default-cluster", cluster }],
-    users: [{ name: "default-auth", user: { "client-certificate": certificateFile, "client-key": certificateFile } }],
-    contexts: [{ name: "default-context", context: { cluster: "default-cluster", namespace: "default", user: "default-auth" } }],
-    "current-context": "default-context",
-  });
 }

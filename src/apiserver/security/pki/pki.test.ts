@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { seededRandom, systemClock, systemFiles, systemProcesses, VirtualClock } from "#base";
 import { MemoryFiles } from "../testing/files.ts";
-import { kubeconfigFor } from "./kubeconfig.ts";
 import { ensurePki, newServiceAccountKey } from "./pki.ts";
 
 const day = 24 * 3600 * 1000;
@@ -89,16 +88,6 @@ test("the subjects say who the components are", async () => {
   assert.equal(subject(pki.scheduler), "CN=system:kube-scheduler");
   assert.equal(subject(client), "O=system:nodes,CN=system:node:n1");
   assert.ok(new X509Certificate(serving.certificate).checkIP("10.0.0.7"));
-});
-
-test("kubeconfigFor() carries the credentials as base64", async () => {
-  const { pki } = await made();
-  const text = kubeconfigFor({ server: "https://127.0.0.1:6443", caCertificate: pki.ca.certificate, credentials: pki.admin });
-  const value = (key: string): string => Buffer.from(new RegExp(`${key}: (\\S+)`).exec(text)?.[1] ?? "", "base64").toString();
-  assert.equal(value("client-certificate-data"), pki.admin.certificate);
-  assert.equal(value("client-key-data"), pki.admin.key);
-  assert.equal(value("certificate-authority-data"), pki.ca.certificate);
-  assert.match(text, /server: "https:\/\/127\.0\.0\.1:6443"/);
 });
 
 test("openssl accepts every certificate for its purpose", async (t) => {
