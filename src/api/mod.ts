@@ -2,6 +2,7 @@
 
 export { applyPatch, updateManagedFields, type WriteContext } from "./apply/apply.ts";
 export { knownFieldsText } from "./apply/new-fields.ts";
+export { type BootstrapTokenField, bootstrapToken } from "./bootstrap-tokens.ts";
 export { withoutEmptyLists } from "./codec/empty-lists.ts";
 export { DecodeError } from "./codec/errors.ts";
 export {

@@ -2,6 +2,8 @@
 import {
   type ApiObject,
   apiVersionOf,
+  type BootstrapTokenField,
+  bootstrapToken,
   clusterRoleBindings,
   configMaps,
   type ResourceType,
@@ -66,8 +68,8 @@ export async function createBootstrapToken(
   ]);
   const [id, secret] = [randomWord(random, 6), randomWord(random, 16)];
   await client.create(secrets, {
-    metadata: { namespace: "kube-system", name: `bootstrap-token-${id}` },
-    type: "bootstrap.kubernetes.io/token",
+    metadata: { namespace: bootstrapToken.namespace, name: bootstrapToken.nameOf(id) },
+    type: bootstrapToken.type,
     stringData: {
       "token-id": id,
       "token-secret": secret,
@@ -75,7 +77,7 @@ export async function createBootstrapToken(
       "usage-bootstrap-signing": "true",
       "auth-extra-groups": joining,
       ...(ttlMs === 0 ? {} : { expiration: rfc3339(clock.now() + ttlMs) }),
-    },
+    } satisfies Partial<Record<BootstrapTokenField, string>>,
   });
   const token = `${id}.${secret}`;
   return {

@@ -1,8 +1,7 @@
 // Keeps kube-public/cluster-info signed with every bootstrap token that is meant for it.
-import { configMaps as configMapType, secrets as secretType } from "#api";
+import { bootstrapToken, configMaps as configMapType, secrets as secretType } from "#api";
 import { type Controller, watchMapped } from "#client";
 import type { ControllerContext } from "../context.ts";
-import { tokenNamespace, tokenType } from "../shared/bootstrap-tokens.ts";
 import { planSignatures } from "./plan.ts";
 
 const [namespace, name] = ["kube-public", "cluster-info"];
@@ -10,7 +9,10 @@ const key = `${namespace}/${name}`;
 
 export function bootstrapSignerController({ client, clock, informers }: ControllerContext): Controller {
   const configMaps = informers.informer(configMapType, { namespace, fieldSelector: `metadata.name=${name}` });
-  const tokens = informers.informer(secretType, { namespace: tokenNamespace, fieldSelector: `type=${tokenType}` });
+  const tokens = informers.informer(secretType, {
+    namespace: bootstrapToken.namespace,
+    fieldSelector: `type=${bootstrapToken.type}`,
+  });
   return {
     name: "bootstrap-signer-controller",
     workers: 1,

@@ -1,7 +1,6 @@
 // The signatures by which somebody who knows only a token trusts what kube-public/cluster-info says.
 import { createHmac } from "node:crypto";
-import type { ConfigMap, Secret } from "#api";
-import { fieldOf, tokenEndMs } from "../shared/bootstrap-tokens.ts";
+import { bootstrapToken, type ConfigMap, type Secret } from "#api";
 
 const signaturePrefix = "jws-kubeconfig-";
 
@@ -16,26 +15,26 @@ export function planSignatures(info: ConfigMap, tokens: readonly Secret[], nowMs
   const before = info.data ?? {};
   const content = before["kubeconfig"];
   if (content === undefined) return { data: undefined, againAtMs: undefined };
-  const living = tokens.filter((token) => signs(token) && (tokenEndMs(token) ?? Infinity) > nowMs);
+  const living = tokens.filter((token) => signs(token) && (bootstrapToken.endMs(token) ?? Infinity) > nowMs);
   const signatures = living.map((token) => {
-    const id = fieldOf(token, "token-id");
-    return [`${signaturePrefix}${id}`, signature(content, id, fieldOf(token, "token-secret"))] as const;
+    const id = bootstrapToken.field(token, "token-id");
+    return [`${signaturePrefix}${id}`, signature(content, id, bootstrapToken.field(token, "token-secret"))] as const;
   });
   const others = Object.entries(before).filter(([key]) => !key.startsWith(signaturePrefix));
   const data = Object.fromEntries([...others, ...signatures]);
   const isSame =
     Object.keys(before).length === Object.keys(data).length && Object.entries(data).every(([key, text]) => before[key] === text);
-  const ends = living.flatMap((token) => tokenEndMs(token) ?? []);
+  const ends = living.flatMap((token) => bootstrapToken.endMs(token) ?? []);
   return { data: isSame ? undefined : data, againAtMs: ends.length === 0 ? undefined : Math.min(...ends) };
 }
 
 function signs(token: Secret): boolean {
-  const id = fieldOf(token, "token-id");
+  const id = bootstrapToken.field(token, "token-id");
   return (
     id !== "" &&
-    token.metadata.name === `bootstrap-token-${id}` &&
-    fieldOf(token, "token-secret") !== "" &&
-    fieldOf(token, "usage-bootstrap-signing") === "true"
+    token.metadata.name === bootstrapToken.nameOf(id) &&
+    bootstrapToken.field(token, "token-secret") !== "" &&
+    bootstrapToken.field(token, "usage-bootstrap-signing") === "true"
   );
 }
 

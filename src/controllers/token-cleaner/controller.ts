@@ -1,18 +1,20 @@
 // Deletes bootstrap tokens when their time is over.
-import { isConflict, isNotFound, secrets as secretType } from "#api";
+import { bootstrapToken, isConflict, isNotFound, secrets as secretType } from "#api";
 import { type Controller, watchFor } from "#client";
 import type { ControllerContext } from "../context.ts";
-import { tokenEndMs, tokenNamespace, tokenType } from "../shared/bootstrap-tokens.ts";
 
 export function tokenCleanerController({ client, clock, informers }: ControllerContext): Controller {
-  const tokens = informers.informer(secretType, { namespace: tokenNamespace, fieldSelector: `type=${tokenType}` });
+  const tokens = informers.informer(secretType, {
+    namespace: bootstrapToken.namespace,
+    fieldSelector: `type=${bootstrapToken.type}`,
+  });
   return {
     name: "token-cleaner-controller",
     workers: 1,
     sources: [watchFor(tokens)],
     reconcile: async (key, signal) => {
       const token = tokens.get(key);
-      const at = token === undefined ? undefined : tokenEndMs(token);
+      const at = token === undefined ? undefined : bootstrapToken.endMs(token);
       if (token === undefined || at === undefined) return;
       if (at > clock.now()) return { requeueAfterMs: at - clock.now() };
       const { uid, resourceVersion } = token.metadata;

@@ -1,6 +1,6 @@
 // Bootstrap tokens: secrets of kube-system by which a new node is let in for its first request (upstream's --enable-bootstrap-token-auth).
 import { timingSafeEqual } from "node:crypto";
-import { secrets } from "#api";
+import { type BootstrapTokenField, bootstrapToken, secrets } from "#api";
 import type { Clock } from "#base";
 import type { UserInfo } from "#client";
 import type { ObjectReader } from "../../contract.ts";
@@ -17,14 +17,12 @@ export const bootstrapTokens =
   (token) => {
     const [, id, given] = tokenForm.exec(token) ?? [];
     if (id === undefined || given === undefined) return undefined;
-    const secret = reader.get(secrets, { namespace: "kube-system", name: `bootstrap-token-${id}` });
+    const secret = reader.get(secrets, { namespace: bootstrapToken.namespace, name: bootstrapToken.nameOf(id) });
     if (secret === undefined || secret.metadata.deletionTimestamp !== undefined) return undefined;
-    if (secret.type !== "bootstrap.kubernetes.io/token") return undefined;
-    const field = (name: string): string => Buffer.from(secret.data?.[name] ?? "", "base64").toString();
+    if (secret.type !== bootstrapToken.type) return undefined;
+    const field = (name: BootstrapTokenField): string => bootstrapToken.field(secret, name);
     if (!isEqual(field("token-secret"), given) || field("token-id") !== id) return undefined;
-    const expiration = field("expiration");
-    // what cannot be read as a time is over, as upstream has it
-    if (expiration !== "" && !(Date.parse(expiration) > clock.now())) return undefined;
+    if ((bootstrapToken.endMs(secret) ?? Infinity) <= clock.now()) return undefined;
     if (field("usage-bootstrap-authentication") !== "true") return undefined;
     const extra = field("auth-extra-groups");
     const more = extra === "" ? [] : extra.split(",");
