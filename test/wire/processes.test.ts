@@ -150,6 +150,11 @@ describe("components as processes", { skip, concurrency: false }, () => {
       "kube-scheduler > kube-apiserver",
       "sim-nodes > kube-apiserver",
     ]);
+    // and its store, which is inside it, to nobody at all
+    assert.deepEqual(
+      edges.filter(({ from }) => from === "kube-apiserver"),
+      [],
+    );
   });
 
   test("one that talks to another is found", { skip: needs("ss") }, async () => {
