@@ -1,4 +1,4 @@
-// One of a thousand watchers reads one answer a second: what it costs in memory, and what the others notice. `node bench/slow-watcher.ts`
+// One of a thousand watchers reads one event a second: what it costs in memory, and what the others notice. `node bench/slow-watcher.ts`
 // SLOW_SECONDS of each round (5), SLOW_ROUNDS (3), SLOW_PUTS a second (200), SLOW_STREAMS for the memory figure (50).
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -46,7 +46,7 @@ async function startServer(): Promise<Server> {
   };
 }
 
-/** Reads for as long as the stream lives: at once, or an answer a second. Resolves when all its `watches` are there. */
+/** Reads for as long as the stream lives: at once, or an event, then a pause. Resolves when all its `watches` are there. */
 function read(
   { responses }: WatchStreamClient,
   watches: number,
@@ -58,8 +58,10 @@ function read(
       let left = watches;
       for await (const { created, events } of responses) {
         if (created && --left === 0) resolve();
-        for (const { kv } of events) visit(kv.value.readDoubleLE(0));
-        if (pauseMs > 0) await sleep(systemClock, pauseMs);
+        for (const { kv } of events) {
+          visit(kv.value.readDoubleLE(0));
+          if (pauseMs > 0) await sleep(systemClock, pauseMs);
+        }
       }
     };
     follow().catch(reject);
