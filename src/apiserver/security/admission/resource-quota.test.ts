@@ -10,6 +10,9 @@ import {
   type ResourceQuota,
   type ResourceType,
   resourceQuotas,
+  type Service,
+  type Stored,
+  services,
 } from "#api";
 import { seededRandom, VirtualClock } from "#base";
 import type { AdmissionContext } from "../../contract.ts";
@@ -66,6 +69,20 @@ test("a dry run is refused as a real one, and counts nothing", async () => {
   assert.deepEqual(usedNow(), { pods: "0" });
   await create(pods, pod());
   await assert.rejects(create(pods, pod(), { dryRun: true }), /exceeded quota/);
+});
+
+test("a service that gives up its ports is still counted with them, until the quota controller counts anew", async () => {
+  const hard = { "services.nodeports": "1", "services.loadbalancers": "1" };
+  const { create, usedNow } = world(hard);
+  const service = (type: string): Stored<Service> =>
+    ({ metadata: { name: "s" }, spec: { type, ports: [{ port: 80 }] } }) as unknown as Stored<Service>;
+  await create(services, service("LoadBalancer"));
+  await create(services, service("ClusterIP"), { operation: "UPDATE", old: service("LoadBalancer") });
+  assert.deepEqual(usedNow(), { "services.nodeports": "1", "services.loadbalancers": "1" });
+  await assert.rejects(create(services, service("NodePort"), { operation: "UPDATE", old: service("ClusterIP") }), {
+    message:
+      'services "x" is forbidden: exceeded quota: q, requested: services.nodeports=1, used: services.nodeports=1, limited: services.nodeports=1',
+  });
 });
 
 test("a quota without usage is not known, one without status does not count", async () => {

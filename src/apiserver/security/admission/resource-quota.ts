@@ -79,6 +79,7 @@ export function resourceQuota({ reader, writer }: AdmissionDeps): AdmissionPlugi
   }
 }
 
+/** What a write asks for on top of what is counted already. What it gives back is not its to take off: the quota controller counts anew. */
 function change(evaluator: QuotaEvaluator, object: ApiObject, old: ApiObject | undefined): Amounts {
   const usage = evaluator.usage(object);
   if (old === undefined) return usage;
@@ -86,7 +87,8 @@ function change(evaluator: QuotaEvaluator, object: ApiObject, old: ApiObject | u
   const difference = new Map<string, ParsedQuantity>();
   for (const [name, amount] of usage) {
     const had = before.get(name);
-    difference.set(name, had === undefined ? amount : subtractQuantities(amount, had));
+    const more = had === undefined ? amount : subtractQuantities(amount, had);
+    if (signOf(more) > 0) difference.set(name, more);
   }
   return difference;
 }
