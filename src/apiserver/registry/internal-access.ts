@@ -102,6 +102,12 @@ function fresh(writes: Writes, resource: ServedResource, object: ApiObject): Api
   const { rules } = resource.strategy;
   const time = rfc3339(writes.clock.now());
   const defaulted = newMeta((rules.default?.(object) ?? object) as ApiObject, writes.random, time);
-  const prepared = (rules.prepareForCreate?.(defaulted) ?? defaulted) as ApiObject;
+  const prepared = withOwnStatus((rules.prepareForCreate?.(defaulted) ?? defaulted) as ApiObject, object);
   return ownedByServer(resource, rules.generation ? withGeneration(prepared, 1) : prepared, undefined, time);
+}
+
+/** What the server itself makes comes with its status, which it does not take from clients. */
+function withOwnStatus(prepared: ApiObject, given: ApiObject): ApiObject {
+  const { status } = given as { readonly status?: unknown };
+  return status === undefined ? prepared : ({ ...prepared, status } as ApiObject);
 }

@@ -31,6 +31,7 @@ import { refusal } from "./authorization/refusal.ts";
 import { reviewAccess, reviewRules } from "./authorization/reviews.ts";
 import { bootstrap } from "./bootstrap/bootstrap.ts";
 import { type Advertised, publishMasterService } from "./bootstrap/master-service.ts";
+import { followFlowSchemas } from "./dangling-schemas.ts";
 
 export interface SecurityOptions {
   readonly reader: ObjectReader;
@@ -134,6 +135,7 @@ export function createSecurity(options: SecurityOptions): Security {
     ranges: options.serviceRanges,
     nodePorts: options.nodePorts ?? [30000, 32767],
   });
+  let flowSchemas: Disposable | undefined;
   return {
     authenticator: createAuthenticator(tokens),
     anonymousUser: options.anonymous === false ? undefined : anonymousUser,
@@ -175,12 +177,13 @@ export function createSecurity(options: SecurityOptions): Security {
     allocateService: (service, old, dryRun) => services.allocate(service, old, dryRun),
     releaseService: (service) => services.released(service),
     bootstrap: async () => {
-      await bootstrap({ reader, writer, clientCa: options.clientCa, serviceRanges: options.serviceRanges });
+      await bootstrap({ reader, writer, clock, clientCa: options.clientCa, serviceRanges: options.serviceRanges });
       await services.repair();
+      flowSchemas ??= followFlowSchemas({ reader, writer, clock, log: options.log });
     },
     publish: (advertised) => publishMasterService({ reader, writer, ranges: options.serviceRanges }, advertised),
     [Symbol.dispose]: () => {
-      for (const part of [rbac, node, services, admission, webhooks]) part?.[Symbol.dispose]();
+      for (const part of [rbac, node, services, admission, webhooks, flowSchemas]) part?.[Symbol.dispose]();
     },
   };
 }

@@ -17,6 +17,7 @@ import {
   type Service,
   services,
 } from "#api";
+import { VirtualClock } from "#base";
 import { RbacAuthorizer } from "../authorization/rbac.ts";
 import { FakeObjects } from "../testing/objects.ts";
 import { bootstrap } from "./bootstrap.ts";
@@ -25,7 +26,8 @@ import { defaultPolicy } from "./policy.ts";
 
 async function world() {
   const objects = new FakeObjects();
-  const again = (): Promise<void> => bootstrap({ reader: objects, writer: objects, serviceRanges: ["10.96.0.0/16"] });
+  const again = (): Promise<void> =>
+    bootstrap({ reader: objects, writer: objects, clock: new VirtualClock(), serviceRanges: ["10.96.0.0/16"] });
   await again();
   return { objects, again };
 }

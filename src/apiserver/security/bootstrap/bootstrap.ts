@@ -1,6 +1,7 @@
 // Creates what every cluster has: namespaces, roles and bindings, priority classes, flow control; reconciles the policy with a newer version's.
 import { type ApiObject, configMaps, namespaces, priorityClasses } from "#api";
-import type { ObjectRef } from "#client";
+import type { Clock } from "#base";
+import { type ObjectRef, rfc3339 } from "#client";
 import type { ObjectReader, ObjectWriter } from "../../contract.ts";
 import { defaultFlowControl } from "./flow-control.ts";
 import { serviceRange } from "./master-service.ts";
@@ -9,6 +10,7 @@ import { defaultPolicy, reconciled, type Wanted } from "./policy.ts";
 export interface BootstrapDeps {
   readonly reader: ObjectReader;
   readonly writer: ObjectWriter;
+  readonly clock: Clock;
   /** PEM: what the configmap for extension API servers tells about client certificates. */
   readonly clientCa?: string;
   readonly serviceRanges: readonly string[];
@@ -60,13 +62,13 @@ function extensionAuthentication(clientCa: string | undefined): Wanted {
 }
 
 /** Idempotent: one pass of look-ups when everything is there, one batch of creates on a new cluster. */
-export async function bootstrap({ reader, writer, clientCa, serviceRanges }: BootstrapDeps): Promise<void> {
+export async function bootstrap({ reader, writer, clock, clientCa, serviceRanges }: BootstrapDeps): Promise<void> {
   const policy = defaultPolicy();
   const wanted: readonly Wanted[] = [
     ...systemNamespaces.map(namespace),
     ...systemPriorityClasses.map((each) => priorityClass(...each)),
     ...policy,
-    ...defaultFlowControl(),
+    ...defaultFlowControl(rfc3339(clock.now())),
     extensionAuthentication(clientCa),
     serviceRange(serviceRanges),
   ];

@@ -1,5 +1,6 @@
 // The default flow schemas and priority levels, as Kubernetes 1.36 shows them on a new cluster.
 import { type ApiObject, flowSchemas, priorityLevelConfigurations } from "#api";
+import { dangling } from "../dangling-schemas.ts";
 import type { Wanted } from "./policy.ts";
 
 const apiVersion = "flowcontrol.apiserver.k8s.io/v1";
@@ -104,7 +105,8 @@ const metadata = (name: string): ApiObject["metadata"] => ({
   annotations: { "apf.kubernetes.io/autoupdate-spec": "true" },
 });
 
-export function defaultFlowControl(): readonly Wanted[] {
+/** `time`: since when the schemas' condition holds. */
+export function defaultFlowControl(time: string): readonly Wanted[] {
   const level = (name: string, spec: object): Wanted => ({
     type: priorityLevelConfigurations,
     object: { apiVersion, kind: "PriorityLevelConfiguration", metadata: metadata(name), spec, status: {} } as ApiObject, // with spec
@@ -136,7 +138,7 @@ export function defaultFlowControl(): readonly Wanted[] {
           ...(distinguish === undefined ? {} : { distinguisherMethod: { type: distinguish } }),
           rules: [{ subjects, ...(rules ?? everything) }],
         },
-        status: {},
+        status: { conditions: [dangling(priorityLevel, true, time)] },
       } as ApiObject, // with spec
     })),
   ];
