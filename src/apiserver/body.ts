@@ -129,7 +129,7 @@ export function decodeObject(
       if (validation === "Warn") for (const problem of problems) warnEach(problem, warn);
     }
     const object = typed.object as unknown as ApiObject;
-    return keepReset(
+    return keepSaid(
       { ...object, kind: expected.kind, apiVersion: apiVersionOf(expected), metadata: object.metadata ?? {} },
       raw.value,
     );
@@ -149,12 +149,24 @@ function specIn(
   return { value: value as JsonValue, text: stringifyJson(value) };
 }
 
-/** An empty list of managedFields in a write means: forget who owned what. Decoding drops empty lists, so it is put back. */
-export function keepReset(object: ApiObject, given: unknown): ApiObject {
-  const managed = (given as { metadata?: { managedFields?: unknown } } | null)?.metadata?.managedFields;
-  return Array.isArray(managed) && managed.length === 0
-    ? { ...object, metadata: { ...object.metadata, managedFields: [] } }
-    : object;
+/**
+ * Decoding drops empty lists; those that say something are put back. No managedFields: forget who owned what. No policies of an autoscaler: none
+ * by default either, which is refused.
+ */
+export function keepSaid(object: ApiObject, given: unknown): ApiObject {
+  const kept = keepEmpty(object, given, ["metadata", "managedFields"]);
+  if (object.kind !== "HorizontalPodAutoscaler") return kept;
+  const policies = (direction: string): string[] => ["spec", "behavior", direction, "policies"];
+  return keepEmpty(keepEmpty(kept, given, policies("scaleUp")), given, policies("scaleDown"));
+}
+
+function keepEmpty<T extends object>(object: T, given: unknown, [key = "", ...rest]: readonly string[]): T {
+  const value = asRecord(given)?.[key];
+  if (rest.length === 0) return Array.isArray(value) && value.length === 0 ? { ...object, [key]: [] } : object;
+  if (asRecord(value) === undefined) return object;
+  const inner = asRecord((object as Readonly<Record<string, unknown>>)[key]) ?? {};
+  const kept = keepEmpty(inner, value, rest);
+  return kept === inner ? object : { ...object, [key]: kept };
 }
 
 /** A YAML decoder's complaint has a line for each duplicate: each becomes a warning. */

@@ -135,16 +135,6 @@ export function defaultHorizontalPodAutoscaler(autoscaler: AnyObject): AnyObject
   return withField(autoscaler, "spec", spec);
 }
 
+/** Version 1 leaves the metrics to what is stored, which has the defaults of version 2. */
 export const defaultHorizontalPodAutoscalerV1 = (autoscaler: AnyObject): AnyObject =>
-  withField(
-    autoscaler,
-    "spec",
-    withDefaults(autoscaler.spec ?? {}, {
-      minReplicas: 1,
-      ...(hasMetrics(autoscaler) ? {} : { targetCPUUtilizationPercentage: 80 }),
-    }),
-  );
-
-/** Version 1 keeps metrics other than the processor's in an annotation. */
-const hasMetrics = (autoscaler: AnyObject): boolean =>
-  autoscaler.metadata?.annotations?.["autoscaling.alpha.kubernetes.io/metrics"] !== undefined;
+  withField(autoscaler, "spec", withDefaults(autoscaler.spec ?? {}, { minReplicas: 1 }));

@@ -184,7 +184,8 @@ export const autoscalers = {
   },
 
   toServed(object: ApiObject): ApiObject {
-    const { spec = {}, status = {}, metadata, ...rest } = object as Autoscaler;
+    const { spec = {}, status: reported, metadata, ...rest } = object as Autoscaler;
+    const status: Fields = reported ?? {};
     const { metrics: given, behavior, ...kept } = spec;
     const { currentMetrics: current, conditions, currentReplicas = 0, ...statusV1 } = status;
     // always written in version 2, and null when there are none
@@ -215,7 +216,9 @@ export const autoscalers = {
       apiVersion: "autoscaling/v1",
       metadata: withAnnotations(metadata, annotations),
       spec: { ...kept, ...defined({ targetCPUUtilizationPercentage: target }) },
-      status: { ...statusV1, currentReplicas, ...defined({ currentCPUUtilizationPercentage: seen }) },
+      ...(reported === undefined
+        ? {}
+        : { status: { ...statusV1, currentReplicas, ...defined({ currentCPUUtilizationPercentage: seen }) } }),
     } as ApiObject;
   },
 };

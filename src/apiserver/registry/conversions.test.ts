@@ -1,12 +1,11 @@
 // One stored object, served in two versions.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ApiObject, eventsV1, horizontalPodAutoscalersV1 } from "#api";
+import { type ApiObject, eventsV1 } from "#api";
+import { autoscalers as conversion } from "./autoscaler-conversion.ts";
 import { conversionOf } from "./conversions.ts";
 
 test("an autoscaler whose lists are null is served in version 1", () => {
-  const conversion = conversionOf(horizontalPodAutoscalersV1)?.conversion;
-  assert.ok(conversion);
   const stored = {
     metadata: { name: "a" },
     spec: { maxReplicas: 3, metrics: null },
@@ -19,7 +18,7 @@ test("an autoscaler whose lists are null is served in version 1", () => {
 
 // biome-ignore lint/suspicious/noExplicitAny: looked into field by field
 type Loose = any;
-const autoscalers = conversionOf(horizontalPodAutoscalersV1)?.conversion as {
+const autoscalers = conversion as {
   toStored: (object: Loose) => Loose;
   toServed: (object: Loose) => Loose;
 };

@@ -1,5 +1,5 @@
 // The two built-in kinds that are served in two versions and stored in one: Events (stored as core v1) and HorizontalPodAutoscalers (stored as v2).
-import type { ApiObject, ResourceType } from "#api";
+import { type ApiObject, type KindRules, kindRules, type ResourceType } from "#api";
 import { autoscalers } from "./autoscaler-conversion.ts";
 
 interface Conversion {
@@ -40,13 +40,49 @@ const events: Conversion = {
   },
 };
 
+/** What is stored has the defaults of its own version, as upstream gives them whenever it reads. */
+const defaultedAutoscalers: Conversion = {
+  toStored: (object) => {
+    const stored = autoscalers.toStored(object);
+    return kindRules["autoscaling/HorizontalPodAutoscaler"]?.default?.(stored) ?? stored;
+  },
+  toServed: autoscalers.toServed,
+};
+
+/** The rules of a kind for a version of it: they look at the object in the version of which they know the fields. */
+function convertedRules(rules: KindRules, { toStored, toServed }: Conversion): KindRules {
+  const { prepareForCreate, prepareForUpdate, prepareForStatusUpdate, validate, validateUpdate, validateStatusUpdate } = rules;
+  return {
+    ...rules,
+    ...(prepareForCreate && { prepareForCreate: (object) => toServed(prepareForCreate(toStored(object))) }),
+    ...(prepareForUpdate && {
+      prepareForUpdate: (next, old) => toServed(prepareForUpdate(toStored(next), toStored(old))),
+    }),
+    ...(prepareForStatusUpdate && {
+      prepareForStatusUpdate: (next, old) => toServed(prepareForStatusUpdate(toStored(next), toStored(old))),
+    }),
+    ...(validate && { validate: (object) => validate(toStored(object)) }),
+    ...(validateUpdate && { validateUpdate: (next, old) => validateUpdate(toStored(next), toStored(old)) }),
+    ...(validateStatusUpdate && {
+      validateStatusUpdate: (next, old) => validateStatusUpdate(toStored(next), toStored(old)),
+    }),
+  };
+}
+
+/** The rules of built-in kinds that are checked in another version than they are served in. */
+export const rulesInVersion = (type: ResourceType): KindRules | undefined => {
+  const rules = kindRules[`${type.group}/${type.kind}`];
+  return rules !== undefined && isAutoscalerV1(type) ? convertedRules(rules, autoscalers) : rules;
+};
+
+const isAutoscalerV1 = (type: ResourceType): boolean => type.kind === "HorizontalPodAutoscaler" && type.version === "v1";
+
 /** Undefined when the kind is stored as it is served. */
 export function conversionOf(
   type: ResourceType,
 ): { readonly stored: { readonly group: string; readonly version: string }; readonly conversion: Conversion } | undefined {
   if (type.kind === "Event" && type.group === "events.k8s.io")
     return { stored: { group: "", version: "v1" }, conversion: events };
-  if (type.kind === "HorizontalPodAutoscaler" && type.version === "v1")
-    return { stored: { group: "autoscaling", version: "v2" }, conversion: autoscalers };
+  if (isAutoscalerV1(type)) return { stored: { group: "autoscaling", version: "v2" }, conversion: defaultedAutoscalers };
   return undefined;
 }

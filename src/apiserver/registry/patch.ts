@@ -25,7 +25,7 @@ import {
   type Stored,
 } from "#api";
 import { own } from "#base";
-import { decodeObject, type ExpectedKind, keepReset, type RequestBody, unsupportedBody, warnEach } from "../body.ts";
+import { decodeObject, type ExpectedKind, keepSaid, type RequestBody, unsupportedBody, warnEach } from "../body.ts";
 import { parseMediaType } from "../http/media-type.ts";
 import { checkName, placeInNamespace, withMeta } from "./metadata.ts";
 import type { WriteOptions } from "./options.ts";
@@ -173,7 +173,7 @@ function typed(
     }
     const object = decoded.object as unknown as ApiObject;
     if (resource.custom) checkType(request, object);
-    const whole = keepReset(
+    const whole = keepSaid(
       { ...object, kind: type.kind, apiVersion: apiVersionOf(type), metadata: object.metadata ?? {} },
       patched,
     );

@@ -4,7 +4,6 @@ import {
   decodeTyped,
   type JsonValue,
   type KindRules,
-  kindRules,
   type ObjectSchema,
   type ResourceType,
   schemaOfKind,
@@ -13,6 +12,7 @@ import {
   validateObjectMetaUpdate,
 } from "#api";
 import { definitionRules } from "../crd/definition-rules.ts";
+import { rulesInVersion } from "./conversions.ts";
 
 export interface Strategy {
   readonly schema: ObjectSchema;
@@ -52,6 +52,6 @@ export function strategyOf(type: ResourceType): Strategy {
       empty ??= { status: (decodeTyped(this.schema, {}).object as { status?: unknown }).status };
       return empty.status;
     },
-    rules: ownRules[`${type.group}/${type.kind}`] ?? kindRules[`${type.group}/${type.kind}`] ?? plainRules,
+    rules: ownRules[`${type.group}/${type.kind}`] ?? rulesInVersion(type) ?? plainRules,
   };
 }
