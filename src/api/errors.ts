@@ -184,7 +184,8 @@ const words: Readonly<Record<FieldErrorType, string>> = {
   FieldValueTypeInvalid: "Invalid value",
 };
 
-const fieldErrorText = (error: FieldError): string => `${error.field}: ${fieldErrorBody(error)}`;
+/** "spec.a: Invalid value: 1: must be a string" */
+export const fieldErrorText = (error: FieldError): string => `${error.field}: ${fieldErrorBody(error)}`;
 
 function fieldErrorBody(error: FieldError): string {
   const head = words[error.type];

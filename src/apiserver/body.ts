@@ -121,9 +121,11 @@ export function decodeObject(
     const problems =
       found.length < 2 || body.bytes === undefined
         ? found
-        : expected.decode !== undefined || bodyFormat(body.contentType) === "yaml"
-          ? [...raw.problems, ...[...typed.problems].sort()]
-          : inDocumentOrder(body.bytes.toString("utf8"), found);
+        : expected.decode !== undefined
+          ? found
+          : bodyFormat(body.contentType) === "yaml"
+            ? [...raw.problems, ...[...typed.problems].sort()]
+            : inDocumentOrder(body.bytes.toString("utf8"), found);
     if (problems.length > 0) {
       if (validation === "Strict") throw cannot(`strict decoding error: ${problems.join(", ")}`);
       if (validation === "Warn") for (const problem of problems) warnEach(problem, warn);

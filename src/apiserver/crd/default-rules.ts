@@ -1,5 +1,6 @@
 // The defaults in a schema: each must be a value that the schema itself would accept, without unknown fields.
-import { deepEqual, type FieldError, invalidValue, required } from "#api";
+import { deepEqual, type FieldError, invalidValue } from "#api";
+import { embeddedErrors, readEmbedded, typeErrors } from "./embedded.ts";
 import type { Props } from "./props.ts";
 import { Validator } from "./validate.ts";
 import { prune } from "./values.ts";
@@ -33,7 +34,17 @@ function checkDefault(props: Props, at: string, isRoot: boolean, validator: Vali
     )
   )
     errors.push(invalidValue(at, value, "must not have unknown fields"));
-  if (isRoot || props["x-kubernetes-embedded-resource"] === true) errors.push(...typeMeta(value, at));
+  const unread: FieldError[] = [];
+  readEmbedded(
+    props,
+    value,
+    at,
+    () => {},
+    (error) => unread.push(error),
+  );
+  if (unread.length > 0) return [...errors, ...unread];
+  if (isRoot) errors.push(...typeErrors(value, at));
+  errors.push(...embeddedErrors(props, value, at));
   // upstream does not ask whether the members of a default set differ
   for (const error of validator.check(props, value, ""))
     if (error.type !== "FieldValueDuplicate")
@@ -41,13 +52,28 @@ function checkDefault(props: Props, at: string, isRoot: boolean, validator: Vali
   return errors;
 }
 
-/** A whole object says what it is. */
-function typeMeta(value: unknown, at: string): FieldError[] {
-  const { apiVersion, kind } = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
-  const errors: FieldError[] = [];
-  if (typeof apiVersion !== "string" || apiVersion === "") errors.push(required(`${at}.apiVersion`));
-  else if (apiVersion.split("/").length > 2)
-    errors.push(invalidValue(`${at}.apiVersion`, apiVersion, `unexpected GroupVersion string: ${apiVersion}`));
-  if (typeof kind !== "string" || kind === "") errors.push(required(`${at}.kind`));
-  return errors;
+/** The schema with defaults as they will be given: embedded objects in them lose metadata that no object has. */
+export function withReadDefaults(props: Props): Props {
+  const mapped = <T extends Props | boolean | undefined>(inner: T): T =>
+    typeof inner === "object" ? (withReadDefaults(inner) as T) : inner;
+  const properties = props.properties;
+  return {
+    ...props,
+    ...(props.default === undefined
+      ? {}
+      : {
+          default: readEmbedded(
+            props,
+            props.default,
+            "",
+            () => {},
+            () => {},
+          ),
+        }),
+    ...(props.items === undefined ? {} : { items: mapped(props.items) }),
+    ...(props.additionalProperties === undefined ? {} : { additionalProperties: mapped(props.additionalProperties) }),
+    ...(properties === undefined
+      ? {}
+      : { properties: Object.fromEntries(Object.entries(properties).map(([name, inner]) => [name, mapped(inner)])) }),
+  };
 }

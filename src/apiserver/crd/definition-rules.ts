@@ -12,6 +12,8 @@ import {
   validateObjectMeta,
   validateObjectMetaUpdate,
 } from "#api";
+import { withReadDefaults } from "./default-rules.ts";
+import { hasEmbedded } from "./embedded.ts";
 import { type DefinitionSpec, type Props, usesKeyword } from "./props.ts";
 import { conversionErrors, formatWarnings, ruleErrors, storageVersions, versionErrors } from "./version-rules.ts";
 
@@ -57,13 +59,17 @@ export const definitionRules: KindRules = {
     };
   },
   prepareForCreate: (object: Definition) => ({
-    ...object,
-    status: { conditions: null, acceptedNames: { plural: "", kind: "" }, storedVersions: storageVersions(object.spec ?? {}) },
+    ...withDefaultsRead(object),
+    status: {
+      conditions: null,
+      acceptedNames: { plural: "", kind: "" },
+      storedVersions: storageVersions(object.spec ?? {}).slice(0, 1),
+    },
   }),
   prepareForUpdate: (next: Definition, old: Definition) => {
     const stored = [...(old.status?.storedVersions ?? [])];
     for (const version of storageVersions(next.spec ?? {})) if (!stored.includes(version)) stored.push(version);
-    return { ...next, status: { ...old.status, storedVersions: stored } };
+    return { ...withDefaultsRead(next), status: { ...old.status, storedVersions: stored } };
   },
   prepareForStatusUpdate: (next: Definition, old: Definition) => ({ ...old, metadata: next.metadata, status: next.status }),
   validate: (object: Definition) => [
@@ -89,6 +95,17 @@ export const definitionRules: KindRules = {
   createOnUpdate: false,
   unconditionalUpdate: false,
 };
+
+function withDefaultsRead(definition: Definition): Definition {
+  const { versions } = definition.spec ?? {};
+  if (versions?.some(({ schema }) => hasEmbedded(schema?.openAPIV3Schema)) !== true) return definition;
+  const read = versions.map((version) =>
+    version.schema?.openAPIV3Schema === undefined
+      ? version
+      : { ...version, schema: { ...version.schema, openAPIV3Schema: withReadDefaults(version.schema.openAPIV3Schema) } },
+  );
+  return { ...definition, spec: { ...definition.spec, versions: read } };
+}
 
 function immutable(next: Definition, old: Definition): FieldError[] {
   const established =
@@ -145,8 +162,16 @@ function specErrors(spec: DefinitionSpec | undefined): FieldError[] {
 function storedVersionErrors({ spec, status }: Definition): FieldError[] {
   const stored = status?.storedVersions ?? [];
   if (stored.length === 0) return [invalidValue("status.storedVersions", null, "must have at least one stored version")];
-  const served = new Set((spec?.versions ?? []).map(({ name }) => name));
-  return stored.flatMap((name, index) =>
+  const versions = spec?.versions ?? [];
+  const served = new Set(versions.map(({ name }) => name));
+  const missing = versions.filter(
+    ({ name, storage }, index) =>
+      storage && (!stored.includes(name) || versions.findIndex((version) => version.name === name) !== index),
+  );
+  const unstored = missing.map(({ name }) =>
+    invalidValue("status.storedVersions", stored, `must have the storage version ${name}`),
+  );
+  const gone = stored.flatMap((name, index) =>
     served.has(name)
       ? []
       : [
@@ -157,6 +182,7 @@ function storedVersionErrors({ spec, status }: Definition): FieldError[] {
           ),
         ],
   );
+  return [...unstored, ...gone];
 }
 
 const approval = "api-approved.kubernetes.io";

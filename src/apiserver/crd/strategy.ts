@@ -1,8 +1,10 @@
 // The strategy of a custom resource, made from one version of its definition.
 import {
   type ApiObject,
+  DecodeError,
   decodeTyped,
   type FieldError,
+  fieldErrorText,
   type JsonValue,
   type KindRules,
   objectSchema,
@@ -12,6 +14,7 @@ import {
   validateObjectMetaUpdate,
 } from "#api";
 import type { Strategy } from "../registry/strategy.ts";
+import { embeddedErrors, hasEmbedded, readEmbedded } from "./embedded.ts";
 import type { DefinitionSpec, DefinitionVersion, Props } from "./props.ts";
 import { scaleErrors } from "./scale-rules.ts";
 import { customSchema } from "./schema.ts";
@@ -27,10 +30,12 @@ export function customStrategy(spec: DefinitionSpec, version: DefinitionVersion)
   const namespaced = spec.scope === "Namespaced";
   const hasStatus = version.subresources?.status !== undefined;
   const validator = new Validator();
+  const embeds = hasEmbedded(props);
   const check = (object: Custom): FieldError[] => {
     if (props === undefined) return [];
     const { metadata: _metadata, ...rest } = object;
-    return validator.check({ ...props, type: "object" }, rest, "");
+    const errors = validator.check({ ...props, type: "object" }, rest, "");
+    return embeds ? [...errors, ...embeddedErrors(props, rest, "")] : errors;
   };
   const scale = version.subresources?.scale;
   const checkAll = (object: Custom): FieldError[] => [
@@ -73,7 +78,7 @@ export function customStrategy(spec: DefinitionSpec, version: DefinitionVersion)
       const { metadata: _metadata, apiVersion: _apiVersion, kind: _kind, ...rest } = object as Custom;
       return hasStatus ? without(rest as Custom, "status") : rest;
     },
-    decode: (value) => decodeCustom(props, preserve, value),
+    decode: (value) => decodeCustom(props, preserve, embeds, value),
   };
 }
 
@@ -81,6 +86,7 @@ export function customStrategy(spec: DefinitionSpec, version: DefinitionVersion)
 function decodeCustom(
   props: Props | undefined,
   preserve: boolean,
+  embeds: boolean,
   value: JsonValue,
 ): { readonly object: ApiObject; readonly problems: readonly string[] } {
   const problems: string[] = [];
@@ -92,7 +98,25 @@ function decodeCustom(
   ) as Record<string, unknown>;
   const metadata = decodeTyped(objectMeta, (object["metadata"] ?? {}) as JsonValue);
   for (const problem of metadata.problems) problems.push(problem.replace(/^unknown field "/, 'unknown field "metadata.'));
-  return { object: { ...pruned, metadata: metadata.object } as unknown as ApiObject, problems: problems.sort() };
+  problems.sort();
+  const whole = { ...pruned, metadata: metadata.object } as unknown as ApiObject;
+  return { object: embeds ? readWhole(props, whole, problems) : whole, problems };
+}
+
+/** Throws DecodeError for the first embedded object that is none. */
+function readWhole(props: Props | undefined, object: ApiObject, problems: string[]): ApiObject {
+  const unknown: string[] = [];
+  const read = readEmbedded(
+    props,
+    object,
+    "",
+    (path) => unknown.push(`unknown field ${JSON.stringify(path)}`),
+    (error) => {
+      throw new DecodeError(fieldErrorText(error));
+    },
+  );
+  problems.push(...unknown.sort());
+  return read as ApiObject;
 }
 
 function without(object: Custom, key: string): Custom {

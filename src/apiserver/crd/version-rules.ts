@@ -28,8 +28,7 @@ export function versionErrors(spec: DefinitionSpec | undefined): { readonly own:
   const after: FieldError[] = [];
   for (const [index, version] of versions.entries()) {
     const field = `spec.versions[${index}].schema.openAPIV3Schema`;
-    if (version.schema === undefined) errors.push(required(field, "schemas are required"));
-    else if (version.schema.openAPIV3Schema === undefined) errors.push(required(field));
+    if (version.schema?.openAPIV3Schema === undefined) errors.push(required(field));
   }
   const names = versions.map(({ name }) => name);
   for (const [index, version] of versions.entries()) {
@@ -53,10 +52,35 @@ export function versionErrors(spec: DefinitionSpec | undefined): { readonly own:
     if (fields !== undefined && props !== undefined) fields[0].push(...selectableErrors(version, props, fields[1]));
   }
   if (new Set(names).size !== names.length)
-    errors.push(invalidValue("spec.versions", spec?.versions, "must contain unique version names"));
+    errors.push(invalidValue("spec.versions", shownVersions(versions), "must contain unique version names"));
   if (versions.filter(({ storage }) => storage).length !== 1)
-    errors.push(invalidValue("spec.versions", spec?.versions ?? null, "must have exactly one version marked as storage version"));
+    errors.push(
+      invalidValue("spec.versions", shownVersions(spec?.versions), "must have exactly one version marked as storage version"),
+    );
+  // upstream keeps the first version's name in a field of its own as well
+  errors.push(...isDns1035Label(first?.name || "v1").map((message) => invalidValue("spec.version", first?.name, message)));
   return { own: errors, shared: after };
+}
+
+/** Versions as Go prints them; what all of them say alike it keeps elsewhere. */
+function shownVersions(versions: readonly DefinitionVersion[] | undefined): unknown {
+  const alike = (part: keyof DefinitionVersion): boolean =>
+    versions?.every((version) => deepEqual(version[part], versions[0]?.[part])) === true;
+  const own = (version: DefinitionVersion, part: keyof DefinitionVersion): unknown =>
+    alike(part) ? null : (version[part] ?? null);
+  return (
+    versions?.map((version) => ({
+      Name: version.name ?? "",
+      Served: version.served ?? false,
+      Storage: version.storage ?? false,
+      Deprecated: version.deprecated ?? false,
+      DeprecationWarning: version.deprecationWarning ?? null,
+      Schema: own(version, "schema"),
+      Subresources: own(version, "subresources"),
+      AdditionalPrinterColumns: own(version, "additionalPrinterColumns"),
+      SelectableFields: own(version, "selectableFields"),
+    })) ?? null
+  );
 }
 
 function deprecationErrors({ deprecated, deprecationWarning: text }: DefinitionVersion, at: string): FieldError[] {

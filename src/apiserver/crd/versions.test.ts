@@ -37,6 +37,32 @@ describe("versions of custom resources", () => {
   });
   after(() => cluster[Symbol.asyncDispose]());
 
+  it("are refused as upstream words it: two that are stored, names that are none", async () => {
+    const post = async (...versions: readonly object[]): Promise<readonly string[]> => {
+      const body = { ...definition, metadata: { name: "others.example.com" }, spec: { ...definition.spec, versions } };
+      const { object } = await cluster.call("POST", definitions, {
+        ...body,
+        spec: { ...body.spec, names: { plural: "others", kind: "Other" } },
+      });
+      return (object.details?.causes ?? []).map(
+        ({ field, message }: { field: string; message: string }) => `${field}: ${message}`,
+      );
+    };
+    const same = { ...version("v1", true), schema: { openAPIV3Schema: { type: "object" } } };
+    const rest =
+      '"Deprecated":false,"DeprecationWarning":null,"Schema":null,"Subresources":null,"AdditionalPrinterColumns":null,"SelectableFields":null}';
+    const shown = (name: string): string => `{"Name":"${name}","Served":true,"Storage":true,${rest}`;
+    assert.deepEqual(await post(same, { ...same, name: "v2" }), [
+      `spec.versions: Invalid value: [${shown("v1")},${shown("v2")}]: must have exactly one version marked as storage version`,
+      'status.storedVersions: Invalid value: ["v1"]: must have the storage version v2',
+    ]);
+    assert.deepEqual(
+      (await post({ ...same, name: "V1" })).map((cause) => cause.split(": Invalid")[0]),
+      ["spec.versions[0].name", "spec.version"],
+    );
+    assert.deepEqual(await post({ ...same, schema: undefined }), ["spec.versions[0].schema.openAPIV3Schema: Required value"]);
+  });
+
   it("keep what the stored one knows", async () => {
     const path = "/apis/example.com/v2/namespaces/default/things";
     const spec = { both: "x", v2: "y" };
