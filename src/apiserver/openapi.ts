@@ -1,6 +1,7 @@
 // /openapi/v2, /openapi/v3 and the OpenID discovery of service account tokens.
-import { apiError, openApiV3Document, openApiV3Index } from "#api";
+import { openApiV3Document, openApiV3Index } from "#api";
 import type { Answer } from "./answer.ts";
+import { checkType } from "./http/accept.ts";
 import { type CustomPartV2, openApiV2 } from "./openapi-v2.ts";
 import { methodRefused, type PathHandler } from "./paths.ts";
 import { parseQuery } from "./query.ts";
@@ -51,9 +52,14 @@ export function openApiPaths(custom: CustomDocuments): PathHandler {
 
 export function openIdPaths(security: Pick<Security, "openidConfiguration" | "openidKeys">, server: () => string): PathHandler {
   return (request) => {
-    const { path } = request.info;
-    if (path === "/.well-known/openid-configuration") {
+    const path = request.info.path.replace(/\/$/, "");
+    const accepts = (type: string): void => {
       if (request.method !== "GET") throw methodRefused();
+      const refused = checkType(request.header("accept"), type);
+      if (refused !== undefined) throw refused;
+    };
+    if (path === "/.well-known/openid-configuration") {
+      accepts("application/json");
       return {
         kind: "raw",
         code: 200,
@@ -63,10 +69,7 @@ export function openIdPaths(security: Pick<Security, "openidConfiguration" | "op
       };
     }
     if (path === "/openid/v1/jwks") {
-      if (request.method !== "GET") throw methodRefused();
-      const accept = request.header("accept") ?? "*/*";
-      if (!/\*\/\*|application\/jwk-set\+json/.test(accept))
-        throw apiError("NotAcceptable", "406: Not Acceptable\n\nAvailable representations: application/jwk-set+json", {});
+      accepts("application/jwk-set+json");
       return {
         kind: "raw",
         code: 200,

@@ -1,4 +1,5 @@
 // What /version says.
+import { checkType } from "./http/accept.ts";
 import type { PathHandler } from "./paths.ts";
 import { methodRefused } from "./paths.ts";
 
@@ -37,6 +38,7 @@ export const versionPath =
   (request) => {
     if (request.info.path !== "/version" && request.info.path !== "/version/") return undefined;
     if (request.method !== "GET") throw methodRefused();
-    // always JSON, whatever is accepted: clients of protobuf ask with their usual header
+    const refused = checkType(request.header("accept"), "application/json");
+    if (refused !== undefined) throw refused;
     return { kind: "raw", code: 200, contentType: "application/json", body: JSON.stringify(info, undefined, 2) };
   };

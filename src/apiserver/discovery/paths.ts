@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Answer } from "../answer.ts";
 import { pageNotFound } from "../dispatch.ts";
-import { json, methodRefused, type PathHandler } from "../paths.ts";
+import { json, methodRefused, type PathHandler, text } from "../paths.ts";
 import type { Catalogue } from "../registry/catalogue.ts";
 import { noSuchResource } from "../registry/verbs.ts";
 import { aggregated, apiGroup, apiGroupList, apiResourceList, apiVersions } from "./documents.ts";
@@ -25,7 +25,16 @@ export function discoveryPaths(catalogue: Catalogue, address: () => string): Pat
   return (request) => {
     const { parts } = request.info;
     const [root, first, second] = parts;
-    if (parts.length === 0) return json({ paths: allPaths(catalogue) });
+    // whatever is accepted
+    if (parts.length === 0) {
+      const body = JSON.stringify({ paths: allPaths(catalogue) }, undefined, 2);
+      return { kind: "raw", code: 200, contentType: "application/json", body };
+    }
+    if (parts.length === (root === "api" ? 3 : 4) && (parts.at(-1) === "watch" || parts.at(-1) === "proxy")) {
+      const { path } = request.info;
+      const why = `failed to create RequestInfo: unable to determine kind and namespace from url, ${path}`;
+      return text(`Internal Server Error: ${JSON.stringify(path)}: ${why}\n`, 500);
+    }
     if (root === "api") {
       if (request.method !== "GET") throw methodRefused();
       if (parts.length === 1)

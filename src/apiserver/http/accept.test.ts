@@ -1,7 +1,7 @@
 // Content negotiation.
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
-import { checkRoute, negotiate } from "./accept.ts";
+import { describe, it, test } from "node:test";
+import { checkRoute, checkType, negotiate } from "./accept.ts";
 
 const rows: readonly (readonly [accept: string | undefined, format: string | undefined, transform?: string])[] = [
   [undefined, "json", "none"],
@@ -36,4 +36,11 @@ describe("checkRoute()", () => {
     assert.equal(checkRoute("application/*", false)?.code, 406);
     assert.match(checkRoute("application/JSON", true)?.message ?? "", /application\/json;stream=watch/);
   });
+});
+
+test("a route of one type is refused to whoever accepts others only", () => {
+  for (const accept of [undefined, "", "*/*", "text/html, application/json;as=Table"])
+    assert.equal(checkType(accept, "application/json"), undefined);
+  const { code, message } = checkType("application/yaml", "application/json") ?? {};
+  assert.deepEqual([code, message], [406, "406: Not Acceptable\n\nAvailable representations: application/json"]);
 });

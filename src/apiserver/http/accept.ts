@@ -39,6 +39,14 @@ export function checkRoute(accept: string | undefined, streams: boolean): ApiErr
   );
 }
 
+/** The same for a route that has one type only. */
+export function checkType(accept: string | undefined, only: string): ApiError | undefined {
+  const types = (accept ?? "").split(",").map((clause) => (clause.split(";")[0] as string).trim());
+  return accept === undefined || accept === "" || types.some((type) => type === "*/*" || type === only)
+    ? undefined
+    : apiError("NotAcceptable", `406: Not Acceptable\n\nAvailable representations: ${only}`, {});
+}
+
 interface Clause {
   readonly type: string;
   readonly parameters: Readonly<Record<string, string>>;

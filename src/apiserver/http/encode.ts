@@ -4,8 +4,9 @@ import type { Answer } from "../answer.ts";
 import type { Entry } from "../cache/entry.ts";
 import { parseStored } from "../cache/stored-bytes.ts";
 import { type ServedResource, toServed } from "../registry/resource.ts";
+import { computedTable } from "../tables/computed.ts";
 import { tableOf } from "../tables/table.ts";
-import type { Accepted, Wanted } from "./accept.ts";
+import { type Accepted, notAcceptable, type Wanted } from "./accept.ts";
 import { typeOfFormat } from "./media-type.ts";
 
 export interface Encoded {
@@ -38,10 +39,19 @@ export function encode(answer: Encodable, accepted: Wanted): Encoded {
     case "list":
       return encodeList(answer, accepted);
     case "object":
-      return encodeObject(answer.code, answer.object, accepted);
+      return encodeComputed(answer.code, answer.object, accepted);
     default:
       return answer satisfies never;
   }
+}
+
+export const isStatus = (object: unknown): boolean => (object as { readonly kind?: unknown } | undefined)?.kind === "Status";
+
+function encodeComputed(code: number, object: unknown, accepted: Wanted): Encoded {
+  if (accepted.transform === "none" || isStatus(object)) return encodeObject(code, object, accepted);
+  const table = accepted.transform === "Table" ? computedTable(object, accepted) : undefined;
+  if (table === undefined) throw notAcceptable();
+  return encodeObject(code, table, accepted);
 }
 
 /** Any object in the format asked for. */

@@ -10,7 +10,7 @@ import { type Chain, type IncomingRequest, type Outcome, serve } from "../chain.
 import { parseQuery, type Query } from "../query.ts";
 import type { Security } from "../security/mod.ts";
 import { type Accepted, checkRoute, negotiate, notAcceptable, type Wanted } from "./accept.ts";
-import { type Encodable, type Encoded, encode, encodeObject } from "./encode.ts";
+import { type Encodable, type Encoded, encode, encodeObject, isStatus } from "./encode.ts";
 import type { Exchange } from "./exchange.ts";
 import { forward, forwardable, type KubeletClient } from "./outbound.ts";
 import { sendWatch } from "./watch-stream.ts";
@@ -239,7 +239,7 @@ async function answer(
 ): Promise<void> {
   if (outcome.warnings.length > 0) head["warning"] = outcome.warnings.map((text) => `299 - ${quoted(text)}`);
   if (outcome.answer.kind === "forward") return await sendForwarded(deps, exchange, body, outcome.answer, outcome, head);
-  const transformable = outcome.answer.kind !== "object" && outcome.answer.kind !== "raw";
+  const transformable = outcome.answer.kind === "object" ? isTransformable(outcome.answer.object) : outcome.answer.kind !== "raw";
   const accepted =
     outcome.answer.kind === "raw"
       ? plain
@@ -265,6 +265,10 @@ async function answer(
   await send(exchange, encoded, head);
   outcome.finished();
 }
+
+/** A Status is never anything else, whatever form of the object was asked for; others have a table. */
+const isTransformable = (object: unknown): boolean =>
+  isStatus(object) || ["Scale", "ComponentStatus", "ComponentStatusList"].includes((object as { kind?: string })?.kind ?? "");
 
 /** What has no protobuf form (discovery) goes out as JSON to clients that take that too. */
 function encodeOr406(answer: Encodable, wanted: Wanted, accept: string): Encoded {

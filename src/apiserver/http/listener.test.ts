@@ -110,6 +110,32 @@ describe("API server over HTTPS", () => {
     });
   }
 
+  it("answers in the form that was asked for where there is one: a scale as a table, a status as itself, the root as ever", async () => {
+    const accepting = (accept: string): Record<string, string> => ({ ...token, accept });
+    const table = accepting("application/json;as=Table;v=v1;g=meta.k8s.io");
+    const maps = "/api/v1/namespaces/default/configmaps";
+    await h2("POST", maps, { ...token, "content-type": "application/json" }, JSON.stringify(configMap("gone")));
+    const gone = await h2("DELETE", `${maps}/gone`, accepting("application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"));
+    assert.deepEqual([gone.status, JSON.parse(gone.text).status], [200, "Success"]);
+    const sets = "/apis/apps/v1/namespaces/default/replicasets";
+    const template = { metadata: { labels: { a: "b" } }, spec: { containers: [{ name: "c", image: "i" }] } };
+    const set = { metadata: { name: "r" }, spec: { replicas: 2, selector: { matchLabels: { a: "b" } }, template } };
+    await h2("POST", sets, { ...token, "content-type": "application/json" }, JSON.stringify(set));
+    const scale = JSON.parse((await h2("GET", `${sets}/r/scale`, table)).text);
+    assert.deepEqual([scale.kind, scale.rows[0].cells.slice(0, 3)], ["Table", ["r", 2, 0]]);
+    assert.equal((await h2("GET", "/", accepting("text/html"))).status, 200);
+    assert.equal((await h2("GET", "/version", accepting("text/html"))).status, 406);
+    assert.equal((await h2("GET", "/.well-known/openid-configuration/")).status, 200);
+    const watch = await h2("GET", "/api/v1/watch");
+    assert.deepEqual(
+      [watch.status, watch.text],
+      [
+        500,
+        'Internal Server Error: "/api/v1/watch": failed to create RequestInfo: unable to determine kind and namespace from url, /api/v1/watch\n',
+      ],
+    );
+  });
+
   it("answers over HTTP/2 and HTTP/1.1 on one port", async () => {
     for (const got of [await h2("GET", "/version"), await h1("/version", token)]) assert.match(got.text, /v1\.36\.2\+tiphys/);
   });

@@ -50,3 +50,9 @@ test("what runs on a simulated node has no address that could be dialled", () =>
       },
     );
 });
+
+test("a port that a service does not name may still be one of its endpoints'; a number that it does not have is refused", () => {
+  const to = (target: string) => (): unknown => serviceBackend(objects({}), "default", target, () => 0);
+  assert.throws(to("web:nope"), { message: 'no endpoints available for service "web:nope"' });
+  assert.throws(to("web:81"), { message: 'no service port 81 found for service "web"' });
+});

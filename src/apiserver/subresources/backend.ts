@@ -114,17 +114,15 @@ export function serviceBackend(
     port === "" && servicePorts.length === 1
       ? servicePorts[0]
       : servicePorts.find((other) => (other.name ?? "") === port || String(other.port) === port);
-  if (servicePort === undefined)
-    throw apiError(
-      "ServiceUnavailable",
-      `no service port ${port === "" ? '""' : port} found for service ${JSON.stringify(name)}`,
-    );
+  if (servicePort === undefined && /^[0-9]+$/.test(port))
+    throw apiError("ServiceUnavailable", `no service port ${port} found for service ${JSON.stringify(name)}`);
+  const portName = servicePort === undefined ? port : (servicePort.name ?? "");
   const candidates: { host: string; port: number; nodeName: string | undefined }[] = [];
   let known = false;
   for (const slice of reader.list(endpointSlices, namespace)) {
     if (slice.metadata.labels?.["kubernetes.io/service-name"] !== name) continue;
     known = true;
-    const found = (slice.ports ?? []).find((other) => (other.name ?? "") === (servicePort.name ?? ""));
+    const found = (slice.ports ?? []).find((other) => (other.name ?? "") === portName);
     if (found?.port === undefined) continue;
     for (const endpoint of slice.endpoints ?? []) {
       if (endpoint.conditions?.ready === false) continue;

@@ -9,10 +9,12 @@ import {
   notFound,
   type ObjectSchema,
   objectSchema,
+  parseSelector,
   qualified,
   type ResourceType,
   type Stored,
   schemaOfKind,
+  selectorMatches,
   updateManagedFields,
 } from "#api";
 import { rfc3339 } from "#client";
@@ -194,6 +196,7 @@ async function answerVirtual(
   request: ServerRequest,
   target: VirtualTarget,
 ): Promise<Answer> {
+  if (request.info.parts.at(type.group === "" ? 2 : 3) === "watch") throw noSuchResource();
   if (type.kind === "ComponentStatus") return componentStatuses(type, request, target);
   if (target.name !== undefined || type.namespaced !== (target.namespace !== undefined)) {
     throw noSuchResource();
@@ -251,11 +254,10 @@ function componentStatuses(type: ResourceType, request: ServerRequest, target: V
   });
   if (target.name === undefined) {
     if (isTrue(request.query, "watch")) throw methodNotAllowed(type, "watch");
-    return {
-      kind: "object",
-      code: 200,
-      object: { kind: "ComponentStatusList", apiVersion: "v1", metadata: {}, items: components.map(of) },
-    };
+    // none of them has labels
+    const isSelected = selectorMatches(parseSelector(request.query.first("labelSelector") ?? ""), {});
+    const items = isSelected ? components.map(of) : [];
+    return { kind: "object", code: 200, object: { kind: "ComponentStatusList", apiVersion: "v1", metadata: {}, items } };
   }
   if (!components.includes(target.name)) throw notFound({ group: "", plural: "componentstatus" }, target.name);
   return { kind: "object", code: 200, object: { kind: type.kind, apiVersion: apiVersionOf(type), ...of(target.name) } };

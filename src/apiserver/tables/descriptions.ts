@@ -139,12 +139,11 @@ export const columnDescriptions: Readonly<Record<string, Readonly<Record<string,
   "apps/Deployment": {
     Ready: "Number of the pod with ready state",
     "Up-to-date": "Total number of non-terminating pods targeted by this deployment that have the desired template spec.",
-    Available: "replicas is the actual number of observed instances of the scaled object.",
+    Available: "Total number of available non-terminating pods (ready for at least minReadySeconds) targeted by this deployment.",
     Containers: "Names of each container in the template.",
     Images: "Images referenced by each container in the template.",
     Selector:
       "Label selector for pods. Existing ReplicaSets whose pods are selected by this will be the ones affected by this deployment. It must match the pod template's labels.",
-    Desired: "replicas is the desired number of instances for the scaled object.",
   },
   "apps/ReplicaSet": {
     Desired:

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { humanDuration } from "#api";
 import { builtInColumns } from "./built-in.ts";
+import { computedTable } from "./computed.ts";
 
 const now = Date.parse("2026-01-01T00:10:00Z");
 const at = (pod: object): readonly unknown[] =>
@@ -92,4 +93,35 @@ describe("humanDuration()", () => {
   ] as const) {
     it(`prints ${seconds} seconds as ${text}`, () => assert.equal(humanDuration(seconds * 1_000), text));
   }
+});
+
+describe("tables of objects that are not stored", () => {
+  const wanted = { metaVersion: "v1", include: "Metadata", nowMs: now } as const;
+  const table = (object: object): { readonly rows: readonly object[] } =>
+    computedTable(object, wanted) as { readonly rows: readonly object[] };
+
+  it("show the scale of a workload", () => {
+    const metadata = { name: "d", creationTimestamp: "2026-01-01T00:00:00Z", resourceVersion: "7" };
+    assert.deepEqual(table({ kind: "Scale", metadata, spec: {}, status: { replicas: 2 } }).rows, [
+      { cells: ["d", 0, 2, "10m"], object: { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata } },
+    ]);
+  });
+
+  it("show the health of components, one by one and together", () => {
+    const component = (name: string, status: string): object => ({
+      metadata: { name },
+      conditions: [{ type: "Healthy", status, message: "m" }],
+    });
+    const items = [component("a", "True"), component("b", "False"), component("c", "Unknown")];
+    const cells = table({ kind: "ComponentStatusList", metadata: {}, items }).rows.map(
+      (row) => (row as { cells: unknown }).cells,
+    );
+    assert.deepEqual(cells, [
+      ["a", "Healthy", "m", ""],
+      ["b", "Unhealthy", "m", ""],
+      ["c", "Unknown", "m", ""],
+    ]);
+  });
+
+  it("are not there for others", () => assert.equal(computedTable({ kind: "TokenReview" }, wanted), undefined));
 });
