@@ -37,6 +37,7 @@ const stored: readonly (readonly [given: string | number | null, kept: string])[
   ["+5", "+5"],
   ["-0", "0"],
   ["+", "0"],
+  [".", "0"],
   ["1024Mi", "1Gi"],
   ["1048576Ki", "1Gi"],
   ["0.5Gi", "512Mi"],

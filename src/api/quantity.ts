@@ -85,8 +85,8 @@ function parse(quantity: Quantity): ParsedQuantity {
   if (found === undefined) throw new QuantityError(quantitySuffixError);
   const digits = parts.whole + parts.fraction;
   const hasDigits = /[0-9]/.test(text.slice(0, text.length - parts.suffix.length));
-  // A lone sign reads as zero, as upstream; a suffix or a point without any digit does not.
-  if (!hasDigits && !/^[+-]?$/.test(text)) throw new QuantityError(quantityNumberError);
+  // A lone sign or point reads as zero, as upstream; a suffix without any digit does not.
+  if (!hasDigits && !/^[+-]?\.?$/.test(text)) throw new QuantityError(quantityNumberError);
   const magnitude = BigInt(digits === "" ? "0" : digits);
   let quantityParsed: ParsedQuantity;
   if (found.format === "BinarySI") quantityParsed = binary(magnitude, parts.fraction.length, found.exponent);

@@ -25,6 +25,8 @@ export interface KindRules {
   validateStatusUpdate?(next: AnyObject, old: AnyObject): FieldError[];
   /** Texts for Warning headers. `old` is undefined on create. */
   warnings?(next: AnyObject, old: AnyObject | undefined): readonly string[];
+  /** Of a new object before it is prepared: told also when it is refused. */
+  warningsFirst?(object: AnyObject): readonly string[];
   /** What of a new object its writer may own in managed fields; default: all but the status. */
   owned?(object: AnyObject): AnyObject;
   /** Many objects of the kind have the same spec: equal ones share it, and what follows from it. */

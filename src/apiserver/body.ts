@@ -79,7 +79,7 @@ export function decodeObject(
   warn: (message: string) => void,
 ): ApiObject {
   const raw = rawBody(body, expected);
-  const record = asRecord(raw.value);
+  const record = asRecord(raw.value ?? {});
   const apiVersion = typeof record?.["apiVersion"] === "string" ? record["apiVersion"] : "";
   const kind = typeof record?.["kind"] === "string" ? record["kind"] : "";
   const unrecognized = (why: string): ApiError =>
@@ -226,7 +226,10 @@ function checkKind(apiVersion: string, kind: string, expected: ExpectedKind, bod
   );
   if (!other) {
     // Versions that were served once are still known to upstream's decoder.
-    const once = group === expected.group || (kind === "Scale" && (group === "apps" || group === "extensions"));
+    const once =
+      group === expected.group ||
+      (kind === "Scale" && (group === "apps" || group === "extensions")) ||
+      (group === "extensions" && version === "v1beta1" && extensionsKinds.has(kind));
     if (kind === expected.kind && once && group !== "" && /^v\d+(alpha|beta)\d+$/.test(version)) {
       throw badRequest(
         `the API version in the data (${apiVersion}) does not match the expected API version (${apiVersionOf(expected)})`,
@@ -250,6 +253,9 @@ function checkKind(apiVersion: string, kind: string, expected: ExpectedKind, bod
   const internal = expected.group === "" ? "core" : (expected.group.split(".")[0] as string);
   throw badRequest(`${head}converting (${version}.${kind}) to (${internal}.${expected.kind}): unknown conversion`);
 }
+
+/** Kinds that began in the group "extensions". */
+const extensionsKinds = new Set(["DaemonSet", "Deployment", "Ingress", "NetworkPolicy", "ReplicaSet"]);
 
 const listKinds = new Set(["List", "Status", "DeleteOptions", "ListOptions"]);
 

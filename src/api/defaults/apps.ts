@@ -52,9 +52,11 @@ export const templateGeneration = "deprecated.daemonset.template.generation";
 export function defaultStatefulSet(set: AnyObject): AnyObject {
   let spec = withTextDefaults(template(set.spec ?? {}), { podManagementPolicy: "OrderedReady" });
   spec = withDefaults(spec, { replicas: 1, revisionHistoryLimit: 10 });
-  let strategy = withTextDefaults(spec.updateStrategy ?? {}, { type: "RollingUpdate" });
+  // Who names the strategy is not given its parameters.
+  const given = spec.updateStrategy ?? {};
+  let strategy = given.type ? given : withDefaults({ ...given, type: "RollingUpdate" }, { rollingUpdate: {} });
   if (strategy.type === "RollingUpdate")
-    strategy = withField(strategy, "rollingUpdate", withDefaults(strategy.rollingUpdate ?? {}, { partition: 0 }));
+    strategy = inField(strategy, "rollingUpdate", (rolling) => withDefaults(rolling, { partition: 0 }));
   spec = withField(spec, "updateStrategy", strategy);
   spec = withField(
     spec,

@@ -2,7 +2,7 @@
 import { canonicalResource } from "../quantity.ts";
 import type { AnyObject } from "../rules.ts";
 import { derived } from "../shared.ts";
-import { inField, mapList, withDefaults, withField, withTextDefaults } from "../validation/helpers.ts";
+import { inField, mapList, withDefaults, withField, without, withTextDefaults } from "../validation/helpers.ts";
 
 /** Rounds every quantity of a resource list up to thousandths, in canonical text. */
 export function defaultResourceList(list: AnyObject): AnyObject {
@@ -150,9 +150,22 @@ function requestsFromLimits(container: AnyObject): AnyObject {
 
 export function defaultPod(pod: AnyObject): AnyObject {
   if (pod.spec === undefined) return { ...pod, spec: withDefaults(defaultPodSpec({}), { enableServiceLinks: true }) };
-  return inField(withField(pod, "spec", derived(pod.spec, specOfPod)), "status", (status) =>
+  const filled = inField(withField(pod, "spec", derived(pod.spec, specOfPod)), "status", (status) =>
     sameAddress(status, "podIP", "podIPs"),
   );
+  return pod.metadata?.annotations === undefined ? filled : inField(filled, "metadata", withoutInitAnnotations);
+}
+
+const initAnnotations = ["alpha", "beta"].flatMap((stage) =>
+  ["init-containers", "init-container-statuses"].map((name) => `pod.${stage}.kubernetes.io/${name}`),
+);
+
+/** Where init containers were before they had a field: what is still said there is dropped. */
+function withoutInitAnnotations(metadata: AnyObject): AnyObject {
+  const annotations = without(metadata.annotations, ...initAnnotations);
+  return Object.keys(annotations).length === 0
+    ? without(metadata, "annotations")
+    : withField(metadata, "annotations", annotations);
 }
 
 function specOfPod(given: AnyObject): AnyObject {

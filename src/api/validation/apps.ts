@@ -7,7 +7,7 @@ import type { AnyObject } from "../rules.ts";
 import { selectorMatches, setSelector } from "../selectors.ts";
 import { nonNegative, validateLabelSelector } from "./basics.ts";
 import { keepStatus, without } from "./helpers.ts";
-import { invalids, labelName, subdomainName, validateObjectMeta, validateObjectMetaUpdate } from "./meta.ts";
+import { invalids, labelName, type NameCheck, subdomainName, validateObjectMeta, validateObjectMetaUpdate } from "./meta.ts";
 import { validatePodAnnotations } from "./pod/pod.ts";
 import {
   alwaysRestarts,
@@ -148,8 +148,12 @@ function controllerSpec(spec: AnyObject): FieldError[] {
     );
   return errors;
 }
+/** Checked by its declared format, which counts bytes. */
+const controllerName: NameCheck = (name, prefix) =>
+  subdomainName(name, prefix).map((text) => text.replace(/^(must be no more than \d+) characters$/, "$1 bytes"));
+
 export const validateReplicationController = (controller: AnyObject): FieldError[] => [
-  ...metaOf(controller),
+  ...validateObjectMeta(controller.metadata, true, controllerName),
   ...controllerSpec(controller.spec ?? {}),
 ];
 export const validateReplicationControllerUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [
@@ -292,9 +296,13 @@ function statefulSetSpec(spec: AnyObject): FieldError[] {
           "`selector` does not match template `labels`",
         ),
       );
-    errors.push(
-      ...validatePodAnnotations(template.metadata?.annotations ?? {}, template.spec ?? {}, "spec.template.annotations"),
+    const annotations = validatePodAnnotations(
+      template.metadata?.annotations ?? {},
+      template.spec ?? {},
+      "spec.template.annotations",
     );
+    // upstream looks at them twice
+    errors.push(...annotations, ...annotations);
   }
   return [...errors, ...alwaysRestarts(template, "spec.template", "StatefulSet")];
 }

@@ -141,7 +141,7 @@ function validateExitCodes(requirement: AnyObject, names: ReadonlySet<string>, p
     );
   const values: readonly number[] = requirement.values ?? [];
   const at = `${path}.values`;
-  if (values.length === 0) errors.push(invalidValue(at, values, "at least one value is required"));
+  if (values.length === 0) errors.push(invalidValue(at, requirement.values ?? null, "at least one value is required"));
   else if (values.length > 255) errors.push(tooMany(at, values.length, 255));
   const seen = new Set<number>();
   let ordered = true;

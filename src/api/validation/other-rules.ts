@@ -73,7 +73,7 @@ export const otherRules: Readonly<Record<string, KindRules>> = {
     default: apps.defaultStatefulSet,
     prepareForCreate: app.prepareStatefulSetForCreate,
     prepareForUpdate: app.prepareStatefulSetForUpdate,
-    warnings: warn.templateWarnings("spec.template", false),
+    warnings: warn.statefulSetWarnings,
     validate: app.validateStatefulSet,
     validateUpdate: app.validateStatefulSetUpdate,
     validateStatusUpdate: app.validateStatefulSetStatusUpdate,

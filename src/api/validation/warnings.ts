@@ -5,6 +5,7 @@ import { isDns1123Label } from "../names.ts";
 import { parseQuantity, scaledQuantity } from "../quantity.ts";
 import type { AnyObject } from "../rules.ts";
 import { known } from "../shared.ts";
+import { appArmorOf, appArmorPrefix } from "./pod/pod.ts";
 
 const nodeLabels: Readonly<Record<string, readonly [since: string, use: string]>> = {
   "beta.kubernetes.io/arch": ["v1.14", "kubernetes.io/arch"],
@@ -116,9 +117,25 @@ const fixedAnnotations: ReadonlyMap<string, string> = new Map(
   }),
 );
 
+const appArmorText = 'deprecated since v1.30; use the "appArmorProfile" field instead';
+
+/** Of a new pod's annotations that stand in for the AppArmor profile of a container. */
+export function appArmorWarnings({ spec = {}, metadata = {} }: AnyObject): readonly string[] {
+  const annotations = metadata.annotations;
+  if (annotations === undefined) return none;
+  return [...(spec.initContainers ?? []), ...(spec.containers ?? [])]
+    .filter(({ name, securityContext }) => {
+      const profile = annotations[`${appArmorPrefix}${name}`];
+      return profile !== undefined && (securityContext?.appArmorProfile === undefined || appArmorOf(profile) === undefined);
+    })
+    .map(({ name }) => `metadata.annotations[${appArmorPrefix}${name}]: ${appArmorText}`);
+}
+
 function annotationWarnings(annotations: Readonly<Record<string, string>>, path: string): string[] {
   const found: string[] = [];
-  for (const key in annotations) if (annotationWarning(key) !== undefined) found.push(key);
+  // of pods they are told before the annotation sets the field
+  const isTold = (key: string): boolean => path === "metadata" && key.startsWith(appArmorPrefix);
+  for (const key in annotations) if (annotationWarning(key) !== undefined && !isTold(key)) found.push(key);
   return found.sort().map((key) => `${path}.annotations[${key}]: ${annotationWarning(key)}`);
 }
 
@@ -127,8 +144,7 @@ function annotationWarning(key: string): string | undefined {
   if (fixed !== undefined) return fixed;
   if (key.startsWith("container.seccomp.security.alpha.kubernetes.io/"))
     return 'non-functional in v1.27+; use the "seccompProfile" field instead';
-  if (key.startsWith("container.apparmor.security.beta.kubernetes.io/"))
-    return 'deprecated since v1.30; use the "appArmorProfile" field instead';
+  if (key.startsWith(appArmorPrefix)) return appArmorText;
   return undefined;
 }
 
@@ -275,6 +291,13 @@ export const templateWarnings =
       ...podSpecWarnings(template.spec ?? {}, template.metadata, `${path}.spec`, `${path}.metadata`),
     ];
   };
+
+export const statefulSetWarnings = (set: AnyObject, old: AnyObject | undefined): readonly string[] => [
+  ...templateWarnings("spec.template", false)(set, old),
+  ...(set.spec?.revisionHistoryLimit < 0 && (old === undefined || !semanticEqual(set.spec, old.spec))
+    ? ["spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"]
+    : []),
+];
 
 const classAnnotation = (object: AnyObject): readonly string[] =>
   object.metadata?.annotations?.["volume.beta.kubernetes.io/storage-class"] === undefined

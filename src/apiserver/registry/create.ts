@@ -70,9 +70,8 @@ async function tryCreate(writes: Writes, request: WriteRequest, admitted: ApiObj
   const { type, strategy } = resource;
   const { rules } = strategy;
   let next = newMeta(admitted, writes.random, time);
+  for (const warning of rules.warningsFirst?.(next) ?? []) request.warn(warning);
   next = rules.prepareForCreate?.(next) ?? next;
-  // A Job without labels takes those of its template, which have only now been made.
-  if (type.kind === "Job" && type.group === "batch") next = rules.default?.(next) ?? next;
   if (rules.generation) next = withGeneration(next, 1);
   next = withStatus(next, strategy.emptyStatus);
   const name = next.metadata.name ?? "";
@@ -89,6 +88,8 @@ async function tryCreate(writes: Writes, request: WriteRequest, admitted: ApiObj
     await validateAdmission(writes, next, admissionContext(request, "CREATE", name));
     if (Number(next.metadata.resourceVersion ?? 0) > 0)
       throw apiError("", "resourceVersion should not be set on objects to be created");
+    // A Job without labels takes those of its template, which the server has made: upstream as it reads what it has stored.
+    if (type.kind === "Job" && type.group === "batch") next = rules.default?.(next) ?? next;
     const stored = toStored(resource, withMeta(next, { resourceVersion: undefined }));
     if (options.dryRun) {
       if (writes.objects.current(resource, next.metadata.namespace ?? "", name) !== undefined) throw alreadyExists(type, name);

@@ -108,7 +108,8 @@ export const encodeContinue = (token: ContinueToken): string =>
 export function decodeContinue(text: string): ContinueToken {
   const refuse = (why: string): Error => badRequest(`invalid continue token: continue key is not valid: ${why}`);
   const bad = /[^A-Za-z0-9_-]/.exec(text);
-  if (bad !== null) throw refuse(`illegal base64 data at input byte ${bad.index}`);
+  const alone = text.length % 4 === 1 ? text.length - 1 : -1;
+  if (bad !== null || alone >= 0) throw refuse(`illegal base64 data at input byte ${bad?.index ?? alone}`);
   const decoded = Buffer.from(text, "base64url").toString("utf8");
   let token: { v?: unknown; rv?: unknown; start?: unknown };
   try {

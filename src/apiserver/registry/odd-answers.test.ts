@@ -1,9 +1,11 @@
 // Answers that surprise: recorded from upstream's server, each because it once was different here.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { type TestServer, testServer } from "../testing/server.ts";
+import { pod, type TestServer, testServer } from "../testing/server.ts";
 
 const merge = { contentType: "application/merge-patch+json" };
+const strategic = { contentType: "application/strategic-merge-patch+json" };
+const core = "/api/v1/namespaces/default";
 const scalers = (version: string): string => `/apis/autoscaling/${version}/namespaces/default/horizontalpodautoscalers`;
 
 describe("odd answers", () => {
@@ -55,5 +57,92 @@ describe("odd answers", () => {
       scaler("v2", "none", { behavior: { scaleUp: { policies: [] } } }),
     );
     assert.deepEqual([code, object.details.causes[0].field], [422, "spec.behavior.scaleUp.policies"]);
+  });
+
+  it("a profile said in an annotation is warned of even when the pod is refused", async () => {
+    const key = "container.apparmor.security.beta.kubernetes.io/c";
+    const annotated = { ...pod("armor"), metadata: { name: "armor", annotations: { [key]: "bogus" } } };
+    const { code, warnings } = await cluster.call("POST", `${core}/pods`, annotated);
+    assert.deepEqual(
+      [code, warnings],
+      [422, [`metadata.annotations[${key}]: deprecated since v1.30; use the "appArmorProfile" field instead`]],
+    );
+  });
+
+  it("annotations in which init containers once were are dropped", async () => {
+    const annotations = { "pod.beta.kubernetes.io/init-containers": "[]", keep: "me" };
+    const { object } = await cluster.call("POST", `${core}/pods`, { ...pod("old"), metadata: { name: "old", annotations } });
+    assert.deepEqual(object.metadata.annotations, { keep: "me" });
+  });
+
+  it("a pod that costs nothing to delete may say so with a sign", async () => {
+    const costing = (name: string, cost: string): object => ({
+      ...pod(name),
+      metadata: { name, annotations: { "controller.kubernetes.io/pod-deletion-cost": cost } },
+    });
+    assert.equal((await cluster.call("POST", `${core}/pods`, costing("free", "-0"))).code, 201);
+    assert.equal((await cluster.call("POST", `${core}/pods`, costing("dear", "2147483648"))).code, 422);
+  });
+
+  it("a status that is taken away leaves what it said of quality and generation", async () => {
+    await cluster.call("POST", `${core}/pods`, pod("seen"));
+    await cluster.call("PATCH", `${core}/pods/seen/status`, { status: { observedGeneration: 5 } }, merge);
+    const { object } = await cluster.call("PATCH", `${core}/pods/seen/status`, { status: null }, merge);
+    assert.deepEqual(object.status, { observedGeneration: 5, qosClass: "BestEffort" });
+  });
+
+  it("a pod is not resized where nobody knows its node", async () => {
+    await cluster.call("POST", `${core}/pods`, pod("lost", { nodeName: "gone" }));
+    const wanted = { spec: { containers: [{ name: "c", resources: {} }] } };
+    const { code, object } = await cluster.call("PATCH", `${core}/pods/lost/resize`, wanted, strategic);
+    assert.deepEqual([code, object.message], [403, 'pods "lost" is forbidden: node "gone" not found']);
+  });
+
+  it("a job whose name makes no label is refused for the labels of its template alone", async () => {
+    const name = "a".repeat(64);
+    const template = { spec: { restartPolicy: "Never", containers: [{ name: "c", image: "i" }] } };
+    const job = { apiVersion: "batch/v1", kind: "Job", metadata: { name }, spec: { template } };
+    const refused = await cluster.call("POST", "/apis/batch/v1/namespaces/default/jobs", job);
+    assert.deepEqual(
+      refused.object.details.causes.map(({ field }: { field: string }) => field),
+      ["spec.template.labels", "spec.template.labels"],
+    );
+    const made = await cluster.call("POST", "/apis/batch/v1/namespaces/default/jobs", { ...job, metadata: { name: "short" } });
+    assert.equal(made.object.metadata.labels["job-name"], "short");
+  });
+
+  it("a stateful set that names its strategy is given no parameters, and warned of endless history", async () => {
+    const set = {
+      apiVersion: "apps/v1",
+      kind: "StatefulSet",
+      metadata: { name: "named" },
+      spec: {
+        serviceName: "s",
+        selector: { matchLabels: { a: "b" } },
+        template: { metadata: { labels: { a: "b" } }, spec: { containers: [{ name: "c", image: "i" }] } },
+        updateStrategy: { type: "RollingUpdate" },
+        revisionHistoryLimit: -1,
+      },
+    };
+    const { object, warnings } = await cluster.call("POST", "/apis/apps/v1/namespaces/default/statefulsets", set);
+    assert.deepEqual(object.spec.updateStrategy, { type: "RollingUpdate" });
+    assert.deepEqual(warnings, [
+      "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended",
+    ]);
+  });
+
+  it("a token to go on with that has a letter too many is no base64", async () => {
+    const query = { limit: "2", continue: "bogus" };
+    const { object } = await cluster.call("GET", `${core}/pods`, undefined, { query });
+    assert.equal(object.message, "invalid continue token: continue key is not valid: illegal base64 data at input byte 4");
+  });
+
+  it("kinds that began in extensions are known by their old version", async () => {
+    const old = { apiVersion: "extensions/v1beta1", kind: "Deployment", metadata: { name: "y" } };
+    const { object } = await cluster.call("POST", "/apis/apps/v1/namespaces/default/deployments", old);
+    assert.equal(
+      object.message,
+      "the API version in the data (extensions/v1beta1) does not match the expected API version (apps/v1)",
+    );
   });
 });

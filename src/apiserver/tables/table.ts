@@ -1,5 +1,5 @@
 // Server-side tables: what `kubectl get` prints.
-import type { ApiObject } from "#api";
+import type { ApiObject, ObjectMeta } from "#api";
 import type { Entry } from "../cache/entry.ts";
 import { parseStored } from "../cache/stored-bytes.ts";
 import type { Wanted } from "../http/accept.ts";
@@ -55,7 +55,18 @@ function rowOf(resource: ServedResource, kind: TableKind, entry: Entry, wanted: 
       return {
         cells,
         ...shown,
-        object: { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${wanted.metaVersion}`, metadata: object.metadata },
+        object: {
+          kind: "PartialObjectMetadata",
+          apiVersion: `meta.k8s.io/${wanted.metaVersion}`,
+          metadata: resource.type.kind === "DaemonSet" ? withoutTemplateGeneration(object.metadata) : object.metadata,
+        },
       };
   }
+}
+
+/** Inside, upstream has this in a field of its own: only whole objects show the annotation. */
+function withoutTemplateGeneration(metadata: ObjectMeta): ObjectMeta {
+  const { "deprecated.daemonset.template.generation": _, ...annotations } = metadata.annotations ?? {};
+  const { annotations: __, ...rest } = metadata;
+  return Object.keys(annotations).length === 0 ? rest : { ...rest, annotations };
 }

@@ -23,6 +23,7 @@ export const coreRules: Readonly<Record<string, KindRules>> = {
     generation: true,
     default: defaultPod,
     warnings: warn.podWarnings,
+    warningsFirst: warn.appArmorWarnings,
     validate: validatePod,
     prepareForCreate: preparePodForCreate,
     validateUpdate: validatePodUpdate,

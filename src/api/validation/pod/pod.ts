@@ -66,15 +66,7 @@ function dropGated(spec: AnyObject): AnyObject {
 /** The annotation that named a container's AppArmor profile before 1.30 sets the field, where that is empty. */
 function withAppArmorFields(spec: AnyObject, annotations: Readonly<Record<string, string>>): AnyObject {
   const fill = (container: AnyObject): AnyObject => {
-    const value = annotations[`${appArmorPrefix}${container.name}`];
-    const profile =
-      value === "runtime/default"
-        ? { type: "RuntimeDefault" }
-        : value === "unconfined"
-          ? { type: "Unconfined" }
-          : value?.startsWith("localhost/")
-            ? { type: "Localhost", localhostProfile: value.slice(10) }
-            : undefined;
+    const profile = appArmorOf(annotations[`${appArmorPrefix}${container.name}`]);
     if (
       profile === undefined ||
       container.securityContext?.appArmorProfile !== undefined ||
@@ -86,7 +78,14 @@ function withAppArmorFields(spec: AnyObject, annotations: Readonly<Record<string
   return mapList(mapList(spec, "containers", fill), "initContainers", fill);
 }
 
-const appArmorPrefix = "container.apparmor.security.beta.kubernetes.io/";
+/** What the annotation's value is as a field; undefined for none, and for a wrong one. */
+export function appArmorOf(value: string | undefined): object | undefined {
+  if (value === "runtime/default") return { type: "RuntimeDefault" };
+  if (value === "unconfined") return { type: "Unconfined" };
+  return value?.startsWith("localhost/") === true ? { type: "Localhost", localhostProfile: value.slice(10) } : undefined;
+}
+
+export const appArmorPrefix = "container.apparmor.security.beta.kubernetes.io/";
 
 const seccompPod = "seccomp.security.alpha.kubernetes.io/pod";
 const seccompContainer = "container.seccomp.security.alpha.kubernetes.io/";
@@ -141,9 +140,7 @@ export function validatePodAnnotations(
       errors.push(invalidValue(`${path}[${key}]`, value, `invalid AppArmor profile name: ${JSON.stringify(value)}`));
   }
   const cost = annotations["controller.kubernetes.io/pod-deletion-cost"];
-  if (cost !== undefined && !/^(0|-?[1-9][0-9]*)$/.test(cost))
-    errors.push(invalidValue(`${path}[controller.kubernetes.io/pod-deletion-cost]`, cost, "must be a 32bit integer"));
-  else if (cost !== undefined && Math.abs(Number(cost)) > 2147483648)
+  if (cost !== undefined && (!/^(0|-[0-9]+|[1-9][0-9]*)$/.test(cost) || Number(cost) < -(2 ** 31) || Number(cost) >= 2 ** 31))
     errors.push(invalidValue(`${path}[controller.kubernetes.io/pod-deletion-cost]`, cost, "must be a 32bit integer"));
   return errors;
 }

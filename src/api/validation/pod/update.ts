@@ -154,10 +154,10 @@ function narrowedAffinity(next: AnyObject, old: AnyObject): FieldError[] {
 
 /** The spec, owners and deletion stay as stored; a QoS class that is left out stays too. */
 export function preparePodStatusUpdate(next: AnyObject, old: AnyObject): AnyObject {
-  const status =
-    next.status?.qosClass === undefined && old.status?.qosClass !== undefined
-      ? { ...next.status, qosClass: old.status.qosClass }
-      : next.status;
+  let status = next.status;
+  // What a status once said of these it says for good.
+  for (const field of ["qosClass", "observedGeneration"])
+    if (status?.[field] === undefined && old.status?.[field] !== undefined) status = { ...status, [field]: old.status[field] };
   return { ...next, spec: old.spec, metadata: withField(next.metadata, "ownerReferences", old.metadata.ownerReferences), status };
 }
 

@@ -5,6 +5,7 @@ import { certificateApproval, certificateRequester, certificateSigning, certific
 import { defaultIngressClass } from "./ingress-class.ts";
 import { limitRanger } from "./limit-ranger.ts";
 import { namespaceLifecycle } from "./namespace-lifecycle.ts";
+import { nodeFeatures } from "./node-features.ts";
 import { nodeRestriction } from "./node-restriction.ts";
 import { podSecurity } from "./pod-security.ts";
 import { podTopologyLabels } from "./pod-topology-labels.ts";
@@ -59,6 +60,7 @@ export const registry: readonly Entry[] = [
   { name: "CertificateSubjectRestriction", create: () => certificateSubjectRestriction },
   { name: "DefaultIngressClass", create: defaultIngressClass },
   { name: "PodTopologyLabels", create: podTopologyLabels },
+  { name: "NodeDeclaredFeatureValidator", create: nodeFeatures },
   { name: "MutatingAdmissionWebhook", create: mutatingWebhooks },
   { name: "ValidatingAdmissionWebhook", create: validatingWebhooks },
   { name: "ResourceQuota", create: resourceQuota },
