@@ -126,6 +126,11 @@ class Reader {
     }
   }
 
+  /** In a map: bytes that are null come back as none. */
+  #zeroIn(values: Schema, goType: string): JsonValue {
+    return values.kind === "scalar" && values.type === "bytes" ? "" : this.#zero(values, goType);
+  }
+
   #value(schema: Schema, value: JsonValue, goType: string, holder: object, key: string): JsonValue {
     switch (schema.kind) {
       case "object":
@@ -160,7 +165,9 @@ class Reader {
           const item = value[name];
           this.#steps.push(name);
           const isNull = item === undefined || item === null;
-          const result = isNull ? this.#zero(schema.values, valueType) : this.#value(schema.values, item, valueType, value, name);
+          const result = isNull
+            ? this.#zeroIn(schema.values, valueType)
+            : this.#value(schema.values, item, valueType, value, name);
           this.#steps.pop();
           if (result === item) continue;
           output ??= { ...value };

@@ -4,7 +4,7 @@ import { duplicate, type FieldError, forbiddenField, invalidValue, notSupported,
 import { byteLength, isDns1123Label, isDns1123Subdomain, isLabelKey, isLabelValue, regexError } from "../names.ts";
 import type { AnyObject } from "../rules.ts";
 import { validateCIDR } from "./basics.ts";
-import { goAllocation } from "./device-values.ts";
+import { goAllocation, shownTerm } from "./device-values.ts";
 import { immutableText, invalids, validateAnnotations, validateLabels } from "./meta.ts";
 import { validateNodeSelector } from "./pod/scheduling.ts";
 
@@ -240,19 +240,9 @@ function nodeSelectorErrors(selector: AnyObject, path: string): FieldError[] {
   const errors = validateNodeSelector(selector, path);
   const terms: readonly AnyObject[] = selector.nodeSelectorTerms ?? [];
   if (terms.length !== 1)
-    errors.push(invalidValue(`${path}.nodeSelectorTerms`, terms.map(goTerm), "must have exactly one node selector term"));
+    errors.push(invalidValue(`${path}.nodeSelectorTerms`, terms.map(shownTerm), "must have exactly one node selector term"));
   return errors;
 }
-
-const goTerm = ({ matchExpressions, matchFields }: AnyObject): object => ({
-  MatchExpressions: matchExpressions?.map(goRequirement) ?? null,
-  MatchFields: matchFields?.map(goRequirement) ?? null,
-});
-const goRequirement = ({ key, operator, values }: AnyObject): object => ({
-  Key: key,
-  Operator: operator,
-  Values: values ?? null,
-});
 
 function offeredErrors(device: AnyObject, path: string, perDevice: boolean): FieldError[] {
   const errors = label(`${path}.name`, device.name);

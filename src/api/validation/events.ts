@@ -78,6 +78,22 @@ export const validateEventV1Update = (next: AnyObject, old: AnyObject): FieldErr
   ...fixedFields(next, old),
 ];
 
+/** References and sources as Go prints them. */
+function asGo(field: string, value: AnyObject): unknown {
+  if (value === undefined || value === null) return null;
+  if (field === "deprecatedSource") return { Component: value.component ?? "", Host: value.host ?? "" };
+  if (field !== "regarding" && field !== "related") return value;
+  return {
+    Kind: value.kind ?? "",
+    Namespace: value.namespace ?? "",
+    Name: value.name ?? "",
+    UID: value.uid ?? "",
+    APIVersion: value.apiVersion ?? "",
+    ResourceVersion: value.resourceVersion ?? "",
+    FieldPath: value.fieldPath ?? "",
+  };
+}
+
 /** An event of the newer group says what happened once; only its series goes on. The names are those of the core group. */
 function fixedFields(next: AnyObject, old: AnyObject): FieldError[] {
   const fields: readonly (readonly [string, string])[] = [
@@ -96,6 +112,6 @@ function fixedFields(next: AnyObject, old: AnyObject): FieldError[] {
     ["reportingInstance", "reportingInstance"],
   ];
   return fields.flatMap(([field, shown]) =>
-    semanticEqual(next[field], old[field]) ? [] : [invalidValue(shown, next[field] ?? null, immutableText)],
+    semanticEqual(next[field], old[field]) ? [] : [invalidValue(shown, asGo(field, next[field]), immutableText)],
   );
 }

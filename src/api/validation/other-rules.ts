@@ -168,7 +168,8 @@ export const otherRules: Readonly<Record<string, KindRules>> = {
   }),
   "coordination.k8s.io/Lease": plainKind({
     namespaced: true,
-    default: others.dropLeaseStrategy,
+    prepareForCreate: others.dropLeaseStrategy,
+    prepareForUpdate: others.dropLeaseStrategy,
     createOnUpdate: true,
     unconditionalUpdate: false,
     validate: scale.validateLease,

@@ -6,6 +6,7 @@ import { compareQuantityTexts, parseQuantity, signOf } from "../quantity.ts";
 import type { AnyObject } from "../rules.ts";
 import { inRange, maxInt32, noBacksteps, nonNegative, oneOf, validateLabelSelector } from "./basics.ts";
 import { validateAccessModes, validateClaimSpec } from "./claims.ts";
+import { shownTerm } from "./device-values.ts";
 import { keepStatus, withField, without } from "./helpers.ts";
 import { immutableText, invalids, nonNegativeText, subdomainName, validateObjectMeta, validateObjectMetaUpdate } from "./meta.ts";
 import { validateNodeSelector } from "./pod/scheduling.ts";
@@ -97,7 +98,30 @@ const ownChecks: Readonly<Record<string, (source: AnyObject, path: string) => Fi
 };
 
 export function validatePersistentVolume(volume: AnyObject): FieldError[] {
-  return [...meta(volume, false), ...volumeSpec(volume.spec ?? {})];
+  return [...meta(volume, false), ...volumeSpec(volume.spec ?? {}), ...mountOptions(volume)];
+}
+
+const mountable = [
+  "gcePersistentDisk",
+  "awsElasticBlockStore",
+  "glusterfs",
+  "nfs",
+  "rbd",
+  "quobyte",
+  "iscsi",
+  "cinder",
+  "cephfs",
+  "azureFile",
+  "vsphereVolume",
+  "azureDisk",
+  "photonPersistentDisk",
+];
+
+function mountOptions({ metadata, spec = {} }: AnyObject): FieldError[] {
+  const annotation = "volume.beta.kubernetes.io/mount-options";
+  return metadata?.annotations?.[annotation] === undefined || mountable.some((kind) => spec[kind] !== undefined)
+    ? []
+    : [forbiddenField(`metadata.annotations.${annotation}`, "may not specify mount options for this volume type")];
 }
 
 function volumeSpec(spec: AnyObject): FieldError[] {
@@ -166,6 +190,11 @@ function volumeSpec(spec: AnyObject): FieldError[] {
   return errors;
 }
 
+const shownNodeAffinity = (affinity: AnyObject): unknown =>
+  affinity && {
+    Required: affinity.required ? { NodeSelectorTerms: affinity.required.nodeSelectorTerms?.map(shownTerm) ?? null } : null,
+  };
+
 const cleanPath = (path: string): string =>
   `/${path
     .split("/")
@@ -186,7 +215,13 @@ export function validatePersistentVolumeUpdate(next: AnyObject, old: AnyObject):
   if (!semanticEqual(next.spec?.volumeMode, old.spec?.volumeMode))
     errors.push(invalidValue("volumeMode", next.spec?.volumeMode ?? null, immutableText));
   if (old.spec?.nodeAffinity !== undefined && !semanticEqual(next.spec?.nodeAffinity, old.spec.nodeAffinity))
-    errors.push(invalidValue("spec.nodeAffinity", next.spec?.nodeAffinity ?? null, immutableText));
+    errors.push(
+      invalidValue(
+        "nodeAffinity",
+        shownNodeAffinity(next.spec?.nodeAffinity),
+        `${immutableText}, except for updating from beta label to GA`,
+      ),
+    );
   return [...errors, ...metaUpdate(next, old)];
 }
 
@@ -283,7 +318,7 @@ export function validatePersistentVolumeClaimStatusUpdate(next: AnyObject, old: 
 export function validateStorageClass(storageClass: AnyObject): FieldError[] {
   const errors = meta(storageClass, false);
   if (!storageClass.provisioner) errors.push(required("provisioner"));
-  else errors.push(...invalids("provisioner", storageClass.provisioner, isLabelKey(storageClass.provisioner.toLowerCase())));
+  else errors.push(...driverErrors("provisioner", storageClass.provisioner));
   errors.push(...parameters(storageClass.parameters));
   if (storageClass.reclaimPolicy && !["Delete", "Retain"].includes(storageClass.reclaimPolicy))
     errors.push(notSupported("reclaimPolicy", storageClass.reclaimPolicy, ["Delete", "Retain"]));
@@ -291,6 +326,10 @@ export function validateStorageClass(storageClass: AnyObject): FieldError[] {
   else errors.push(...oneOf(storageClass.volumeBindingMode, ["Immediate", "WaitForFirstConsumer"], "volumeBindingMode"));
   return [...errors, ...topologies(storageClass.allowedTopologies ?? [])];
 }
+
+/** Looked at, and shown, in lower case. */
+const driverErrors = (field: string, name: string): FieldError[] =>
+  invalids(field, name.toLowerCase(), isLabelKey(name.toLowerCase()));
 
 function parameters(values: Readonly<Record<string, string>> | undefined): FieldError[] {
   const keys = Object.keys(values ?? {});
@@ -330,7 +369,8 @@ function topologies(terms: readonly AnyObject[]): FieldError[] {
         .map((expression: AnyObject) => [expression.key, [...(expression.values ?? [])].sort()])
         .sort(),
     );
-    if (seen.includes(text)) errors.push(duplicate(path, ""));
+    // a term that says nothing is equal to those that upstream has not read yet
+    if (text === "[]" || seen.includes(text)) errors.push(duplicate(path, ""));
     seen.push(text);
   }
   return errors;
@@ -440,9 +480,8 @@ export function validateCsiStorageCapacity(capacity: AnyObject): FieldError[] {
   errors.push(
     ...invalids("storageClassName", capacity.storageClassName ?? "", isDns1123Subdomain(capacity.storageClassName ?? "")),
   );
-  for (const field of ["capacity", "maximumVolumeSize"])
-    if (capacity[field] !== undefined && signOf(parseQuantity(capacity[field])) < 0)
-      errors.push(invalidValue(field, capacity[field], nonNegativeText));
+  if (capacity.capacity !== undefined && signOf(parseQuantity(capacity.capacity)) < 0)
+    errors.push(invalidValue("capacity", capacity.capacity, nonNegativeText));
   return errors;
 }
 export const validateCsiStorageCapacityUpdate = (next: AnyObject, old: AnyObject): FieldError[] => [
@@ -488,7 +527,7 @@ export function validateVolumeAttachmentUpdate(next: AnyObject, old: AnyObject):
 export function validateVolumeAttributesClass(attributes: AnyObject): FieldError[] {
   const errors = meta(attributes, false);
   if (!attributes.driverName) errors.push(required("driverName"));
-  else errors.push(...invalids("driverName", attributes.driverName, isLabelKey(attributes.driverName.toLowerCase())));
+  else errors.push(...driverErrors("driverName", attributes.driverName));
   if (Object.keys(attributes.parameters ?? {}).length === 0)
     errors.push(required("parameters", "must contain at least one key/value pair"));
   return [...errors, ...parameters(attributes.parameters)];

@@ -131,6 +131,48 @@ describe("odd answers", () => {
     ]);
   });
 
+  it("a lease's strategy is its writer's, though nothing keeps it", async () => {
+    const lease = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name: "l" }, spec: { strategy: "x" } };
+    const { object } = await cluster.call("POST", "/apis/coordination.k8s.io/v1/namespaces/default/leases", lease);
+    assert.deepEqual([object.spec, object.metadata.managedFields[0].fieldsV1], [{}, { "f:spec": { "f:strategy": {} } }]);
+  });
+
+  it("a node's status says nothing of a configuration that servers no longer keep", async () => {
+    await cluster.call("POST", "/api/v1/nodes", { apiVersion: "v1", kind: "Node", metadata: { name: "plain" } });
+    const { object } = await cluster.call("PATCH", "/api/v1/nodes/plain/status", { status: { config: { error: "x" } } }, merge);
+    assert.equal(object.status.config, undefined);
+  });
+
+  it("a volume's node affinity is compared as a field of its own", async () => {
+    const affinity = (key: string): object => ({
+      nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [{ key, operator: "Exists" }] }] } },
+    });
+    const spec = { capacity: { storage: "1Gi" }, accessModes: ["ReadWriteOnce"], hostPath: { path: "/x" }, ...affinity("a") };
+    const volumes = "/api/v1/persistentvolumes";
+    const volume = { apiVersion: "v1", kind: "PersistentVolume", metadata: { name: "v" }, spec };
+    await cluster.call("POST", volumes, volume);
+    const { object } = await cluster.call("PATCH", `${volumes}/v`, { spec: affinity("b") }, merge);
+    assert.equal(
+      object.message,
+      'PersistentVolume "v" is invalid: nodeAffinity: Invalid value: {"Required":{"NodeSelectorTerms":[{"MatchExpressions":[{"Key":"b","Operator":"Exists","Values":null}],"MatchFields":null}]}}: field is immutable, except for updating from beta label to GA',
+    );
+    const annotations = { "volume.beta.kubernetes.io/mount-options": "a" };
+    const optional = await cluster.call("POST", volumes, { ...volume, metadata: { name: "w", annotations } });
+    assert.equal(optional.code, 422);
+  });
+
+  it("huge pages may be limited by what is requested of them", async () => {
+    const spec = { hard: { "requests.hugepages-2Mi": "1" } };
+    const quota = { apiVersion: "v1", kind: "ResourceQuota", metadata: { name: "huge" }, spec };
+    assert.equal((await cluster.call("POST", `${core}/resourcequotas`, quota)).code, 201);
+  });
+
+  it("a field that slices are not selected by is refused in their own words", async () => {
+    const query = { fieldSelector: "spec.pool.name=p" };
+    const { object } = await cluster.call("GET", "/apis/resource.k8s.io/v1/resourceslices", undefined, { query });
+    assert.equal(object.message, "field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: spec.pool.name");
+  });
+
   it("a token to go on with that has a letter too many is no base64", async () => {
     const query = { limit: "2", continue: "bogus" };
     const { object } = await cluster.call("GET", `${core}/pods`, undefined, { query });
@@ -143,6 +185,28 @@ describe("odd answers", () => {
     assert.equal(
       object.message,
       "the API version in the data (extensions/v1beta1) does not match the expected API version (apps/v1)",
+    );
+  });
+
+  it("an event shows what may not change of it as Go prints it", async () => {
+    const events = "/apis/events.k8s.io/v1/namespaces/default/events";
+    const event = {
+      apiVersion: "events.k8s.io/v1",
+      kind: "Event",
+      metadata: { name: "e" },
+      eventTime: "2026-01-01T00:00:00.000000Z",
+      type: "Normal",
+      action: "A",
+      reason: "R",
+      reportingController: "c.d/e",
+      reportingInstance: "i",
+      regarding: { kind: "Pod", name: "p", namespace: "default" },
+    };
+    assert.equal((await cluster.call("POST", events, event)).code, 201);
+    const { object } = await cluster.call("PATCH", `${events}/e`, { related: { kind: "K", name: "n" } }, merge);
+    assert.equal(
+      object.message,
+      'Event "e" is invalid: related: Invalid value: {"Kind":"K","Namespace":"","Name":"n","UID":"","APIVersion":"","ResourceVersion":"","FieldPath":""}: field is immutable',
     );
   });
 });

@@ -122,7 +122,10 @@ const table: Readonly<Record<string, SelectableFields>> = {
     unknown: (field) => `field label ${JSON.stringify(field)} not supported for Job`,
   },
   "certificatesigningrequests.certificates.k8s.io": byPath("spec.signerName"),
-  "resourceslices.resource.k8s.io": byPath("spec.nodeName", "spec.driver"),
+  "resourceslices.resource.k8s.io": {
+    ...byPath("spec.nodeName", "spec.driver"),
+    unknown: (field) => `field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: ${field}`,
+  },
 };
 
 /** `name` is "pods" or "jobs.batch". */

@@ -78,6 +78,7 @@ export const coreRules: Readonly<Record<string, KindRules>> = {
     default: defaults.defaultNode,
     prepareForCreate: small.prepareNodeForCreate,
     prepareForUpdate: small.prepareNodeForUpdate,
+    prepareForStatusUpdate: small.prepareNodeForStatusUpdate,
     validate: small.validateNode,
     validateUpdate: small.validateNodeUpdate,
     validateStatusUpdate: small.validateNodeUpdate,

@@ -1,5 +1,6 @@
 // ConfigMaps, Secrets, Namespaces, Nodes, service accounts, Endpoints.
 import { own } from "#base";
+import { decodeJson } from "../../codec/json.ts";
 import { semanticEqual } from "../../deep-equal.ts";
 import { duplicate, type FieldError, forbiddenField, invalidValue, required, tooLong } from "../../errors.ts";
 import {
@@ -161,6 +162,8 @@ export const prepareNodeForCreate = (node: AnyObject): AnyObject =>
   inField(inField(node, "spec", withoutConfigSource), "status", (status) => without(status, "config"));
 export const prepareNodeForUpdate = (next: AnyObject, old: AnyObject): AnyObject =>
   keepStatus(inField(next, "spec", withoutConfigSource), old);
+export const prepareNodeForStatusUpdate = (next: AnyObject, old: AnyObject): AnyObject =>
+  inField(withField(next, "spec", old.spec), "status", (status) => without(status, "config"));
 const withoutConfigSource = (spec: AnyObject): AnyObject => without(spec, "configSource");
 
 function validateTaints(taints: readonly AnyObject[], path: string): FieldError[] {
@@ -210,10 +213,30 @@ function nodeSpec(node: AnyObject): FieldError[] {
 const taintErrors = (node: AnyObject): FieldError[] => validateTaints(node.spec?.taints ?? [], "metadata.taints");
 
 const nodeMeta = (node: AnyObject): FieldError[] => validateObjectMeta(node.metadata, false, subdomainName);
-export const validateNode = (node: AnyObject): FieldError[] => [...nodeMeta(node), ...nodeSpec(node)];
+export const validateNode = (node: AnyObject): FieldError[] => [...nodeMeta(node), ...avoidedPods(node), ...nodeSpec(node)];
+
+/** Pods that a node would rather not have, said in an annotation that nothing reads any more. */
+function avoidedPods(node: AnyObject): FieldError[] {
+  const annotation = "scheduler.alpha.kubernetes.io/preferAvoidPods";
+  const text = node.metadata?.annotations?.[annotation];
+  if (!text) return [];
+  try {
+    const entries = (decodeJson(text).value as AnyObject)?.preferAvoidPods ?? [];
+    return entries.flatMap((entry: AnyObject, i: number) => {
+      const at = `metadata.annotations.${annotation}[${i}].PodSignature`;
+      const controller = entry?.podSignature?.podController;
+      if (!controller) return [required(at)];
+      return controller.controller === true
+        ? []
+        : [invalidValue(`${at}.PodController.Controller`, controller.controller ?? null, "must point to a controller")];
+    });
+  } catch (error) {
+    return [invalidValue("metadata.annotations.AvoidPods", annotation, (error as Error).message)];
+  }
+}
 
 export function validateNodeUpdate(next: AnyObject, old: AnyObject): FieldError[] {
-  const errors = [...validateObjectMetaUpdate(next.metadata, old.metadata)];
+  const errors = [...validateObjectMetaUpdate(next.metadata, old.metadata), ...avoidedPods(next)];
   const addresses = new Set<string>();
   for (const [i, address] of (next.status?.addresses ?? []).entries()) {
     const key = `${address.type}/${address.address}`;

@@ -42,7 +42,7 @@ export function isExtendedResource(name: string): boolean {
 export function validateResourceName(name: string, path: string): FieldError[] {
   const errors = invalids(path, name, isLabelKey(name));
   if (errors.length > 0) return errors;
-  if (!name.includes("/") && !isStandardResource(name) && !isHugePages(name))
+  if (!name.includes("/") && !isStandardResource(name) && !isHugePages(name.replace(/^requests\./, "")))
     errors.push(invalidValue(path, name, "must be a standard resource type or fully qualified"));
   return errors;
 }
