@@ -9,7 +9,8 @@ const component = ["base", "api", "client"];
 
 export const rooms: Readonly<Record<string, Room>> = {
   base: {
-    purpose: "clock, random, files, log, metrics, options, wire codecs, HTTP/2 for servers; knows nothing of Kubernetes",
+    purpose:
+      "clock, random, files, log, metrics, options, wire codecs, HTTP/2 for servers, nftables; knows nothing of Kubernetes",
     mayImport: [],
   },
   api: {

@@ -7,6 +7,12 @@ export type { RequestHandler, ResponseStream } from "./http2/contract.ts";
 export type { HeaderFields } from "./http2/hpack-encoder.ts";
 export type { RequestHead } from "./http2/request-head.ts";
 export { type Log, type LogFields, silentLog } from "./log.ts";
+export { type Command, commandIn } from "./nft/command.ts";
+export { type Contribution, type Item, type ItemChange, itemId, type Table, type TableContent } from "./nft/items.ts";
+export { ItemLedger } from "./nft/ledger.ts";
+export { renderDiff, renderFull, renderRemoval } from "./nft/render.ts";
+export { type SynchronizerOptions, TableSynchronizer } from "./nft/synchronizer.ts";
+export { SimulatedTable } from "./nft/testing/simulated-table.ts";
 export {
   defineOptions,
   flagName,

@@ -1,6 +1,7 @@
 // The chains that services share: one per policy and number of endpoints, named by what they do, so that a service is only elements.
+import type { Item } from "#base";
 import { endpointMap, type Protocol } from "./frame.ts";
-import type { Item, NodeView } from "./model.ts";
+import type { NodeView } from "./model.ts";
 
 /** How a frontend finds an endpoint. `cluster` and `local` say where to: a number of slots, or an affinity chain. */
 export interface Route {

@@ -1,6 +1,5 @@
 // The constant part of table `ip kube-proxy`: where packets enter, which maps they are looked up in. Services only add elements and a few chains.
-
-export const table = "ip kube-proxy";
+import type { Table } from "#base";
 
 /** The bit of the packet mark that asks for masquerading: upstream's, which others know to leave alone. */
 const masqueradeBit = "0x4000";
@@ -28,10 +27,10 @@ export interface FrameOptions {
   readonly nodePortAddresses?: readonly string[];
 }
 
+export const serviceTable = (options: FrameOptions): Table => ({ name: "ip kube-proxy", frame: frame(options) });
+
 // Priorities: 10 before and 10 after destination NAT (-100, "dstnat"; the word does not exist for the output hook in nft 1.0).
-export const frame = (
-  options: FrameOptions,
-): string => `  map service-ips { type ipv4_addr . inet_proto . inet_service : verdict; }
+const frame = (options: FrameOptions): string => `  map service-ips { type ipv4_addr . inet_proto . inet_service : verdict; }
   map service-nodeports { type inet_proto . inet_service : verdict; }
   map no-endpoint-services { type ipv4_addr . inet_proto . inet_service : verdict; }
   map no-endpoint-nodeports { type inet_proto . inet_service : verdict; }

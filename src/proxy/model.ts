@@ -1,27 +1,5 @@
-// What the kernel's table holds, as data: a constant frame (frame.ts) and items that come and go with services.
-
-/**
- * One item of table `ip kube-proxy`.
- * - `element`: `name` is a set or map of the frame, `key` an element of it, the value the data ("" in a set)
- * - `chain`: `name` is the chain, `key` is "", the value its rules, one a line
- * - `set`: `name` is the set, `key` is "", the value its declaration
- */
-export interface Item {
-  readonly kind: "element" | "chain" | "set";
-  readonly name: string;
-  readonly key: string;
-  readonly value: string;
-}
-
-export const itemId = (item: Pick<Item, "kind" | "name" | "key">): string => `${item.kind} ${item.name} ${item.key}`;
-
-/** Everything beside the frame, by `itemId`. */
-export type TableContent = ReadonlyMap<string, Item>;
-
-export interface ItemChange {
-  readonly before: Item | undefined;
-  readonly after: Item | undefined;
-}
+// What a service contributes to table `ip kube-proxy`, as data.
+import type { Contribution } from "#base";
 
 /** Where clients of a service port knock: an address of the service, or a node port on every address of the node. */
 export interface Frontend {
@@ -38,11 +16,8 @@ export interface Flows {
   readonly endpoints: ReadonlySet<string>;
 }
 
-/** What one service contributes. */
-export interface ServiceRules {
-  /** Older services win where two claim the same address and port: creation time, then key. */
-  readonly rank: string;
-  readonly items: TableContent;
+/** Its rank is creation time, then key: older services win where two claim the same address and port. */
+export interface ServiceRules extends Contribution {
   /** Which endpoint sits in which slot, by service port and policy: handed to the next plan, so that few slots change. */
   readonly slots: ReadonlyMap<string, readonly string[]>;
   readonly flows: ReadonlyMap<string, Flows>;

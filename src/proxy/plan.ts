@@ -1,11 +1,12 @@
 // What the table must hold for one service: pure, from the service, its EndpointSlices and what the previous plan put where.
 import { createHash } from "node:crypto";
 import type { EndpointSlice, Service, ServicePort } from "#api";
+import { type Item, itemId } from "#base";
 import { formatRange, type Ipv4Range, isIpv4, parseIpv4Range, rangeContains, withoutNested } from "./address.ts";
 import { affinityItems, type Route, routeChain, type Target } from "./chains.ts";
 import { type Backends, backendsOf, placeInSlots } from "./endpoints.ts";
 import { endpointMap, type Protocol, protocols } from "./frame.ts";
-import { type Flows, type Frontend, type Item, itemId, type NodeView, type ServiceRules } from "./model.ts";
+import type { Flows, Frontend, NodeView, ServiceRules } from "./model.ts";
 
 const proxyNameLabel = "service.kubernetes.io/service-proxy-name";
 const defaultAffinitySeconds = 10_800;

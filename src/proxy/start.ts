@@ -1,13 +1,22 @@
 // The service proxy of a node: follows services and their endpoints, and keeps the kernel's table equal to them.
 import { type EndpointSlice, endpointSlices, type Node, nodes, type Service, services } from "#api";
-import type { Clock, Log, Processes, Running } from "#base";
+import {
+  type Clock,
+  type Command,
+  commandIn,
+  type Log,
+  type Processes,
+  type Running,
+  renderRemoval,
+  TableSynchronizer,
+} from "#base";
 import type { Informer, InformerFactory } from "#client";
 import { formatRange, isIpv4, parseIpv4Range } from "./address.ts";
+import { StaleFlows } from "./conntrack.ts";
+import { serviceTable } from "./frame.ts";
 import { type Answer, type Endpoint, type HealthServer, ServiceHealthServers, serveHealth } from "./health-server.ts";
-import type { NodeView } from "./model.ts";
+import type { NodeView, ServiceRules } from "./model.ts";
 import { planService, serviceKey } from "./plan.ts";
-import { renderRemoval } from "./render.ts";
-import { Synchronizer } from "./synchronizer.ts";
 
 export const proxyModes = ["nftables", "iptables", "ipvs", "userspace"] as const;
 export type ProxyMode = (typeof proxyModes)[number];
@@ -65,8 +74,8 @@ export async function cleanUpProxy(
   options: Pick<ProxyOptions, "networkNamespace">,
   { processes }: Pick<ProxyDeps, "processes">,
 ): Promise<void> {
-  const [command, words] = nft(options.networkNamespace);
-  const result = await processes.run(command, [...words, "-f", "-"], { input: renderRemoval() });
+  const run = commandIn(options.networkNamespace, processes);
+  const result = await run("nft", ["-f", "-"], { input: renderRemoval(serviceTable({})) });
   if (result.code !== 0) throw new Error(`Cannot remove the proxy's rules: ${result.stderr.trim()}`);
 }
 
@@ -76,16 +85,18 @@ export async function startProxy(options: ProxyOptions, deps: ProxyDeps): Promis
   if (!(proxyModes as readonly string[]).includes(mode))
     throw new Error(`Cannot start the proxy: mode "${mode}" is none of ${proxyModes.join(", ")}`);
   if (mode !== "nftables") throw new Error(`Cannot start the proxy: ${mode} mode is not implemented yet: use nftables`);
-  await assertNft(options, deps.processes);
+  const run = commandIn(options.networkNamespace, deps.processes);
+  await assertNft(run);
   const node = nodeView(options);
   const known = { services: deps.informers.informer(services), slices: deps.informers.informer(endpointSlices) };
   const self = deps.informers.informer(nodes, { fieldSelector: `metadata.name=${options.nodeName}` });
   const zone = (): string | undefined => self.get(options.nodeName)?.metadata.labels?.[zoneLabel];
   known.slices.addIndex(byService, (slice) => [serviceOf(slice)]);
   const serviceHealth = new ServiceHealthServers({ log: deps.log, isHealthy: () => trouble() === undefined });
-  const synchronizer = new Synchronizer(
+  const flows = new StaleFlows(run, deps.log);
+  const synchronizer = new TableSynchronizer<ServiceRules>(
     {
-      frame: { nodePortAddresses: nodePortRanges(options) },
+      table: serviceTable({ nodePortAddresses: nodePortRanges(options) }),
       networkNamespace: options.networkNamespace,
       minSyncPeriodMs: options.minSyncPeriodMs ?? 0,
       checkPeriodMs: options.syncPeriodMs ?? 30_000,
@@ -95,8 +106,13 @@ export async function startProxy(options: ProxyOptions, deps: ProxyDeps): Promis
           ? undefined
           : planService(service, known.slices.byIndex(byService, key), { ...node, zone: zone() }, before);
       },
-      // Sockets of this process are not in the node's namespace.
-      planned: options.networkNamespace === undefined ? (key, rules) => void serviceHealth.put(key, rules?.health) : undefined,
+      planned: (key, after, before) => {
+        // At the first load every service is new to us, but its flows are good ones of the proxy before us.
+        if (synchronizer.syncedAt !== undefined) flows.add(before, after);
+        // Sockets of this process are not in the node's namespace.
+        if (options.networkNamespace === undefined) void serviceHealth.put(key, after?.health);
+      },
+      loaded: () => flows.forget(),
     },
     deps,
   );
@@ -186,7 +202,7 @@ const serviceOf = (slice: EndpointSlice): string =>
 function follow<T extends Service | EndpointSlice>(
   informer: Informer<T>,
   keyOf: (object: T) => string,
-  synchronizer: Synchronizer,
+  synchronizer: TableSynchronizer<ServiceRules>,
 ): Disposable {
   return informer.addHandler({
     added: (object) => synchronizer.markDirty(keyOf(object)),
@@ -223,11 +239,7 @@ function nodePortRanges({ nodePortAddresses, nodeIps }: ProxyOptions): readonly 
   });
 }
 
-async function assertNft({ networkNamespace }: ProxyOptions, processes: Processes): Promise<void> {
-  const [command, words] = nft(networkNamespace);
-  const result = await processes.run(command, [...words, "list", "tables"]);
+async function assertNft(run: Command): Promise<void> {
+  const result = await run("nft", ["list", "tables"]);
   if (result.code !== 0) throw new Error(`Cannot start the proxy: nft does not work here: ${result.stderr.trim()}`);
 }
-
-const nft = (networkNamespace: string | undefined): [string, string[]] =>
-  networkNamespace === undefined ? ["nft", []] : ["ip", ["netns", "exec", networkNamespace, "nft"]];

@@ -2,11 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { endpointSlices, services } from "#api";
-import { type CommandResult, type Processes, seededRandom, silentLog, VirtualClock } from "#base";
+import { type CommandResult, type Processes, SimulatedTable, seededRandom, silentLog, VirtualClock } from "#base";
 import { createClient, createFakeApi, createInformerFactory } from "#client";
 import { type ProxyOptions, startProxy } from "./start.ts";
 import { endpoint, service, slice } from "./testing/objects.ts";
-import { SimulatedTable } from "./testing/oracle.ts";
 
 const success: CommandResult = { code: 0, stdout: "", stderr: "" };
 

@@ -1,9 +1,9 @@
-// What `nft --json list table` says is in our table: names, no rules and no elements.
-import { table } from "./frame.ts";
+// What `nft --json list table` says is in a table of ours: names, no rules and no elements.
+import type { Table } from "./items.ts";
 import type { FoundTable } from "./render.ts";
 
 /** Arguments for nft. `--terse` leaves out the elements; the command fails where there is no table. */
-export const listing: readonly string[] = ["--json", "--terse", "list", "table", ...table.split(" ")];
+export const listing = (table: Table): readonly string[] => ["--json", "--terse", "list", "table", ...table.name.split(" ")];
 
 /** Undefined for what is not nft's JSON (libnftables-json(5)). */
 export function parseListing(output: string): FoundTable | undefined {

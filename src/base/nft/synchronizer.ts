@@ -1,24 +1,29 @@
-// Carries changes of services into the kernel: one transaction at a time, as many changes in it as have come together.
-import type { Clock, Log, Processes, Timer } from "#base";
-import { staleFlows } from "./conntrack.ts";
-import type { FrameOptions } from "./frame.ts";
+// Keeps a table in the kernel equal to what its owners contribute: one transaction at a time, as many changes in it as have come together.
+import type { Clock, Timer } from "../clock.ts";
+import type { Log } from "../log.ts";
+import type { Processes } from "../processes.ts";
+import { type Command, commandIn } from "./command.ts";
+import type { Contribution, Table } from "./items.ts";
 import { ItemLedger } from "./ledger.ts";
 import { listing, parseListing } from "./listing.ts";
-import type { ServiceRules } from "./model.ts";
 import { renderDiff, renderFull, renderProbe, renderRemoval, renderTakeover } from "./render.ts";
 
-export interface SynchronizerOptions {
-  readonly frame: FrameOptions;
+export interface SynchronizerOptions<C extends Contribution> {
+  readonly table: Table;
   /** Commands run in this network namespace (of `ip netns`). */
   readonly networkNamespace?: string;
   /** Least time between two transactions. */
   readonly minSyncPeriodMs: number;
   /** How often to see that nobody has removed our table. */
   readonly checkPeriodMs: number;
-  /** What a service needs now; `before` is what it was given last. */
-  plan(service: string, before: ServiceRules | undefined): ServiceRules | undefined;
+  /** Nobody contributes anything: then there is no table either. */
+  readonly absentWhenEmpty?: boolean;
+  /** What an owner needs now; `before` is what it was given last. It may mark others dirty: they are planned with it. */
+  plan(owner: string, before: C | undefined): C | undefined;
   /** Told of each plan. */
-  planned?(service: string, rules: ServiceRules | undefined): void;
+  planned?(owner: string, after: C | undefined, before: C | undefined): void;
+  /** All that was planned is in the kernel; the next transaction waits for this. */
+  loaded?(): Promise<void>;
 }
 
 export interface SynchronizerDeps {
@@ -29,17 +34,17 @@ export interface SynchronizerDeps {
 
 const firstRetryMs = 250;
 const maxRetryMs = 30_000;
-/** A full load of tens of thousands of services takes seconds. */
-const loadTimeoutMs = 120_000;
 
-export class Synchronizer {
-  readonly #options: SynchronizerOptions;
+export class TableSynchronizer<C extends Contribution> {
+  readonly #options: SynchronizerOptions<C>;
   readonly #deps: SynchronizerDeps;
-  readonly #ledger = new ItemLedger();
+  readonly #run: Command;
+  readonly #ledger = new ItemLedger<C>();
   readonly #dirty = new Set<string>();
   readonly #idle: (() => void)[] = [];
-  readonly #staleFlows: string[][] = [];
   #needsFull = true;
+  /** We have seen to it that there is no table. */
+  #isAbsent = false;
   #open = false;
   #stopped = false;
   #ended: Promise<void> | undefined;
@@ -49,11 +54,11 @@ export class Synchronizer {
   #lastSyncAt = Number.NEGATIVE_INFINITY;
   #failures = 0;
   #failure: string | undefined;
-  #conntrackMissing = false;
 
-  constructor(options: SynchronizerOptions, deps: SynchronizerDeps) {
+  constructor(options: SynchronizerOptions<C>, deps: SynchronizerDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#run = commandIn(options.networkNamespace, deps.processes);
   }
 
   /** Undefined when the kernel has what is known. */
@@ -73,14 +78,14 @@ export class Synchronizer {
 
   /** From now on the kernel follows; before, changes only pile up (until everything has been listed). */
   open(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#open) return;
     this.#open = true;
     this.#schedule();
     this.#armCheck();
   }
 
-  markDirty(service: string): void {
-    this.#dirty.add(service);
+  markDirty(owner: string): void {
+    this.#dirty.add(owner);
     this.#schedule();
   }
 
@@ -96,7 +101,7 @@ export class Synchronizer {
     this.#check?.cancel();
     await this.#running;
     for (const resolve of this.#idle.splice(0)) resolve();
-    if (cleanUp) await this.#nft(renderRemoval());
+    if (cleanUp && !this.#isAbsent) await this.#nft(renderRemoval(this.#options.table));
   }
 
   #schedule(): void {
@@ -125,11 +130,13 @@ export class Synchronizer {
 
   async #sync(): Promise<void> {
     const { clock, log } = this.#deps;
+    const { table } = this.#options;
     const startedAt = clock.monotonic();
     this.#plan();
-    const full = this.#needsFull;
+    const toBeAbsent = this.#options.absentWhenEmpty === true && this.#ledger.isEmpty;
+    const full = !toBeAbsent && (this.#needsFull || this.#isAbsent);
     const changes = this.#ledger.takeChanges();
-    const script = full ? undefined : renderDiff(changes);
+    const script = toBeAbsent ? (this.#isAbsent ? "" : renderRemoval(table)) : full ? undefined : renderDiff(table, changes);
     try {
       if (script === undefined) await this.#load();
       else if (script !== "") await this.#nft(script);
@@ -137,6 +144,7 @@ export class Synchronizer {
       this.#failed(error);
       return;
     }
+    this.#isAbsent = toBeAbsent;
     this.#needsFull = false;
     this.#failures = 0;
     this.#failure = undefined;
@@ -144,33 +152,31 @@ export class Synchronizer {
     this.syncedAt = clock.now();
     if (script !== "")
       log.debug("loaded rules", { full, changes: changes.length, durationMs: Math.round(this.#lastSyncAt - startedAt) });
-    for (const command of this.#staleFlows.splice(0)) await this.#forgetFlows(command);
+    await this.#options.loaded?.();
   }
 
   /** Everything, into the table that is there if that can be. */
   async #load(): Promise<void> {
-    const { frame } = this.#options;
-    const listed = await this.#run("nft", listing, {});
+    const { table } = this.#options;
+    const listed = await this.#run("nft", listing(table));
     const found = listed.code === 0 ? parseListing(listed.stdout) : undefined;
     if (found !== undefined) {
       try {
-        return await this.#nft(renderTakeover(this.#ledger.content(), frame, found));
+        return await this.#nft(renderTakeover(table, this.#ledger.content(), found));
       } catch (error) {
         this.#deps.log.info("cannot take over the table that is there, replacing it", { error });
       }
     }
-    await this.#nft(renderFull(this.#ledger.content(), frame));
+    await this.#nft(renderFull(table, this.#ledger.content()));
   }
 
-  /** Plans the services that changed. Flows are forgotten once the rules are in: earlier, the next packet would bring them back. */
+  /** Plans the owners that changed, those that are marked while it does included. */
   #plan(): void {
-    for (const service of this.#dirty) {
-      const before = this.#ledger.get(service);
-      const after = this.#options.plan(service, before);
-      this.#ledger.put(service, after);
-      this.#options.planned?.(service, after);
-      // At the first load every service is new to us, but its flows are good ones of the proxy before us.
-      if (this.syncedAt !== undefined) this.#staleFlows.push(...staleFlows(before?.flows, after?.flows));
+    for (const owner of this.#dirty) {
+      const before = this.#ledger.get(owner);
+      const after = this.#options.plan(owner, before);
+      this.#ledger.put(owner, after);
+      this.#options.planned?.(owner, after, before);
     }
     this.#dirty.clear();
   }
@@ -178,6 +184,7 @@ export class Synchronizer {
   /** The kernel's state is in doubt after a failure: the next attempt loads everything. */
   #failed(error: unknown): void {
     this.#needsFull = true;
+    this.#isAbsent = false;
     this.#failures++;
     this.#failure = `rules cannot be loaded: ${error instanceof Error ? error.message : String(error)}`;
     this.#deps.log.error("cannot load rules", { error, attempt: this.#failures, retryInMs: retryDelay(this.#failures) });
@@ -193,11 +200,11 @@ export class Synchronizer {
   }
 
   async #probe(): Promise<void> {
-    if (this.#stopped || this.#needsFull || this.#running !== undefined) return;
+    if (this.#stopped || this.#needsFull || this.#isAbsent || this.#running !== undefined) return;
     try {
-      await this.#nft(renderProbe());
+      await this.#nft(renderProbe(this.#options.table));
     } catch (error) {
-      if (this.#stopped || this.#needsFull) return;
+      if (this.#stopped || this.#needsFull || this.#isAbsent) return;
       this.#deps.log.warn("table is gone, loading it again", { error });
       this.#needsFull = true;
       this.#schedule();
@@ -205,29 +212,8 @@ export class Synchronizer {
   }
 
   async #nft(script: string): Promise<void> {
-    const result = await this.#run("nft", ["-f", "-"], { input: script, timeoutMs: loadTimeoutMs });
+    const result = await this.#run("nft", ["-f", "-"], { input: script });
     if (result.code !== 0) throw new Error(`nft: ${firstLines(result.stderr)}`);
-  }
-
-  async #forgetFlows(args: readonly string[]): Promise<void> {
-    if (this.#conntrackMissing) return;
-    try {
-      const result = await this.#run("conntrack", args, {});
-      // It ends with 1 where there was nothing to delete.
-      if (result.code !== 0 && !result.stderr.includes("0 flow entries"))
-        this.#deps.log.warn("cannot forget connections", { args: args.join(" "), error: firstLines(result.stderr) });
-    } catch (error) {
-      this.#conntrackMissing = true;
-      this.#deps.log.warn("cannot forget connections to endpoints that are gone: conntrack does not run", { error });
-    }
-  }
-
-  #run(command: string, args: readonly string[], options: { input?: string; timeoutMs?: number }) {
-    const { networkNamespace } = this.#options;
-    const { processes } = this.#deps;
-    return networkNamespace === undefined
-      ? processes.run(command, args, options)
-      : processes.run("ip", ["netns", "exec", networkNamespace, command, ...args], options);
   }
 }
 

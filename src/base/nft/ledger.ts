@@ -1,5 +1,5 @@
-// Who claims which item of the table: keeps the union of all services' rules, and what changed in it since it was last asked.
-import type { Item, ItemChange, ServiceRules, TableContent } from "./model.ts";
+// Who claims which item of a table: keeps the union of what all owners contribute, and what changed in it since it was last asked.
+import type { Contribution, Item, ItemChange, TableContent } from "./items.ts";
 
 interface Claim {
   readonly rank: string;
@@ -9,26 +9,30 @@ interface Claim {
 /** Nearly every item has one claim, a few chains have thousands. */
 type Claims = Claim | Map<string, Claim>;
 
-/** What a change costs depends on the services in it, not on the size of the table. */
-export class ItemLedger {
-  readonly #services = new Map<string, ServiceRules>();
+/** What a change costs depends on the owners in it, not on the size of the table. */
+export class ItemLedger<C extends Contribution> {
+  readonly #owners = new Map<string, C>();
   readonly #claims = new Map<string, Claims>();
   /** What each item was when changes were last taken, for those touched since. */
   readonly #touched = new Map<string, Item | undefined>();
 
-  get(service: string): ServiceRules | undefined {
-    return this.#services.get(service);
+  get isEmpty(): boolean {
+    return this.#claims.size === 0;
   }
 
-  /** Sets, replaces or (undefined) removes what a service contributes. */
-  put(service: string, rules: ServiceRules | undefined): void {
-    const before = this.#services.get(service);
-    if (rules === undefined) this.#services.delete(service);
-    else this.#services.set(service, rules);
-    const sameRank = before?.rank === rules?.rank;
-    const stays = (id: string): boolean => sameRank && before?.items.get(id)?.value === rules?.items.get(id)?.value;
+  get(owner: string): C | undefined {
+    return this.#owners.get(owner);
+  }
+
+  /** Sets, replaces or (undefined) removes what an owner contributes. */
+  put(owner: string, after: C | undefined): void {
+    const before = this.#owners.get(owner);
+    if (after === undefined) this.#owners.delete(owner);
+    else this.#owners.set(owner, after);
+    const sameRank = before?.rank === after?.rank;
+    const stays = (id: string): boolean => sameRank && before?.items.get(id)?.value === after?.items.get(id)?.value;
     if (before !== undefined) for (const id of before.items.keys()) if (!stays(id)) this.#withdraw(id, before.rank);
-    if (rules !== undefined) for (const [id, item] of rules.items) if (!stays(id)) this.#claim(id, { rank: rules.rank, item });
+    if (after !== undefined) for (const [id, item] of after.items) if (!stays(id)) this.#claim(id, { rank: after.rank, item });
   }
 
   /** What is to be done to a table that was right when this was last called. */
@@ -75,12 +79,12 @@ export class ItemLedger {
   }
 }
 
-/** The lowest rank's. All claims of a shared chain say the same, so that looking through them is for conflicts only. */
+/** The lowest rank's. All claims of a shared chain or set say the same, so that looking through them is for conflicts only. */
 function winner(claims: Claims | undefined): Item | undefined {
   if (!(claims instanceof Map)) return claims?.item;
   let best: Claim | undefined;
   for (const claim of claims.values()) {
-    if (claim.item.kind === "chain") return claim.item;
+    if (claim.item.kind !== "element") return claim.item;
     if (best === undefined || claim.rank < best.rank) best = claim;
   }
   return best?.item;

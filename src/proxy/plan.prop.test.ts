@@ -3,13 +3,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Endpoint, EndpointSlice, Service } from "#api";
+import { type ItemChange, ItemLedger, itemId, renderDiff, renderFull, SimulatedTable } from "#base";
 import { placeInSlots } from "./endpoints.ts";
-import { ItemLedger } from "./ledger.ts";
-import { type ItemChange, itemId } from "./model.ts";
+import { serviceTable } from "./frame.ts";
+import type { ServiceRules } from "./model.ts";
 import { planService, serviceKey } from "./plan.ts";
-import { renderDiff, renderFull } from "./render.ts";
 import { endpoint, node, service, slice } from "./testing/objects.ts";
-import { contentOf, diffContent, planRules, SimulatedTable } from "./testing/oracle.ts";
+import { contentOf, diffContent, planRules } from "./testing/oracle.ts";
+
+const table = serviceTable({});
 
 const names = ["a", "b", "c", "d"];
 
@@ -87,9 +89,9 @@ const byId = (changes: readonly ItemChange[]): unknown =>
 test("changes written one after the other leave the table as a full load would, and no change says more than it must", () => {
   fc.assert(
     fc.property(history, (batches) => {
-      const ledger = new ItemLedger();
+      const ledger = new ItemLedger<ServiceRules>();
       const live = new SimulatedTable();
-      live.run(renderFull(ledger.content(), {}));
+      live.run(renderFull(table, ledger.content()));
       const states = new Map<number, State>();
       for (const batch of batches) {
         const before = ledger.content();
@@ -100,10 +102,10 @@ test("changes written one after the other leave the table as a full load would, 
         }
         const changes = ledger.takeChanges();
         assert.deepEqual(byId(changes), byId(diffContent(before, ledger.content())));
-        live.run(renderDiff(changes));
+        live.run(renderDiff(table, changes));
       }
       const fresh = new SimulatedTable();
-      fresh.run(renderFull(ledger.content(), {}));
+      fresh.run(renderFull(table, ledger.content()));
       assert.deepEqual(live.snapshot(), fresh.snapshot());
     }),
     { numRuns: 150 },
@@ -113,7 +115,7 @@ test("changes written one after the other leave the table as a full load would, 
 test("whatever came before, the table routes to what a proxy that starts now would: only slots may be dealt differently", () => {
   fc.assert(
     fc.property(history, (batches) => {
-      const ledger = new ItemLedger();
+      const ledger = new ItemLedger<ServiceRules>();
       const states = new Map<number, State>();
       for (const { index, state } of batches.flat()) {
         states.set(index, state);
@@ -162,7 +164,7 @@ test("placeInSlots() fills every slot once, and moves nothing it need not", () =
 });
 
 test("one endpoint more or less touches a handful of elements, however many services and endpoints there are", () => {
-  const ledger = new ItemLedger();
+  const ledger = new ItemLedger<ServiceRules>();
   const many = Array.from({ length: 200 }, (_, index) => index + 1);
   const put = (name: string, count: number): ItemChange[] => {
     const endpoints = Array.from({ length: count }, (_, index) => endpoint(index + 1, 2));
