@@ -1,7 +1,7 @@
 // A node with real containers: its own containerd, pod network, kubelet, the kubelet's server and the service proxy, in this process.
 import { nodes, type Pod, type Taint } from "#api";
 import type { Files, Log, Processes } from "#base";
-import { createEvents, createInformerFactory, type Informer } from "#client";
+import { createEvents, createInformerFactory, type Informer, type InformerFactory } from "#client";
 import {
   containerdEvents,
   fetchManifest,
@@ -18,10 +18,12 @@ import {
   startKubeletServer,
   systemNetworkProbes,
 } from "#kubelet";
+import { startNetworkPolicy } from "#network";
 import { type ProxyOptions, startProxy } from "#proxy";
 import type { ComponentDeps } from "./control-plane.ts";
 import { hostResolver, readHostFacts } from "./host-facts.ts";
 import { node as nodeIdentity, proxy as proxyIdentity } from "./identities.ts";
+import { isolatedFirst } from "./isolated-pods.ts";
 import { idOf, type NodeRuntime, type NodeRuntimeOptions, openNodeRuntime, runDirectoryOf } from "./node-runtime.ts";
 import { assemble } from "./parts.ts";
 
@@ -43,6 +45,7 @@ export interface RealNodeOptions extends NodeRuntimeOptions {
   readonly keepTerminalSandbox: boolean;
   /** With which it registers; a node that is known keeps those it has. */
   readonly taints: readonly Taint[];
+  /** Services and network policies are this process's business. */
   readonly withProxy: boolean;
   /** Manifests of static pods; undefined: none. */
   readonly staticPodDirectory: string | undefined;
@@ -89,6 +92,18 @@ export function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Pro
       { root: cgroupRootOf(options.directory), allocatable: facts.capacity, podMaxPids: options.podMaxPids },
       { files, processes, clock, log: log.child({ component: "kubelet" }) },
     );
+    const forProxy = (userAgent: string): InformerFactory =>
+      createInformerFactory({ client: deps.clientFor(proxyIdentity, userAgent), clock, random, log });
+    // as long as there are pods, which a stopping kubelet may have to end first
+    const policies = options.withProxy
+      ? parts.add(
+          "network policies",
+          startNetworkPolicy(
+            { nodeName: options.name, keepRules: options.keepPods },
+            { informers: () => forProxy("network-policy"), clock, processes, log: log.child({ component: "network-policy" }) },
+          ),
+        )
+      : undefined;
     const watchers = new PodWatchers();
     // the server comes first: the Node object says on which port it listens
     let kubelet: RunningKubelet | undefined;
@@ -133,7 +148,7 @@ export function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Pro
       },
       {
         client,
-        runtime: watchers.observe(runtime),
+        runtime: watchers.observe(policies === undefined ? runtime : isolatedFirst(runtime, policies)),
         clock,
         random,
         log: log.child({ component: "kubelet" }),
@@ -150,7 +165,7 @@ export function startRealNode(options: RealNodeOptions, deps: RealNodeDeps): Pro
     if (!options.keepPods) parts.add("pods", { [Symbol.asyncDispose]: () => stopPods(runtime, node.isOurs, known.pods(), log) });
     parts.add("kubelet", kubelet);
     if (options.withProxy) {
-      const proxyInformers = createInformerFactory({ client: deps.clientFor(proxyIdentity, "kube-proxy"), clock, random, log });
+      const proxyInformers = forProxy("kube-proxy");
       const proxy = await startProxy(
         {
           mode: "nftables",

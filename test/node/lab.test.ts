@@ -1,4 +1,4 @@
-// Two nodes as network namespaces of this host: pods reach each other and the Service across them; a dead node's pods are rebuilt on the other.
+// Two nodes as network namespaces of this host: pods reach each other and the Service across them, as network policies allow; a dead node's pods are rebuilt on the other.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -33,6 +33,33 @@ describe("two real nodes", { skip, concurrency: false }, () => {
     (await k("get", "pods", "-l", "app=hello", "--field-selector=status.phase=Running", "-o", `jsonpath={.items[*]${path}}`))
       .trim()
       .split(" ");
+  /** Runs a pod named "NAME-NODE" on that node, with the label app=NAME. Tried again while the namespace's quota is not counted yet. */
+  const runOn = async (node: string, name: string, command: readonly string[], more: readonly string[] = []): Promise<void> => {
+    const spec = JSON.stringify({ spec: { nodeName: node, terminationGracePeriodSeconds: 0 } });
+    const words = [
+      "run",
+      `${name}-${node}`,
+      "--image=tiphys.local/busybox:1",
+      `--labels=app=${name}`,
+      `--overrides=${spec}`,
+      ...more,
+    ];
+    await eventually(async () => {
+      const { code, stderr } = await cluster.kubectl(...words, "--command", "--", ...command);
+      return code === 0 ? "made" : stderr;
+    }, "made");
+  };
+  /** What a request from a pod comes to. */
+  const reach = async (from: string, url: string, more: readonly string[] = []): Promise<string> => {
+    const words = ["exec", from, ...more, "--", "timeout", "2", "wget", "-q", "-O", "-", url];
+    const { code, stdout, stderr } = await cluster.kubectl(...words);
+    return code === 143 ? "timed out" : (/hello/.exec(stdout)?.[0] ?? stderr);
+  };
+  const apply = async (spec: object): Promise<void> => {
+    const policy = { apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", metadata: { name: "test" }, spec };
+    const applied = await kubectl(cluster.info.kubeconfig, ["apply", "-f", "-"], { input: JSON.stringify(policy) });
+    assert.equal(applied.code, 0, applied.stderr);
+  };
 
   before(async () => {
     atFirst = await leftovers();
@@ -66,6 +93,34 @@ describe("two real nodes", { skip, concurrency: false }, () => {
     for (const address of addresses) assert.match(await (await fetch(`http://${address}:${port}/`)).text(), /hello from/);
   });
 
+  test("a network policy holds across nodes, in both directions, and follows labels; probes go on", async () => {
+    for (const node of ["node-1", "node-2"]) await runOn(node, "guest", ["sleep", "600"]);
+    await k("wait", "pod", "-l", "app=guest", "--for=condition=Ready", "--timeout=60s");
+    const pods = JSON.parse(await k("get", "pods", "-l", "app=hello", "-o", "json")) as {
+      items: { spec: { nodeName: string }; status: { podIP: string } }[];
+    };
+    const servers = new Map(pods.items.map(({ spec, status }) => [spec.nodeName, status.podIP])).values().toArray();
+    assert.equal(servers.length, 2);
+    const everywhere = async (from: string, expected: "hello" | "timed out"): Promise<void> =>
+      void (await Promise.all(servers.map((server) => eventually(() => reach(from, `http://${server}:8080`), expected))));
+    await everywhere("guest-node-1", "hello");
+    await apply({
+      podSelector: { matchLabels: { app: "hello" } },
+      ingress: [{ from: [{ podSelector: { matchLabels: { app: "friend" } } }] }],
+    });
+    await everywhere("guest-node-1", "timed out");
+    await everywhere("guest-node-2", "timed out");
+    await k("label", "pod", "guest-node-1", "app=friend", "--overwrite");
+    await everywhere("guest-node-1", "hello");
+    await eventually(() => reach("guest-node-1", "http://hello.default.svc.cluster.local"), "hello");
+    assert.equal((await podsWith(".metadata.name")).length, 4);
+    await k("wait", "deployment/hello", "--for=jsonpath={.status.readyReplicas}=4", "--timeout=10s");
+    await apply({ podSelector: { matchLabels: { app: "guest" } }, policyTypes: ["Egress"] });
+    await everywhere("guest-node-2", "timed out");
+    await k("delete", "networkpolicy", "test");
+    await everywhere("guest-node-2", "hello");
+  });
+
   test("when one node's containerd and kubelet are killed, its pods are rebuilt on the other", async () => {
     const lost = (await podsWith(".spec.nodeName"))[0] ?? "";
     const survivor = lost === "node-1" ? "node-2" : "node-1";
@@ -87,3 +142,12 @@ describe("two real nodes", { skip, concurrency: false }, () => {
     assert.deepEqual(left, atFirst, `${left.join("\n")}\n${cluster.output()}`);
   });
 });
+
+/** Rules follow a change within milliseconds, but nobody waits for them: asked again until it is so. */
+async function eventually(ask: () => Promise<string>, expected: string): Promise<void> {
+  for (const deadline = performance.now() + 30_000; ; ) {
+    const answer = await ask();
+    if (answer === expected) return;
+    assert.ok(performance.now() < deadline, `"${answer}", not "${expected}", for 30 s`);
+  }
+}

@@ -1,6 +1,7 @@
-// `tiphys kubelet`: a node with real containers in a process of its own: kubelet, its containerd, the pod network, and the service proxy beside it.
+// `tiphys kubelet`: a node with real containers in a process of its own: kubelet, its containerd, the pod network, and service proxy and network policies beside it.
 import { defineOptions, namesOf } from "#base";
 import { nodeSubject, renewCertificate, servingFile, servingUsages } from "#kubelet";
+import { proxy as proxyIdentity } from "../identities.ts";
 import { manifestUrlOf, manifestUrlOptions } from "../manifest-url.ts";
 import { assemble } from "../parts.ts";
 import { startRealNode } from "../real-node.ts";
@@ -32,7 +33,7 @@ export const kubeletProgram = defineProgram({
     },
     proxyKubeconfig: {
       kind: "string",
-      help: "How the service proxy reaches it, as system:kube-proxy; absent: no proxy",
+      help: "How service proxy and network policies reach it, as system:kube-proxy; absent: neither",
       placeholder: "FILE",
     },
     hostnameOverride: { kind: "string", help: "Name of the node (default: the host's name)", placeholder: "NAME" },
@@ -124,7 +125,7 @@ export const kubeletProgram = defineProgram({
           {
             ...deps,
             clientFor: (user, userAgent) =>
-              userAgent === "kube-proxy" && proxy !== undefined ? proxy.clientFor(user, userAgent) : own.clientFor(userAgent),
+              user === proxyIdentity && proxy !== undefined ? proxy.clientFor(user, userAgent) : own.clientFor(userAgent),
           },
         ),
       );

@@ -601,6 +601,13 @@ export const defaultClusterRoles: Readonly<Record<string, RoleData>> = {
     aggregateTo: "edit",
     aggregateFrom: "view",
   },
+  // ours: what holds a node's pods to network policies runs beside its service proxy
+  "tiphys:network-policy": {
+    rules: [
+      ["list watch", "core", "namespaces pods"],
+      ["list watch", "networking.k8s.io", "networkpolicies"],
+    ],
+  },
 };
 
 /** Keyed by "namespace/name". */
@@ -696,6 +703,7 @@ export const defaultClusterRoleBindings: Readonly<Record<string, readonly string
   "system:public-info-viewer": ["Group system:authenticated", "Group system:unauthenticated"],
   "system:service-account-issuer-discovery": ["Group system:serviceaccounts"],
   "system:volume-scheduler": ["User system:kube-scheduler"],
+  "tiphys:network-policy": ["User system:kube-proxy"],
 };
 
 /** Keyed by "namespace/name"; the role is of the same namespace. */
