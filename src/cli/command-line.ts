@@ -5,6 +5,7 @@ import { addEtcd } from "./etcd/register.ts";
 import { addExplain } from "./explain.ts";
 import { addImage } from "./image.ts";
 import { addKubectl } from "./kubectl/register.ts";
+import { addNamespace } from "./namespace.ts";
 import { addPrograms } from "./programs.ts";
 import { addStatus } from "./status.ts";
 import { addToken } from "./token.ts";
@@ -25,6 +26,7 @@ export function commandLine(): Command {
   addDebug(program);
   addImage(program);
   addToken(program);
+  addNamespace(program);
   addPrograms(program);
   addEtcd(program);
   addKubectl(program);

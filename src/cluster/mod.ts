@@ -5,6 +5,7 @@ export { type ComponentUrls, componentUrlsPath } from "./component-ports.ts";
 export { type Cluster, type ClusterOptions, createCluster } from "./create-cluster.ts";
 export { type EtcdAccess, etcdAccessPath } from "./etcd-server.ts";
 export type { FaultRule, Faults } from "./faults.ts";
+export { createNamespace, type Isolation } from "./isolated-namespace.ts";
 export { runDirectoryOf } from "./node-runtime.ts";
 export { type UpOptions, upOptions } from "./options.ts";
 export type { Program, ProgramDeps } from "./programs/program.ts";

@@ -7,6 +7,7 @@ import { leftovers } from "../support/leftovers.ts";
 import { kubectl, needsRoot, run, startTiphys, type Tiphys } from "../support/tiphys.ts";
 
 const skip = needsRoot("kubectl", "containerd", "runc", "nft", "ip", "nsenter", "busybox");
+const main = join(import.meta.dirname, "../../src/cli/main.ts");
 const example = readFileSync(join(import.meta.dirname, "../../examples/hello.yaml"), "utf8");
 
 /** The example with four replicas, spread over the nodes, that leave a lost node after a second instead of five minutes. */
@@ -119,6 +120,40 @@ describe("two real nodes", { skip, concurrency: false }, () => {
     await everywhere("guest-node-2", "timed out");
     await k("delete", "networkpolicy", "test");
     await everywhere("guest-node-2", "hello");
+  });
+
+  test("an isolated namespace keeps to itself and to its quota", async () => {
+    const made = await run(process.execPath, [
+      main,
+      "ns",
+      "create",
+      "team",
+      "--isolated",
+      "--pods=2",
+      "--data-dir",
+      cluster.info.dataDir,
+    ]);
+    assert.equal(made.code, 0, made.stderr);
+    const team = ["--namespace", "team"];
+    const serve = ["sh", "-c", "mkdir /www && echo hello > /www/index.html && httpd -f -p 8080 -h /www"];
+    await runOn("node-1", "server", serve, team);
+    await runOn("node-2", "mate", ["sleep", "600"], team);
+    await k("wait", "pod", "--all", ...team, "--for=condition=Ready", "--timeout=60s");
+    const server = await k("get", "pod", "server-node-1", ...team, "-o", "jsonpath={.status.podIP}");
+    await eventually(() => reach("mate-node-2", `http://${server}:8080`, team), "hello");
+    assert.equal(await reach("guest-node-1", `http://${server}:8080`), "timed out");
+    const [hello = ""] = await podsWith(".status.podIP");
+    assert.equal(await reach("mate-node-2", `http://${hello}:8080`, team), "timed out");
+    assert.match(
+      await k("exec", "mate-node-2", ...team, "--", "nslookup", "hello.default.svc.cluster.local"),
+      /Address: 10\.96\./,
+    );
+    const third = await cluster.kubectl("run", "third", "--image=tiphys.local/busybox:1", ...team);
+    assert.match(
+      third.stderr,
+      /pods "third" is forbidden: exceeded quota: isolated, requested: pods=1, used: pods=2, limited: pods=2/,
+    );
+    await k("delete", "namespace", "team", "--timeout=60s");
   });
 
   test("when one node's containerd and kubelet are killed, its pods are rebuilt on the other", async () => {
