@@ -3,14 +3,16 @@ import { startTiphys } from "../test/support/tiphys.ts";
 import { caller, inFlight, median, percentile, pin, round, usage } from "./support.ts";
 
 const total = 10_000;
+/** V8 compiles what has run 3,000 times, some of it again when it has seen more. */
+const warmUp = 10_000;
 
-const pod = (index: number): string =>
+const pod = (index: number, namespace: string): string =>
   JSON.stringify({
     apiVersion: "v1",
     kind: "Pod",
     metadata: {
       name: `bench-${index}`,
-      namespace: "default",
+      namespace,
       labels: { app: "bench", shard: `s${index % 10}` },
       annotations: { note: "x".repeat(600) },
     },
@@ -35,21 +37,22 @@ export async function benchApi(): Promise<unknown> {
   await pin(process.pid, 1);
   const api = caller(cluster.info.kubeconfig);
   const path = "/api/v1/namespaces/default/pods";
-  const create = async (index: number): Promise<void> => {
-    const { status } = await api.call("POST", path, pod(index));
+  const create = async (index: number, namespace = "default"): Promise<void> => {
+    const { status } = await api.call("POST", `/api/v1/namespaces/${namespace}/pods`, pod(index, namespace));
     if (status !== 201) throw new Error(`create answered ${status}`);
   };
-  await inFlight(2_000, 100, (index) => create(1_000_000 + index)); // until the hot path is compiled
+  const aside = "kube-public"; // the list is of what is measured
+  await inFlight(warmUp, 100, (index) => create(1_000_000 + index, aside));
 
   const latencies: number[] = [];
   for (let i = 0; i < 300; i++) {
     const from = performance.now();
-    await create(2_000_000 + i);
+    await create(2_000_000 + i, aside);
     latencies.push(performance.now() - from);
   }
   const before = usage(cluster.info.pid).cpuSeconds;
   const from = performance.now();
-  await inFlight(total, 100, create);
+  await inFlight(total, 100, (index) => create(index));
   const seconds = (performance.now() - from) / 1000;
   const cpu = usage(cluster.info.pid).cpuSeconds - before;
 
