@@ -7,6 +7,7 @@ import { labelSelector, selectorMatches } from "../selectors.ts";
 import { nonNegative, validateLabelSelector } from "./basics.ts";
 import { parseIndexes } from "./completion-indexes.ts";
 import { cronProblem } from "./cron.ts";
+import { podSpecAsGo, podTemplateAsGo } from "./go-shapes.ts";
 import { mapList, without } from "./helpers.ts";
 import { immutableText, invalids, subdomainName, validateObjectMeta, validateObjectMetaUpdate } from "./meta.ts";
 import { nonNegativeFields, shownSelector, sortedMap, usableSelector, validatePodTemplate } from "./workloads.ts";
@@ -320,9 +321,9 @@ export function validateJobUpdate(next: AnyObject, old: AnyObject): FieldError[]
   };
   immutable("selector", shownSelector);
   if (!templateMutable(old) && !semanticEqual(after.template, before.template))
-    errors.push(invalidValue("spec.template", after.template, immutableText));
+    errors.push(invalidValue("spec.template", podTemplateAsGo(after.template ?? {}), immutableText));
   else if (templateMutable(old) && !semanticEqual(schedulingBlind(after.template), schedulingBlind(before.template)))
-    errors.push(invalidValue("spec.template", after.template, immutableText));
+    errors.push(invalidValue("spec.template.spec", podSpecAsGo(after.template?.spec ?? {}), immutableText));
   for (const field of ["completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"])
     immutable(field);
   return errors;

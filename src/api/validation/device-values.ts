@@ -75,14 +75,3 @@ export const goAllocation = (allocation: AnyObject): object => ({
   NodeSelector: allocation.nodeSelector ?? null,
   AllocationTimestamp: allocation.allocationTimestamp ?? null,
 });
-
-/** A term of a node selector. */
-export const shownTerm = ({ matchExpressions, matchFields }: AnyObject): object => ({
-  MatchExpressions: list(matchExpressions, goRequirement),
-  MatchFields: list(matchFields, goRequirement),
-});
-const goRequirement = ({ key, operator, values }: AnyObject): object => ({
-  Key: key,
-  Operator: operator,
-  Values: values ?? null,
-});

@@ -4,7 +4,8 @@ import { duplicate, type FieldError, forbiddenField, invalidValue, notSupported,
 import { byteLength, isDns1123Label, isDns1123Subdomain, isLabelKey, isLabelValue, regexError } from "../names.ts";
 import type { AnyObject } from "../rules.ts";
 import { validateCIDR } from "./basics.ts";
-import { goAllocation, shownTerm } from "./device-values.ts";
+import { goAllocation } from "./device-values.ts";
+import { asGo } from "./go-shapes.ts";
 import { immutableText, invalids, validateAnnotations, validateLabels } from "./meta.ts";
 import { validateNodeSelector } from "./pod/scheduling.ts";
 
@@ -240,7 +241,13 @@ function nodeSelectorErrors(selector: AnyObject, path: string): FieldError[] {
   const errors = validateNodeSelector(selector, path);
   const terms: readonly AnyObject[] = selector.nodeSelectorTerms ?? [];
   if (terms.length !== 1)
-    errors.push(invalidValue(`${path}.nodeSelectorTerms`, terms.map(shownTerm), "must have exactly one node selector term"));
+    errors.push(
+      invalidValue(
+        `${path}.nodeSelectorTerms`,
+        terms.map((term) => asGo("NodeTerm", term)),
+        "must have exactly one node selector term",
+      ),
+    );
   return errors;
 }
 

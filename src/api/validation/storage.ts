@@ -6,11 +6,12 @@ import { compareQuantityTexts, parseQuantity, signOf } from "../quantity.ts";
 import type { AnyObject } from "../rules.ts";
 import { inRange, maxInt32, noBacksteps, nonNegative, oneOf, validateLabelSelector } from "./basics.ts";
 import { validateAccessModes, validateClaimSpec } from "./claims.ts";
-import { shownTerm } from "./device-values.ts";
+import { asGo } from "./go-shapes.ts";
 import { keepStatus, withField, without } from "./helpers.ts";
 import { immutableText, invalids, nonNegativeText, subdomainName, validateObjectMeta, validateObjectMetaUpdate } from "./meta.ts";
 import { validateNodeSelector } from "./pod/scheduling.ts";
 import { csiDriverName, volumeSourceChecks } from "./pod/volumes.ts";
+import { jsonDiff } from "./spec-diff.ts";
 import { shownSelector } from "./workloads.ts";
 
 const meta = (object: AnyObject, namespaced: boolean): FieldError[] =>
@@ -190,11 +191,6 @@ function volumeSpec(spec: AnyObject): FieldError[] {
   return errors;
 }
 
-const shownNodeAffinity = (affinity: AnyObject): unknown =>
-  affinity && {
-    Required: affinity.required ? { NodeSelectorTerms: affinity.required.nodeSelectorTerms?.map(shownTerm) ?? null } : null,
-  };
-
 const cleanPath = (path: string): string =>
   `/${path
     .split("/")
@@ -203,7 +199,7 @@ const cleanPath = (path: string): string =>
 
 export function validatePersistentVolumeUpdate(next: AnyObject, old: AnyObject): FieldError[] {
   const errors = validatePersistentVolume(next);
-  const source = (spec: AnyObject): unknown =>
+  const source = (spec: AnyObject): AnyObject =>
     Object.fromEntries(
       volumeSources.map((kind) => [
         kind,
@@ -211,14 +207,19 @@ export function validatePersistentVolumeUpdate(next: AnyObject, old: AnyObject):
       ]),
     );
   if (!deepEqual(source(next.spec), source(old.spec)))
-    errors.push(forbiddenField("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation"));
+    errors.push(
+      forbiddenField(
+        "spec.persistentvolumesource",
+        `spec.persistentvolumesource is immutable after creation\n${jsonDiff(asGo("VolumeSource", source(old.spec)), asGo("VolumeSource", source(next.spec)))}`,
+      ),
+    );
   if (!semanticEqual(next.spec?.volumeMode, old.spec?.volumeMode))
     errors.push(invalidValue("volumeMode", next.spec?.volumeMode ?? null, immutableText));
   if (old.spec?.nodeAffinity !== undefined && !semanticEqual(next.spec?.nodeAffinity, old.spec.nodeAffinity))
     errors.push(
       invalidValue(
         "nodeAffinity",
-        shownNodeAffinity(next.spec?.nodeAffinity),
+        next.spec?.nodeAffinity ? asGo("VolumeNodeAffinity", next.spec.nodeAffinity) : null,
         `${immutableText}, except for updating from beta label to GA`,
       ),
     );
@@ -265,28 +266,35 @@ export const validatePersistentVolumeClaim = (claim: AnyObject): FieldError[] =>
 export function validatePersistentVolumeClaimUpdate(next: AnyObject, old: AnyObject): FieldError[] {
   const errors = [...metaUpdate(next, old), ...validatePersistentVolumeClaim(next)];
   const bound = old.status?.phase === "Bound";
-  const blind = (spec: AnyObject, other: AnyObject): AnyObject => {
-    let copy = without(spec ?? {}, "volumeAttributesClassName");
-    if (other?.volumeName === undefined || spec?.volumeName === undefined) copy = without(copy, "volumeName");
-    if (bound) copy = { ...copy, resources: { ...copy.resources, requests: without(copy.resources?.requests ?? {}, "storage") } };
-    return copy;
-  };
+  const [now, was] = [next.spec ?? {}, old.spec ?? {}];
+  // Volumes are bound once; a bound claim may grow, and change its class of attributes.
+  const comparedOld = was.volumeName ? was : withField(was, "volumeName", now.volumeName);
+  let compared = now;
+  if (bound && now.resources?.requests !== undefined) compared = withStorage(compared, was.resources?.requests?.storage);
+  if (bound) compared = withField(compared, "volumeAttributesClassName", was.volumeAttributesClassName);
   const size = next.spec?.resources?.requests?.storage;
   const before = old.spec?.resources?.requests?.storage;
-  const immutableSpec =
-    "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
-  if (
-    !semanticEqual(blind(next.spec, old.spec), blind(old.spec, next.spec)) ||
-    (old.spec?.volumeName && next.spec?.volumeName !== old.spec.volumeName)
-  )
-    errors.push(forbiddenField("spec", immutableSpec));
+  if (!semanticEqual(compared, comparedOld))
+    errors.push(
+      forbiddenField(
+        "spec",
+        `spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n${jsonDiff(asGo("ClaimSpec", comparedOld), asGo("ClaimSpec", compared))}`,
+      ),
+    );
   if (bound && size !== undefined && before !== undefined && compareQuantityTexts(size, before) < 0)
     errors.push(forbiddenField("spec.resources.requests.storage", "field can not be less than status.capacity"));
   const beta = "volume.beta.kubernetes.io/storage-class";
   if (next.metadata?.annotations?.[beta] !== old.metadata?.annotations?.[beta] && old.metadata?.annotations?.[beta] !== undefined)
     errors.push(invalidValue(`metadata.annotations.${beta}`, next.metadata?.annotations?.[beta] ?? "", immutableText));
+  if (now.volumeMode !== was.volumeMode) errors.push(invalidValue("volumeMode", now.volumeMode ?? null, immutableText));
   return errors;
 }
+
+/** The claim's spec with this much storage asked for. */
+const withStorage = (spec: AnyObject, storage: unknown): AnyObject => ({
+  ...spec,
+  resources: { ...spec.resources, requests: withField(spec.resources.requests, "storage", storage) },
+});
 
 const resizeStates = [
   "ControllerResizeInProgress",

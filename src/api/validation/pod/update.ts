@@ -4,8 +4,10 @@ import { type FieldError, forbiddenField, invalidValue, required } from "../../e
 import { inclusiveRangeError, isDns1123Subdomain, isLabelKey } from "../../names.ts";
 import type { AnyObject } from "../../rules.ts";
 import { ipFamily, maxInt32, validateIP } from "../basics.ts";
+import { podSpecAsGo } from "../go-shapes.ts";
 import { withField, without } from "../helpers.ts";
 import { immutableText, invalids, validateObjectMetaUpdate } from "../meta.ts";
+import { jsonDiff } from "../spec-diff.ts";
 import { validatePodObject } from "./pod.ts";
 import { validateTolerations } from "./scheduling.ts";
 
@@ -53,13 +55,18 @@ export function validatePodUpdate(next: AnyObject, old: AnyObject): FieldError[]
     munged = withField(munged, "affinity", Object.keys(restored).length === 0 ? old.spec.affinity : restored);
   }
   if (!semanticEqual(munged, old.spec))
-    errors.push(forbiddenField("spec", `pod updates may not change fields other than ${updatable}`));
+    errors.push(
+      forbiddenField(
+        "spec",
+        `pod updates may not change fields other than ${updatable}\n${jsonDiff(podSpecAsGo(old.spec), podSpecAsGo(munged))}`,
+      ),
+    );
   return errors;
 }
 
 function mungeSpec(next: AnyObject, old: AnyObject): AnyObject {
   const images = (list: string): AnyObject =>
-    (next[list] ?? []).map((container: AnyObject, i: number) => withField(container, "image", old[list]?.[i]?.image));
+    next[list]?.map((container: AnyObject, i: number) => withField(container, "image", old[list]?.[i]?.image));
   let munged = {
     ...next,
     containers: images("containers"),
