@@ -21,6 +21,7 @@ import {
   stringifyJson,
 } from "#api";
 import { own } from "#base";
+import { keepSaid } from "./empty-lists.ts";
 import { type BodyFormat, formatOfType, parseMediaType } from "./http/media-type.ts";
 import type { FieldValidation } from "./registry/options.ts";
 
@@ -85,9 +86,7 @@ export function decodeObject(
   const unrecognized = (why: string): ApiError =>
     badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): ${why}${shown(body)}`);
   if (record === undefined) {
-    throw unrecognized(
-      `couldn't get version/kind; json parse error: json: cannot unmarshal ${typeWord(raw.value)} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`,
-    );
+    throw unrecognized(noKindIn(raw.value));
   }
   for (const name of ["apiVersion", "kind"]) {
     const value = record[name];
@@ -104,6 +103,7 @@ export function decodeObject(
       `${kind === "" ? expected.kind : kind} in version ${JSON.stringify(version)} cannot be handled as a ${expected.kind}: ${why}`,
     );
   try {
+    if (expected.decode !== undefined) checkRange(raw.literals, cannot);
     const spec = expected.specs === undefined ? undefined : specIn(record, raw.literals);
     const ready = spec === undefined ? undefined : expected.specs?.get(spec.text);
     const typed =
@@ -141,6 +141,13 @@ export function decodeObject(
   }
 }
 
+/** Numbers that no 64-bit float holds. Built-in types say so themselves. */
+function checkRange(literals: Literals | undefined, refuse: (why: string) => ApiError): void {
+  for (const held of literals?.values() ?? [])
+    for (const text of held.values())
+      if (!Number.isFinite(Number(text))) throw refuse(`json: cannot unmarshal number ${text} into Go value of type float64`);
+}
+
 /** A spec and the text by which an equal one is found. Numbers written in an unusual way are not in that text. */
 function specIn(
   record: Readonly<Record<string, unknown>>,
@@ -149,26 +156,6 @@ function specIn(
   const value = record["spec"];
   if (asRecord(value) === undefined || (literals !== undefined && literals.size > 0)) return undefined;
   return { value: value as JsonValue, text: stringifyJson(value) };
-}
-
-/**
- * Decoding drops empty lists; those that say something are put back. No managedFields: forget who owned what. No policies of an autoscaler: none
- * by default either, which is refused.
- */
-export function keepSaid(object: ApiObject, given: unknown): ApiObject {
-  const kept = keepEmpty(object, given, ["metadata", "managedFields"]);
-  if (object.kind !== "HorizontalPodAutoscaler") return kept;
-  const policies = (direction: string): string[] => ["spec", "behavior", direction, "policies"];
-  return keepEmpty(keepEmpty(kept, given, policies("scaleUp")), given, policies("scaleDown"));
-}
-
-function keepEmpty<T extends object>(object: T, given: unknown, [key = "", ...rest]: readonly string[]): T {
-  const value = asRecord(given)?.[key];
-  if (rest.length === 0) return Array.isArray(value) && value.length === 0 ? { ...object, [key]: [] } : object;
-  if (asRecord(value) === undefined) return object;
-  const inner = asRecord((object as Readonly<Record<string, unknown>>)[key]) ?? {};
-  const kept = keepEmpty(inner, value, rest);
-  return kept === inner ? object : { ...object, [key]: kept };
 }
 
 /** A YAML decoder's complaint has a line for each duplicate: each becomes a warning. */
@@ -191,12 +178,21 @@ export function rawBody(body: RequestBody, expected: Pick<ExpectedKind, "group" 
     return decoded.value === null ? { ...decoded, value: {} } : decoded;
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
+    const unknown = /^no kind "([^"]*)" is registered for version "(?:[^"/]*\/)?([^"]*)"/.exec(error.message);
+    if (format === "protobuf" && unknown !== null)
+      throw badRequest(`${unknown[1]} in version ${JSON.stringify(unknown[2])} cannot be handled as a ${kind}: ${error.message}`);
     const where = format === "json" ? `couldn't get version/kind; json parse error: ${error.message}` : error.message;
     throw badRequest(`the object provided is unrecognized (must be of type ${kind}): ${where}${shown(body)}`);
   }
 }
 
-function checkKind(apiVersion: string, kind: string, expected: ExpectedKind, body: RequestBody): void {
+/** Throws BadRequest for a body of another kind or version. */
+export function checkKind(
+  apiVersion: string,
+  kind: string,
+  expected: Pick<ExpectedKind, "group" | "version" | "kind" | "sameVersions" | "strictKind">,
+  body: RequestBody,
+): void {
   const slash = apiVersion.indexOf("/");
   const group = slash < 0 ? "" : apiVersion.slice(0, slash);
   const version = slash < 0 ? apiVersion : apiVersion.slice(slash + 1);
@@ -219,6 +215,7 @@ function checkKind(apiVersion: string, kind: string, expected: ExpectedKind, bod
       );
     throw badRequest(`${head}converting (${kind}) to (${expected.kind}): unknown conversion`);
   }
+  if (version === "" && apiVersion !== "") throw badRequest(`${head}Object 'apiVersion' is missing in '${bodyText(body)}'`);
   const other = isRegistered(
     group === "" && apiVersion === "" ? expected.group : group,
     apiVersion === "" ? expected.version : version,
@@ -257,10 +254,19 @@ function checkKind(apiVersion: string, kind: string, expected: ExpectedKind, bod
 /** Kinds that began in the group "extensions". */
 const extensionsKinds = new Set(["DaemonSet", "Deployment", "Ingress", "NetworkPolicy", "ReplicaSet"]);
 
-const listKinds = new Set(["List", "Status", "DeleteOptions", "ListOptions"]);
+const listKinds = new Set([
+  "List",
+  "Status",
+  "DeleteOptions",
+  "ListOptions",
+  "APIGroup",
+  "APIGroupList",
+  "APIResourceList",
+  "APIVersions",
+]);
 
 function isRegistered(group: string, version: string, kind: string): boolean {
-  if (listKinds.has(kind) && group === "") return true;
+  if (listKinds.has(kind) && group === "" && version === "v1") return true;
   return (builtInResources as readonly ResourceType[]).some(
     (type) =>
       type.group === group &&
@@ -270,6 +276,10 @@ function isRegistered(group: string, version: string, kind: string): boolean {
         Object.values(type.subresources).some((sub) => sub.kind === kind && sub.group === group && sub.version === version)),
   );
 }
+
+/** A body that is no object has no kind. */
+export const noKindIn = (value: unknown): string =>
+  `couldn't get version/kind; json parse error: json: cannot unmarshal ${typeWord(value)} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`;
 
 function typeWord(value: unknown): string {
   if (value === null) return "null";

@@ -88,6 +88,9 @@ describe("decodeYaml()", () => {
     assert.throws(() => decodeYaml("[".repeat(20_000)), DecodeError);
   });
 
+  it("lets no document begin with a tab, as YAML has it", () =>
+    assert.throws(() => decodeYaml('\t{"a": 1}'), { message: "yaml: found character that cannot start any token" }));
+
   it("refuses infinities, which JSON cannot say", () =>
     assert.throws(() => decodeYaml("a: .inf"), { message: "error converting YAML to JSON: json: unsupported value: +Inf" }));
 });

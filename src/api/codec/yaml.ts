@@ -184,6 +184,7 @@ const controlCharacters = /(?![\t\n\r\u0085])\p{Cc}/u;
 
 function documents(text: string, options: DecodeOptions, most: number): Decoded[] {
   const maxDepth = Math.min(options.maxDepth ?? deepest, deepest);
+  if (/^\s*?\t/.test(text)) throw new DecodeError("yaml: found character that cannot start any token");
   if (controlCharacters.test(text)) throw new DecodeError("yaml: control characters are not allowed");
   try {
     const all = split(parseEvents(text, { maxDepth }));

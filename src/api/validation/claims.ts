@@ -41,7 +41,7 @@ export function validateClaimSpec(spec: AnyObject, path: string): FieldError[] {
       spec.dataSource.name !== spec.dataSourceRef.name ||
       (spec.dataSource.apiGroup ?? "") !== (spec.dataSourceRef.apiGroup ?? ""))
   )
-    errors.push(invalidValue(path, spec.dataSource, "must match dataSourceRef"));
+    errors.push(invalidValue(path, {}, "must match dataSourceRef")); // upstream shows a path as if it were the value
   if (spec.volumeAttributesClassName)
     errors.push(
       ...invalids(

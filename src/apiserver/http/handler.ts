@@ -239,7 +239,7 @@ async function answer(
 ): Promise<void> {
   if (outcome.warnings.length > 0) head["warning"] = outcome.warnings.map((text) => `299 - ${quoted(text)}`);
   if (outcome.answer.kind === "forward") return await sendForwarded(deps, exchange, body, outcome.answer, outcome, head);
-  const transformable = outcome.answer.kind === "object" ? isTransformable(outcome.answer.object) : outcome.answer.kind !== "raw";
+  const transformable = outcome.answer.kind === "object" ? isTransformable(outcome.answer) : outcome.answer.kind !== "raw";
   const accepted =
     outcome.answer.kind === "raw"
       ? plain
@@ -266,9 +266,11 @@ async function answer(
   outcome.finished();
 }
 
-/** A Status is never anything else, whatever form of the object was asked for; others have a table. */
-const isTransformable = (object: unknown): boolean =>
-  isStatus(object) || ["Scale", "ComponentStatus", "ComponentStatusList"].includes((object as { kind?: string })?.kind ?? "");
+/** A Status is never anything else, whatever form of the object was asked for (of a refusal not even the format is kept); others have a table. */
+const isTransformable = ({ code, object }: Extract<Answer, { kind: "object" }>): boolean =>
+  isStatus(object)
+    ? code < 400
+    : ["Scale", "ComponentStatus", "ComponentStatusList"].includes((object as { kind?: string } | undefined)?.kind ?? "");
 
 /** What has no protobuf form (discovery) goes out as JSON to clients that take that too. */
 function encodeOr406(answer: Encodable, wanted: Wanted, accept: string): Encoded {

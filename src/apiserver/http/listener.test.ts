@@ -110,6 +110,23 @@ describe("API server over HTTPS", () => {
     });
   }
 
+  it("looks at the fields of what is applied before it looks for keys that stand twice", async () => {
+    const apply = async (...lines: string[]): Promise<readonly [number, string]> => {
+      const body = ["apiVersion: v1", "kind: ConfigMap", "metadata: {name: twice}", ...lines].join("\n");
+      const path = "/api/v1/namespaces/default/configmaps/twice?fieldManager=m&fieldValidation=Strict";
+      const { status, text } = await h2("PATCH", path, { ...token, "content-type": "application/apply-patch+yaml" }, body);
+      return [status, JSON.parse(text).message ?? ""];
+    };
+    assert.deepEqual(await apply("nope: 1", "nope: 2"), [
+      500,
+      "failed to create typed patch object (/twice; /v1, Kind=ConfigMap): .nope: field not declared in schema",
+    ]);
+    assert.deepEqual(await apply("data: {a: b}", "data: {a: c}"), [
+      400,
+      'error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  line 5: key "data" already set in map',
+    ]);
+  });
+
   it("answers in the form that was asked for where there is one: a scale as a table, a status as itself, the root as ever", async () => {
     const accepting = (accept: string): Record<string, string> => ({ ...token, accept });
     const table = accepting("application/json;as=Table;v=v1;g=meta.k8s.io");

@@ -31,7 +31,8 @@ function fieldTest(
   const { field, value } = requirement;
   const equal = requirement.operator === "=";
   if (field === "metadata.name") return { field, read: (entry) => entry.sidecar.name, equal, value };
-  if (field === "metadata.namespace" && resource.type.namespaced)
+  // kinds without fields of their own have it even when they are in no namespace: nothing is in one then
+  if (field === "metadata.namespace" && (resource.type.namespaced || Object.keys(resource.fields.names).length === 0))
     return { field, read: (entry) => entry.sidecar.namespace, equal, value };
   const stored = own(resource.fields.names, field);
   if (stored === undefined) throw badRequest(resource.fields.unknown(field));

@@ -1,6 +1,7 @@
 // The metadata that the server looks after: namespaces, names, owner references, generation, what an update may not change.
 import { type ApiObject, badRequest, deepEqual, type KindRules, type ObjectMeta } from "#api";
 import { type Random, randomSuffix, uuid } from "#base";
+import { withoutSaid } from "../empty-lists.ts";
 
 /** The object with these fields of metadata; undefined takes one away. The object itself when nothing changes. */
 export function withMeta<T extends ApiObject>(
@@ -125,7 +126,7 @@ function comparable(object: ApiObject): unknown {
 
 /** Who owns which field is computed on `owned` (without what the strategy drops) and kept on `object`. */
 export function withOwnership(object: ApiObject, owned: ApiObject, manage: (next: ApiObject) => ApiObject): ApiObject {
-  const { managedFields } = manage(owned).metadata;
+  const { managedFields } = manage(withoutSaid(owned)).metadata;
   return withMeta(object, { managedFields });
 }
 

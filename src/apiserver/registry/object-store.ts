@@ -4,6 +4,7 @@ import type { Store } from "#store";
 import { Entry, ParsedCache } from "../cache/entry.ts";
 import type { CacheHub } from "../cache/hub.ts";
 import { serialize, stringify } from "../cache/stored-bytes.ts";
+import { withoutSaid } from "../empty-lists.ts";
 import type { ServedResource } from "./resource.ts";
 import { objectKey } from "./storage-keys.ts";
 import { translated } from "./store-errors.ts";
@@ -106,7 +107,8 @@ function forStorage(resource: ServedResource, object: ApiObject): { readonly val
 }
 
 /** An entry for an object that is not stored (dry run): its resourceVersion is left out or stays what it was. */
-export function unstoredEntry(object: ApiObject): Entry {
+export function unstoredEntry(given: ApiObject): Entry {
+  const object = withoutSaid(given);
   const bytes = Buffer.from(stringify(object));
   const sidecar = {
     namespace: object.metadata.namespace ?? "",

@@ -209,4 +209,60 @@ describe("odd answers", () => {
       'Event "e" is invalid: related: Invalid value: {"Kind":"K","Namespace":"","Name":"n","UID":"","APIVersion":"","ResourceVersion":"","FieldPath":""}: field is immutable',
     );
   });
+
+  it("an empty list of webhooks is a change, though nobody owns it and nothing of it is kept", async () => {
+    const path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+    const kind = { apiVersion: "admissionregistration.k8s.io/v1", kind: "ValidatingWebhookConfiguration" };
+    await cluster.call("POST", path, { ...kind, metadata: { name: "w" } });
+    const { object } = await cluster.call("PATCH", `${path}/w`, { webhooks: [] }, merge);
+    assert.deepEqual([object.metadata.generation, object.webhooks], [2, undefined]);
+    assert.equal(JSON.stringify(object.metadata.managedFields ?? []).includes("f:webhooks"), false);
+  });
+
+  it("an ingress that lists no rules is shown the list", async () => {
+    const ingress = { apiVersion: "networking.k8s.io/v1", kind: "Ingress", metadata: { name: "i" }, spec: { rules: [] } };
+    const { object } = await cluster.call("POST", "/apis/networking.k8s.io/v1/namespaces/default/ingresses", ingress);
+    assert.equal(
+      object.message,
+      'Ingress.networking.k8s.io "i" is invalid: spec: Invalid value: []: either `defaultBackend` or `rules` must be specified',
+    );
+    const backed = { ...ingress, spec: { ...ingress.spec, defaultBackend: { service: { name: "s", port: { number: 1 } } } } };
+    const query = { dryRun: "All" };
+    const dry = await cluster.call("POST", "/apis/networking.k8s.io/v1/namespaces/default/ingresses", backed, { query });
+    assert.deepEqual([dry.code, dry.object.spec.rules], [201, undefined]);
+  });
+
+  it("a patch makes no other kind of an object", async () => {
+    await cluster.call("POST", `${core}/configmaps`, { metadata: { name: "map" } });
+    for (const change of [{ kind: "Secret" }, { apiVersion: "apps/v1" }]) {
+      const { code, object } = await cluster.call("PATCH", `${core}/configmaps/map`, change, merge);
+      assert.deepEqual([code, object.details.causes[0].field], [422, "patch"]);
+    }
+  });
+
+  it("no definition is in a namespace, but one may ask", async () => {
+    const query = { fieldSelector: "metadata.namespace=x" };
+    const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    const { code, object } = await cluster.call("GET", definitions, undefined, { query });
+    assert.deepEqual([code, object.items], [200, []]);
+  });
+
+  it("options that are no object have no kind", async () => {
+    const { code, object } = await cluster.call("DELETE", `${core}/configmaps/map`, ["x"]);
+    assert.equal(code, 400);
+    assert.match(
+      object.message,
+      /^couldn't get version\/kind; json parse error: json: cannot unmarshal array into Go value of type struct/,
+    );
+  });
+
+  it("a version that ends where its name should begin is none, and discovery's kinds are kinds", async () => {
+    const named = async (kind: object): Promise<string> =>
+      (await cluster.call("POST", `${core}/configmaps`, { ...kind, metadata: { name: "x" } })).object.message;
+    assert.match(await named({ apiVersion: "v1/", kind: "ConfigMap" }), /: Object 'apiVersion' is missing in '/);
+    assert.match(
+      await named({ apiVersion: "v1", kind: "APIGroup" }),
+      /: converting \(v1\.APIGroup\) to \(core\.ConfigMap\): unknown/,
+    );
+  });
 });

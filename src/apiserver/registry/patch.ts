@@ -21,11 +21,13 @@ import {
   isConflict,
   type JsonValue,
   type ObjectSchema,
+  type ResourceType,
   readJsonPatch,
   type Stored,
 } from "#api";
 import { own } from "#base";
-import { decodeObject, type ExpectedKind, keepSaid, type RequestBody, unsupportedBody, warnEach } from "../body.ts";
+import { checkKind, decodeObject, type ExpectedKind, type RequestBody, unsupportedBody, warnEach } from "../body.ts";
+import { keepSaid } from "../empty-lists.ts";
 import { parseMediaType } from "../http/media-type.ts";
 import { checkName, placeInNamespace, withMeta } from "./metadata.ts";
 import type { WriteOptions } from "./options.ts";
@@ -173,6 +175,7 @@ function typed(
     }
     const object = decoded.object as unknown as ApiObject;
     if (resource.custom) checkType(request, object);
+    else if (patchType !== "strategic") checkBuiltIn(type, object, refuse);
     const whole = keepSaid(
       { ...object, kind: type.kind, apiVersion: apiVersionOf(type), metadata: object.metadata ?? {} },
       patched,
@@ -181,6 +184,15 @@ function typed(
   } catch (error) {
     if (error instanceof DecodeError) throw refuse(error.message);
     throw error;
+  }
+}
+
+/** The same for built-in kinds, where the patched document is decoded anew. */
+function checkBuiltIn(type: ResourceType, { apiVersion = "", kind = "" }: ApiObject, refuse: (why: string) => ApiError): void {
+  try {
+    checkKind(apiVersion, kind, { ...type, strictKind: false }, { contentType: "" });
+  } catch (error) {
+    throw refuse((error as ApiError).message.replace(/^.* cannot be handled as a \w+: /, ""));
   }
 }
 
@@ -213,7 +225,7 @@ function goText(value: unknown): string {
 function applyChange(request: WriteRequest, body: RequestBody): Change {
   const { resource, options } = request;
   const { type, strategy } = resource;
-  const applied = appliedObject(request, body);
+  const { object: applied, tell } = appliedObject(request, body);
   return (live, time) => {
     const merged = applyPatch({
       live,
@@ -225,6 +237,7 @@ function applyChange(request: WriteRequest, body: RequestBody): Change {
       time,
       schema: strategy.schema,
     });
+    tell();
     if (merged === live) return live;
     const whole = { ...(merged as ApiObject), kind: type.kind, apiVersion: apiVersionOf(type) };
     const defaulted = strategy.rules.default?.(whole) ?? whole;
@@ -254,18 +267,15 @@ const notAnObject = (value: unknown): string =>
     ? wrongType({})
     : `error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${Array.isArray(value) ? "array" : typeof value} into Go value of type map[string]interface {}`;
 
-function appliedObject(request: WriteRequest, body: RequestBody): ApiObject {
+/** What is applied, and `tell`, to be called when its fields are known to be right: keys that stand twice are refused, or warned of once. */
+function appliedObject(request: WriteRequest, body: RequestBody): { readonly object: ApiObject; readonly tell: () => void } {
   const { resource } = request;
   const { type } = resource;
   let value: unknown;
+  let problems: readonly string[];
   try {
     const raw = body.bytes === undefined ? { value: body.value, problems: [] } : decodeYaml(body.bytes);
-    value = raw.value;
-    if (raw.problems.length > 0) {
-      if (request.options.fieldValidation === "Strict")
-        throw badRequest(`error strict decoding YAML: error converting YAML to JSON: ${raw.problems.join(", ")}`);
-      if (request.options.fieldValidation === "Warn") for (const problem of raw.problems) warnEach(problem, request.warn);
-    }
+    ({ value, problems } = raw);
   } catch (error) {
     if (error instanceof DecodeError) throw badRequest(`error decoding YAML: error converting YAML to JSON: ${error.message}`);
     throw error;
@@ -279,5 +289,14 @@ function appliedObject(request: WriteRequest, body: RequestBody): ApiObject {
     (metadata as { managedFields?: unknown }).managedFields !== null
   )
     throw badRequest("metadata.managedFields must be nil");
-  return { ...object, metadata } as ApiObject;
+  return {
+    object: { ...object, metadata } as ApiObject,
+    tell: () => {
+      const told = problems;
+      problems = [];
+      if (told.length > 0 && request.options.fieldValidation === "Strict")
+        throw badRequest(`error strict decoding YAML: error converting YAML to JSON: ${told.join(", ")}`);
+      if (request.options.fieldValidation === "Warn") for (const problem of told) warnEach(problem, request.warn);
+    },
+  };
 }

@@ -2,7 +2,7 @@
 import { type ApiObject, apiError, badRequest, DecodeError, type DeleteOptions, decodeTyped, objectSchema } from "#api";
 import type { UserInfo } from "#client";
 import type { Answer } from "../answer.ts";
-import { bodyFormat, decodeObject, type ExpectedKind, type RawBody, type RequestBody, rawBody } from "../body.ts";
+import { bodyFormat, decodeObject, type ExpectedKind, noKindIn, type RawBody, type RequestBody, rawBody } from "../body.ts";
 import type { Query } from "../query.ts";
 import { create } from "./create.ts";
 import { remove } from "./delete.ts";
@@ -105,6 +105,7 @@ export function deleteOptions(request: Pick<VerbRequest, "body" | "query">): Del
 
 function bodyOptions(body: RequestBody): DeleteOptions {
   const { value } = optionsBody(body);
+  if (typeof value !== "object" || Array.isArray(value)) throw badRequest(noKindIn(value));
   const { kind } = (value ?? {}) as { kind?: unknown };
   if (kind !== undefined && kind !== "" && kind !== "DeleteOptions") {
     if (!metaKinds.has(String(kind)))

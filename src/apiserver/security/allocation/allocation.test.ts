@@ -66,6 +66,14 @@ test("a failed write and a dry run leave nothing behind", async () => {
   await save("a", { type: "NodePort" });
 });
 
+test("a dry run does not look for an address: it answers the network's own", async () => {
+  const { allocator, named } = world(["10.96.0.0/24"]);
+  for (const name of ["a", "b"]) {
+    const { object } = await allocator.allocate(named(name, {}), undefined, true);
+    assert.equal((object as Service).spec?.clusterIP, "10.96.0.0");
+  }
+});
+
 test("full ranges say so", async () => {
   const { save } = world(["10.96.0.0/30"], [30000, 30000]);
   await save("a", { type: "NodePort" });

@@ -45,6 +45,8 @@ export class ClusterIps {
   async takeAny(family: string, owner: ServiceRef, dryRun: boolean): Promise<string | undefined> {
     const range = this.#ranges.find((each) => each.family === (family === "IPv4" ? 4 : 6));
     if (range === undefined) return undefined;
+    // which one it would be does not matter: upstream answers the network's own
+    if (dryRun) return addressText(addressAt(range, 0n));
     const [first, last] = usable(range);
     const total = last - first + 1n;
     const reserved = staticBand(range.size) - 1n;
