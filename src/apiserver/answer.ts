@@ -25,6 +25,8 @@ export type Answer =
       readonly path: string;
       readonly upgradeOnly: boolean;
       readonly contentType?: string;
+      /** Refusals of the backend are told as a Status about this; passed on as they are unless given. */
+      readonly refused?: { readonly resource: string; readonly name: string };
     }
   /** Not an API object: health checks, metrics, OpenAPI documents. */
   | {

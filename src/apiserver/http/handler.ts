@@ -10,6 +10,7 @@ import { type Chain, type IncomingRequest, type Outcome, serve } from "../chain.
 import { parseQuery, type Query } from "../query.ts";
 import type { Security } from "../security/mod.ts";
 import { type Accepted, checkRoute, negotiate, notAcceptable, type Wanted } from "./accept.ts";
+import { backendRefusal, isRefusal } from "./backend-refusal.ts";
 import { type Encodable, type Encoded, encode, encodeObject, isStatus } from "./encode.ts";
 import type { Exchange } from "./exchange.ts";
 import { forward, forwardable, type KubeletClient } from "./outbound.ts";
@@ -238,7 +239,13 @@ async function answer(
   head: Record<string, string | readonly string[]>,
 ): Promise<void> {
   if (outcome.warnings.length > 0) head["warning"] = outcome.warnings.map((text) => `299 - ${quoted(text)}`);
-  if (outcome.answer.kind === "forward") return await sendForwarded(deps, exchange, body, outcome.answer, outcome, head);
+  if (outcome.answer.kind === "forward") {
+    try {
+      return await sendForwarded(deps, exchange, body, outcome.answer, head);
+    } finally {
+      outcome.finished();
+    }
+  }
   const transformable = outcome.answer.kind === "object" ? isTransformable(outcome.answer) : outcome.answer.kind !== "raw";
   const accepted =
     outcome.answer.kind === "raw"
@@ -289,7 +296,6 @@ async function sendForwarded(
   exchange: Exchange,
   body: RequestBody,
   answer: Extract<Answer, { kind: "forward" }>,
-  outcome: Outcome,
   head: Record<string, string | readonly string[]>,
 ): Promise<void> {
   if (answer.upgradeOnly) throw badRequest("Upgrade request required");
@@ -302,6 +308,7 @@ async function sendForwarded(
   };
   const { local } = answer.backend;
   const received = await (local === undefined ? forward(answer.backend, deps.kubeletClient, sent) : local.answer(sent));
+  if (answer.refused !== undefined && isRefusal(received.code)) throw await backendRefusal(received, answer.refused);
   const type = received.headers["content-type"] ?? answer.contentType;
   const headers = { ...head, ...forwardable(received.headers, false), ...(type === undefined ? {} : { "content-type": type }) };
   const stream = exchange.stream(received.code, headers);
@@ -311,7 +318,6 @@ async function sendForwarded(
     // The backend or the client went away in the middle: what was sent is all there is.
   }
   stream.end();
-  outcome.finished();
 }
 
 /** Upstream quotes warnings as Go does and drops what a header cannot carry. */

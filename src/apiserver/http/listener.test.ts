@@ -267,7 +267,9 @@ describe("API server over HTTPS", () => {
           user: (request.socket as unknown as { getPeerCertificate(): { subject?: { CN: string } } }).getPeerCertificate().subject
             ?.CN,
         });
-        response.end("log line\n");
+        const isPrevious = request.url?.includes("previous=true") === true;
+        response.statusCode = isPrevious ? 400 : 200;
+        response.end(isPrevious ? "it never ran before" : "log line\n");
       },
     );
     kubelet.on("upgrade", (request, socket) => {
@@ -287,6 +289,10 @@ describe("API server over HTTPS", () => {
     } as never);
     const log = await h2("GET", "/api/v1/namespaces/default/pods/p/log?follow=true&tailLines=5");
     assert.deepEqual([log.status, log.text], [200, "log line\n"]);
+    const before = await h2("GET", "/api/v1/namespaces/default/pods/p/log?previous=true");
+    const { kind, reason, message } = JSON.parse(before.text);
+    assert.deepEqual([before.status, kind, reason, message], [400, "Status", "BadRequest", "it never ran before"]);
+    seen.pop();
     const refused = await h2("GET", "/api/v1/namespaces/default/pods/p/exec?command=ls&stdout=true");
     assert.match(refused.text, /Upgrade request required/);
     const exec = await h1("/api/v1/namespaces/default/pods/p/exec?command=ls&stdout=true", {

@@ -82,6 +82,7 @@ export function podLog(deps: ConnectDeps, request: VerbRequest, method: string):
     path,
     upgradeOnly: false,
     contentType: "text/plain",
+    refused: { resource: "pods/log", name: request.name },
   };
 }
 
