@@ -2,11 +2,11 @@
 import type { Runtime } from "#kubelet";
 import type { RunningNetworkPolicy } from "#network";
 
-/** A sandbox that this runtime gives is isolated already; one whose pod cannot be isolated is stopped, and the pod is tried again later. */
-export function isolatedFirst(runtime: Runtime, policies: Pick<RunningNetworkPolicy, "podStarts">): Runtime {
+/** Without a policy that selects the pod this costs nothing. One that cannot be isolated loses its sandbox, and is tried again later. */
+export function isolatedFirst(runtime: Runtime, policies: Pick<RunningNetworkPolicy, "isolates" | "podStarts">): Runtime {
   const runSandbox: Runtime["runSandbox"] = async (config, call) => {
     const id = await runtime.runSandbox(config, call);
-    if (config.hostNetwork) return id;
+    if (config.hostNetwork || !policies.isolates(config.pod)) return id;
     try {
       const address = (await runtime.sandboxStatus(id, call))?.ips[0];
       if (address !== undefined) await policies.podStarts(config.pod, address);

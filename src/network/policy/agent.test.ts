@@ -151,6 +151,8 @@ test("a pod that starts is isolated before its address is in the API", async () 
   const known = api.put(pods, pod("web"));
   await settle();
   assert.deepEqual(isolated(machine), []);
+  assert.equal(agent.isolates(known), true);
+  assert.equal(agent.isolates({ ...known, metadata: { name: "web", namespace: "b" } }), false);
   const [starting] = await Promise.all([agent.podStarts(known, "10.244.0.9"), settle()]);
   assert.equal(starting, undefined);
   assert.deepEqual(isolated(machine), ["10.244.0.9"]);
@@ -178,10 +180,13 @@ test("a pod that starts is isolated before its address is in the API", async () 
 test("a pod that cannot be isolated is not to start; without policies every pod is", async () => {
   const { api, agent, machine, clock, settle } = world();
   await settle();
-  await agent.podStarts(pod("web"), "10.244.0.2");
-  api.put(networkPolicies, denyAll);
-  const known = api.put(pods, pod("web"));
+  const labels = { app: "web" };
+  assert.equal(agent.isolates(pod("web", { labels })), false);
+  await agent.podStarts(pod("web", { labels }), "10.244.0.2");
+  api.put(networkPolicies, { ...denyAll, spec: { podSelector: { matchLabels: labels } } });
+  const known = api.put(pods, pod("web", { labels }));
   await settle();
+  assert.deepEqual([known, pod("other")].map(agent.isolates), [true, false]);
   machine.refusal = { code: 1, stdout: "", stderr: "Error: busy" };
   const starting = assert.rejects(
     agent.podStarts(known, "10.244.0.2"),

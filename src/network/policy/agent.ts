@@ -26,9 +26,11 @@ export interface NetworkPolicyDeps {
 export interface RunningNetworkPolicy extends Running {
   /** Resolves when everything that is known of the cluster is in the kernel. */
   synced(): Promise<void>;
+  /** A policy that is known selects this pod: it is to be isolated before its containers start. */
+  isolates(pod: Pod): boolean;
   /**
-   * To be called when a pod of this node has its address and before its containers start: resolves when it is isolated, as Kubernetes promises.
-   * At once where no policy is known. Throws when the kernel does not take the rules in time: the pod had better not start.
+   * A pod of this node has this address, which its status does not say yet: resolves when it is isolated.
+   * Throws when the kernel does not take the rules in time: the pod had better not start.
    */
   podStarts(pod: Pod, address: string): Promise<void>;
 }
@@ -100,6 +102,7 @@ export function startNetworkPolicy(options: NetworkPolicyOptions, deps: NetworkP
       await view?.synced;
       await synchronizer.settled();
     },
+    isolates: (pod) => view?.hasSynced === true && view.isolates(pod),
     podStarts: async (pod, address) => {
       if (view?.hasSynced !== true) return;
       view.podStarts(pod, address);

@@ -1,5 +1,5 @@
 // What policies make of the pods and namespaces of the cluster, for one node: which pods a change concerns, and what each of them needs.
-import { type Namespace, type NetworkPolicy, namespaces, objectKey, type Pod, pods, type Stored } from "#api";
+import { type Namespace, type NetworkPolicy, namespaces, objectKey, type Pod, pods, type Stored, selectorMatches } from "#api";
 import type { Contribution } from "#base";
 import type { Informer, InformerFactory } from "#client";
 import { type CompiledPolicy, compilePolicy } from "./compile.ts";
@@ -75,6 +75,10 @@ export class ClusterView implements AsyncDisposable {
     this.#groupsAreOld = true;
     for (const key of this.#localKeys())
       if (this.#pod(key)?.metadata.namespace === metadata.namespace) this.#options.onChange(key);
+  }
+
+  isolates({ metadata: { namespace = "", labels } }: Pod): boolean {
+    return this.#policiesOf(namespace).some(({ selector }) => selectorMatches(selector, labels));
   }
 
   /** A pod of this node has this address, though its status does not say so yet. */
