@@ -13,7 +13,7 @@ import {
   type Taint,
 } from "#api";
 import { type Clock, every, type Log, type Random, type Running, type Timer } from "#base";
-import { type Client, createInformerFactory, type InformerFactory } from "#client";
+import { type Client, createInformerFactory, type Informer, type InformerFactory } from "#client";
 import {
   type Capacity,
   type EventSink,
@@ -115,7 +115,6 @@ export async function startSimNodes(options: SimNodesOptions, deps: SimNodesDeps
   const factory = deps.informers ?? createInformerFactory({ client: deps.client, clock, random, log });
   const only = (field: string): { fieldSelector?: string } =>
     options.alone === true ? { fieldSelector: `${field}=${all[0]?.name}` } : {};
-  const pods = factory.informer(podResource, only("spec.nodeName"));
   // pods are admitted by what the node is now: its labels, its extended resources
   const nodes = factory.informer(nodeResource, only("metadata.name"));
   const route = (pod: Pod): PodFleet | undefined => {
@@ -124,12 +123,20 @@ export async function startSimNodes(options: SimNodesOptions, deps: SimNodesDeps
     node.fleet ??= makeFleet(node, () => nodes.get(node.name) ?? node.node, objects, capacity, deps);
     return node.fleet;
   };
-  const subscription = feed(pods, {
-    set: (pod) => route(pod)?.set(pod),
-    remove: (pod) => byName.get(pod.spec.nodeName ?? "")?.fleet?.remove(pod),
-  });
+  let pods: Informer<Pod> | undefined;
+  let subscription: Disposable | undefined;
+  /** From the first node on: who has none keeps no copy of the cluster's pods for it. */
+  const watchPods = async (): Promise<void> => {
+    pods ??= factory.informer(podResource, only("spec.nodeName"));
+    subscription ??= feed(pods, {
+      set: (pod) => route(pod)?.set(pod),
+      remove: (pod) => byName.get(pod.spec.nodeName ?? "")?.fleet?.remove(pod),
+    });
+    await pods.synced;
+  };
+  const podsOf = (name: string): readonly Stored<Pod>[] => pods?.list().filter((pod) => pod.spec.nodeName === name) ?? [];
   factory.start();
-  await Promise.all([pods.synced, nodes.synced]);
+  await Promise.all([nodes.synced, all.length > 0 ? watchPods() : undefined]);
   const heartbeats = beat(all, capacity, deps);
   const used = new Set(all.map(({ index }) => index));
   const host: NodeHost = {
@@ -142,13 +149,14 @@ export async function startSimNodes(options: SimNodesOptions, deps: SimNodesDeps
       try {
         await complete(found, node, capacity, deps);
         await register(node, capacity, clock);
+        await watchPods();
       } catch (error) {
         used.delete(index);
         throw error;
       }
       all.push(node);
       byName.set(name, node);
-      for (const pod of pods.list()) if (pod.spec.nodeName === name) route(pod)?.set(pod);
+      for (const pod of podsOf(name)) route(pod)?.set(pod);
     },
     release: async (name) => {
       const node = byName.get(name);
@@ -164,13 +172,13 @@ export async function startSimNodes(options: SimNodesOptions, deps: SimNodesDeps
 
   return {
     nodeNames: all.map(({ name }) => name),
-    ready: () => (pods.hasSynced ? undefined : "the simulated nodes do not know their pods yet"),
+    ready: () => (pods?.hasSynced !== false ? undefined : "the simulated nodes do not know their pods yet"),
     setDown: (nodeName, isDown) => {
       const node = byName.get(nodeName);
       if (node === undefined || node.isDown === isDown) return;
       node.isDown = isDown;
       if (isDown) return;
-      const mine = pods.list().filter((pod) => pod.spec.nodeName === nodeName);
+      const mine = podsOf(nodeName);
       const uids = new Set(mine.map(({ metadata }) => metadata.uid));
       for (const worker of node.fleet?.workers.values() ?? []) if (!uids.has(worker.uid)) worker.podRemoved();
       for (const pod of mine) route(pod)?.set(pod);
@@ -179,11 +187,10 @@ export async function startSimNodes(options: SimNodesOptions, deps: SimNodesDeps
     server: (nodeName) => {
       const node = byName.get(nodeName);
       if (node === undefined || node.isDown) return undefined;
-      const mine = (): readonly Stored<Pod>[] => pods.list().filter((pod) => pod.spec.nodeName === nodeName);
       return simulatedNodeServer({
-        pods: mine,
+        pods: () => podsOf(nodeName),
         findPod: (namespace, name) => {
-          const pod = pods.get(`${namespace}/${name}`);
+          const pod = pods?.get(`${namespace}/${name}`);
           return pod?.spec.nodeName === nodeName ? pod : undefined;
         },
         runtime: () => node.runtime,
@@ -193,7 +200,7 @@ export async function startSimNodes(options: SimNodesOptions, deps: SimNodesDeps
     [Symbol.asyncDispose]: async () => {
       heartbeats.cancel();
       await created?.[Symbol.asyncDispose]();
-      subscription[Symbol.dispose]();
+      subscription?.[Symbol.dispose]();
       if (deps.informers === undefined) await factory[Symbol.asyncDispose]();
       await Promise.all(all.map((node) => node.fleet?.[Symbol.asyncDispose]()));
       await Promise.all(all.map((node) => node.runtime?.[Symbol.asyncDispose]()));

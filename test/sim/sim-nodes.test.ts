@@ -26,10 +26,13 @@ async function cluster(count: number) {
     { listen: false },
     { store: openMemoryStore({ clock }), clock, random, files: systemFiles, log: silentLog },
   );
+  const watched: string[] = [];
+  const handle: typeof server.handle = (request) => {
+    if (request.query["watch"] !== undefined) watched.push(request.path);
+    return server.handle(request);
+  };
   const clientAs = (name: string, groups: readonly string[]): Client =>
-    createClient(
-      inProcessTransport(server.handle, { user: { name, groups: [...groups, "system:authenticated"] }, userAgent: "test" }),
-    );
+    createClient(inProcessTransport(handle, { user: { name, groups: [...groups, "system:authenticated"] }, userAgent: "test" }));
   const client = clientAs("admin", ["system:masters"]);
   await client.create(serviceAccounts, { metadata: { name: "default", namespace: "default" } });
   const sim = await startSimNodes(
@@ -46,6 +49,8 @@ async function cluster(count: number) {
     clock,
     client,
     sim,
+    /** Paths of the watches so far. */
+    watched,
     [Symbol.asyncDispose]: async () => {
       await sim[Symbol.asyncDispose]();
       await server[Symbol.asyncDispose]();
@@ -189,6 +194,15 @@ test("a node that somebody creates with the annotation becomes Ready and runs po
   await clock.advance(60_000);
   const { spec } = await client.get(leases, { namespace: "kube-node-lease", name: "mine" });
   assert.equal(spec?.holderIdentity, "mine");
+});
+
+test("pods are watched from the first node on", async () => {
+  await using it = await cluster(0);
+  await it.clock.advance(1_000);
+  assert.deepEqual(it.watched, ["/api/v1/nodes"]);
+  await it.client.create(nodes, createdNode("mine"));
+  await eventually(it.clock, () => it.sim.server("mine") !== undefined);
+  assert.deepEqual(it.watched, ["/api/v1/nodes", "/api/v1/pods"]);
 });
 
 test("a created node that is deleted is served no more, and may come again", async () => {
