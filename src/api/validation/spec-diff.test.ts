@@ -104,4 +104,14 @@ describe("the diff of what may not change", () => {
     assert.equal(jsonDiff("<", ">"), '@@ -1 +1 @@\n-"\\u003c"\n+"\\u003e"\n');
     assert.equal(unifiedDiff([], ["a"]), "@@ -0,0 +1 @@\n+a\n");
   });
+
+  it("gives up on what would take all day: the rest counts as changed", () => {
+    const lines = Array.from({ length: 20_000 }, (_, index) => `line ${index}`);
+    const changed = lines.map((line, index) => (index % 2 === 0 ? line : `another ${index}`));
+    const text = unifiedDiff(lines, changed).split("\n");
+    const equal = text.filter((line) => line.startsWith(" ")).length;
+    assert.ok(equal > 10 && equal < 1_000, `${equal} lines were found equal`);
+    assert.equal(text.filter((line) => line.startsWith("-")).length, lines.length - equal);
+    assert.equal(text.filter((line) => line.startsWith("+")).length, lines.length - equal);
+  });
 });

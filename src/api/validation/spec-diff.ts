@@ -14,6 +14,8 @@ interface Change {
 }
 
 const around = 3;
+/** Comparisons of lines: a spec of a million lines must not hold up everybody else. What is not compared counts as changed. */
+const patience = 500_000;
 
 export function unifiedDiff(before: readonly string[], after: readonly string[]): string {
   let text = "";
@@ -84,10 +86,11 @@ function matches(before: readonly string[], after: readonly string[]): Match[] {
   if (after.length >= 200)
     for (const [line, where] of places) if (where.length > Math.floor(after.length / 100) + 1) places.delete(line);
   const found: Match[] = [];
+  const left = { comparisons: patience };
   const open: (readonly [number, number, number, number])[] = [[0, before.length, 0, after.length]];
   for (let part = open.pop(); part !== undefined; part = open.pop()) {
     const [low, high, otherLow, otherHigh] = part;
-    const [i, j, size] = longest(before, after, places, part);
+    const [i, j, size] = longest(before, after, places, part, left);
     if (size === 0) continue;
     found.push([i, j, size]);
     open.push([low, i, otherLow, j], [i + size, high, j + size, otherHigh]);
@@ -100,12 +103,16 @@ function longest(
   after: readonly string[],
   places: ReadonlyMap<string, readonly number[]>,
   [low, high, otherLow, otherHigh]: readonly [number, number, number, number],
+  left: { comparisons: number },
 ): Match {
   let [start, other, size] = [low, otherLow, 0];
   let lengths = new Map<number, number>();
   for (let i = low; i < high; i++) {
     const next = new Map<number, number>();
-    for (const j of places.get(before[i] as string) ?? []) {
+    const where = places.get(before[i] as string) ?? [];
+    left.comparisons -= 1 + where.length;
+    if (left.comparisons < 0) return [low, otherLow, 0];
+    for (const j of where) {
       if (j < otherLow || j >= otherHigh) continue;
       const length = (lengths.get(j - 1) ?? 0) + 1;
       next.set(j, length);
