@@ -1,4 +1,5 @@
 // `exec`: runs a command in a container, over WebSocket with the channels of v5 (KEP-4006), and ends as it ends.
+import { spawnSync } from "node:child_process";
 import { ReadStream } from "node:tty";
 import type { WebSocket } from "ws";
 import { ApiError, type Status } from "#api";
@@ -85,6 +86,9 @@ async function carry(session: Session, socket: WebSocket, withInput: boolean, ke
   signal.addEventListener("abort", stop, { once: true });
   if (keyboard !== undefined) {
     keyboard.setRawMode(true);
+    // The command's terminal has made its lines already, and Node's raw mode goes on making "\r\n" of "\n": full screens would go wrong.
+    // What the terminal was before comes back with the end of the raw mode. Without stty that much is as it was.
+    spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
     output.on("resize", resize);
     resize();
   }
