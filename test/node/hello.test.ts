@@ -13,6 +13,7 @@ import { kubectl, needsRoot, run, startTiphys, type Tiphys } from "../support/ti
 
 const skip = needsRoot("kubectl", "containerd", "runc", "nft", "ip", "conntrack", "busybox");
 const appArmor = "/sys/kernel/security/apparmor";
+const main = join(import.meta.dirname, "../../src/cli/main.ts");
 const example = join(import.meta.dirname, "../../examples/hello.yaml");
 
 describe("one real node", { skip, concurrency: false }, () => {
@@ -103,16 +104,20 @@ describe("one real node", { skip, concurrency: false }, () => {
     }
   });
 
-  test("exec -it has a terminal of the right size", async () => {
-    const [name = ""] = await podNames();
-    const result = await run("script", [
-      "-qec",
-      `stty rows 31 cols 97; kubectl --kubeconfig ${cluster.info.kubeconfig} exec -it ${name} -- sh -c "sleep 1; stty size; exit 7"`,
-      "/dev/null",
-    ]);
-    assert.match(result.stdout, /31 97/);
-    assert.equal(result.code, 7);
-  });
+  for (const [program, command] of [
+    ["kubectl", "kubectl"],
+    ["tiphys kubectl", `${process.execPath} --disable-warning=ExperimentalWarning ${main} kubectl`],
+  ] as const)
+    test(`${program} exec -it has a terminal of the right size, which passes on what is typed`, async () => {
+      const [name = ""] = await podNames();
+      // the size may arrive when the command runs already; until then stty says nothing
+      const inside = 'until stty size 2> /dev/null | grep .; do sleep 1; done; read word; echo "heard $word"; exit 7';
+      const outside = `stty rows 31 cols 97; ${command} --kubeconfig ${cluster.info.kubeconfig} exec -it ${name} -- sh -c '${inside}'`;
+      const result = await run("script", ["-qec", outside, "/dev/null"], { input: "typed\n" });
+      assert.match(result.stdout, /31 97\r\n/, result.stderr);
+      assert.match(result.stdout, /heard typed\r\n/);
+      assert.equal(result.code, 7, result.stdout);
+    });
 
   test("port-forward carries several connections, both ways of tunnelling", async () => {
     const [name = ""] = await podNames();
