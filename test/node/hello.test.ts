@@ -111,7 +111,7 @@ describe("one real node", { skip, concurrency: false }, () => {
     test(`${program} exec -it has a terminal of the right size, which passes on what is typed`, async () => {
       const [name = ""] = await podNames();
       // the size may arrive when the command runs already; until then stty says nothing
-      const inside = 'until stty size 2> /dev/null | grep .; do sleep 1; done; read word; echo "heard $word"; exit 7';
+      const inside = 'until stty size 2> /dev/null | grep "[1-9]"; do sleep 1; done; read word; echo "heard $word"; exit 7';
       const outside = `stty rows 31 cols 97; ${command} --kubeconfig ${cluster.info.kubeconfig} exec -it ${name} -- sh -c '${inside}'`;
       const result = await run("script", ["-qec", outside, "/dev/null"], { input: "typed\n" });
       assert.match(result.stdout, /31 97\r\n/, result.stderr);
