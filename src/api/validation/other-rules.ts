@@ -15,7 +15,7 @@ import * as events from "./events.ts";
 import { keepSpecAndLabels, keepSpecAndMeta, plainKind } from "./helpers.ts";
 import { immutableText, validateObjectMetaUpdate } from "./meta.ts";
 import * as network from "./network.ts";
-import * as storage from "./storage.ts";
+import * as storage from "./storage-classes.ts";
 import * as warn from "./warnings.ts";
 
 /** A binding puts a policy into force: while policies are not evaluated it must not look as if it did. */
