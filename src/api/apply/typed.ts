@@ -46,6 +46,10 @@ function elementOf(list: ListSchema, item: unknown): string {
   return `k:${jsonText(keys)}`;
 }
 
+/** A key of a built-in type is its zero value where nothing is said. */
+const hasZero = ({ items }: ListSchema, key: string): boolean =>
+  items.kind === "object" && items.fields[key]?.goType !== undefined;
+
 const jsonText = (value: unknown): string =>
   JSON.stringify(value, (_, inner) => (typeof inner === "bigint" ? Number(inner) : inner));
 
@@ -100,6 +104,15 @@ export function checkTyped(value: unknown, schema: Schema | undefined, path: rea
           continue;
         }
         const element = elementOf(schema, item);
+        if (element === "k:{}" && !schema.mapKeys.some((key) => hasZero(schema, key))) {
+          const keys = schema.mapKeys.map((key) => JSON.stringify(key)).join(" ");
+          errors.push(
+            ...bad(
+              `element ${i}: associative list with keys has an element that omits all key fields [${keys}] (and doesn't have default values for any key fields)`,
+            ),
+          );
+          continue;
+        }
         if (seen.has(element))
           errors.push(
             ...bad(

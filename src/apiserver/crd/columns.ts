@@ -40,6 +40,7 @@ function sorted(value: unknown): unknown {
 
 function cell(column: PrinterColumn, found: readonly unknown[], nowMs: number): unknown {
   const [value] = found;
+  if (value === null && column.type === "string") return "<no value>";
   if (found.length === 0 || value === undefined || value === null) return null;
   switch (column.type) {
     case "integer":
@@ -49,7 +50,8 @@ function cell(column: PrinterColumn, found: readonly unknown[], nowMs: number): 
     case "boolean":
       return typeof value === "boolean" ? value : null;
     case "date": {
-      const time = typeof value === "string" ? Date.parse(value) : Number.NaN;
+      if (typeof value !== "string") return null;
+      const time = Date.parse(value);
       return Number.isNaN(time) ? "<invalid>" : humanDuration(nowMs - time);
     }
     default:

@@ -29,6 +29,12 @@ const definition = {
                 properties: {
                   color: { type: "string", enum: ["red", "blue"] },
                   size: { type: "integer", minimum: 1, default: 2 },
+                  parts: {
+                    type: "array",
+                    "x-kubernetes-list-type": "map",
+                    "x-kubernetes-list-map-keys": ["name"],
+                    items: { type: "object", required: ["name"], properties: { name: { type: "string" } } },
+                  },
                   tags: { type: "array", "x-kubernetes-list-type": "set", items: { type: "string" } },
                 },
               },
@@ -55,6 +61,19 @@ describe("custom resources", () => {
     await cluster.clock.advance(0);
   });
   after(() => cluster[Symbol.asyncDispose]());
+
+  it("take no item without its key into a list that is kept by key", async () => {
+    const applied = widget("keyless", { color: "red", parts: [{}] });
+    const options = { contentType: "application/apply-patch+yaml", query: { fieldManager: "m" } };
+    const { code, object } = await cluster.call("PATCH", `${widgets}/keyless`, applied, options);
+    assert.deepEqual(
+      [code, object.message],
+      [
+        500,
+        'failed to create typed patch object (/keyless; example.com/v1, Kind=Widget): .spec.parts: element 0: associative list with keys has an element that omits all key fields ["name"] (and doesn\'t have default values for any key fields)',
+      ],
+    );
+  });
 
   it("are established and discovered", async () => {
     const { object } = await cluster.call("GET", `${definitions}/widgets.example.com`);
