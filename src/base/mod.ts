@@ -2,6 +2,7 @@
 export { type Address, addressAt, addressText, contains, isAddress, parseAddress, parseRange, type Range } from "./addresses.ts";
 export { assert } from "./assert.ts";
 export { type Clock, every, sleep, type Timer } from "./clock.ts";
+export { dialErrorText } from "./dial-error.ts";
 export type { FileStat, Files } from "./files.ts";
 export type { RequestHandler, ResponseStream } from "./http2/contract.ts";
 export type { HeaderFields } from "./http2/hpack-encoder.ts";

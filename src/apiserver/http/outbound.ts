@@ -5,7 +5,7 @@ import { connect as connectPlain, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import { type ApiError, apiError } from "#api";
-import { splice } from "#base";
+import { dialErrorText, splice } from "#base";
 import type { Backend } from "../subresources/backend.ts";
 
 /** Our client certificate for kubelets, PEM. */
@@ -54,7 +54,8 @@ const tlsOptions = (backend: Backend, client: KubeletClient | undefined): object
     : {}),
 });
 
-const unreachable = (error: Error): ApiError => apiError("ServiceUnavailable", `error trying to reach service: ${error.message}`);
+const unreachable = (error: Error, { host, port }: Backend): ApiError =>
+  apiError("ServiceUnavailable", `error trying to reach service: ${dialErrorText(error, host, port)}`);
 
 /** Throws ServiceUnavailable when nobody answers. Redirects are not followed. */
 export function forward(
@@ -84,7 +85,7 @@ export function forward(
       (incoming: IncomingMessage) =>
         resolve({ code: incoming.statusCode ?? 502, headers: incoming.headers as HeaderList, body: incoming }),
     );
-    outgoing.on("error", (error) => reject(unreachable(error)));
+    outgoing.on("error", (error) => reject(unreachable(error, backend)));
     outgoing.end(sent.body);
   });
 }
@@ -113,7 +114,7 @@ export function join(
     splice(socket, upstream);
   });
   upstream.on("error", (error) => {
-    if (!connected) failed(unreachable(error));
+    if (!connected) failed(unreachable(error, backend));
   });
   socket.on("close", () => {
     if (!connected) upstream.destroy();

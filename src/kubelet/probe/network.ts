@@ -2,6 +2,7 @@
 import { request as requestPlain } from "node:http";
 import { request as requestTls } from "node:https";
 import { connect } from "node:net";
+import { dialErrorText } from "#base";
 import type { HttpTarget, NetworkProbes, ProbeOutcome, ProbeTarget } from "./check.ts";
 
 const maxRedirects = 10;
@@ -24,7 +25,7 @@ export const systemNetworkProbes: NetworkProbes = {
         socket.destroy();
         resolve({ result: "success", output: "" });
       });
-      socket.on("error", (error: NodeJS.ErrnoException) => resolve(failure(dialError(target, error))));
+      socket.on("error", (error) => resolve(failure(dialError(target, error))));
     }),
   grpc,
 };
@@ -32,17 +33,7 @@ export const systemNetworkProbes: NetworkProbes = {
 const failure = (output: string): ProbeOutcome => ({ result: "failure", output });
 const host = (target: ProbeTarget): string => (target.host.includes(":") ? `[${target.host}]` : target.host);
 
-/** As upstream words it: `dial tcp 10.244.0.5:80: connect: connection refused`. */
-function dialError(target: ProbeTarget, error: NodeJS.ErrnoException): string {
-  const words: Readonly<Record<string, string>> = {
-    ECONNREFUSED: "connection refused",
-    EHOSTUNREACH: "no route to host",
-    ENETUNREACH: "network is unreachable",
-    ETIMEDOUT: "connection timed out",
-  };
-  const known = words[error.code ?? ""];
-  return known === undefined ? error.message : `dial tcp ${host(target)}:${target.port}: connect: ${known}`;
-}
+const dialError = (target: ProbeTarget, error: Error): string => dialErrorText(error, target.host, target.port);
 
 function httpGet(target: HttpTarget, url: string, redirects: number): Promise<ProbeOutcome> {
   return new Promise((resolve) => {

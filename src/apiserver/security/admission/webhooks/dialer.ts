@@ -2,6 +2,7 @@
 import type { Agent } from "node:https";
 import { isIP } from "node:net";
 import { checkServerIdentity } from "node:tls";
+import { dialErrorText } from "#base";
 
 export interface WebhookTarget {
   /** "https://name.namespace.svc:443/path?timeout=10s": what messages name and TLS checks. */
@@ -29,13 +30,15 @@ export function createWebhookDialer(): WebhookDialer {
       agent ??= new https.Agent({ keepAlive: true, maxFreeSockets: 4, timeout: 60_000 });
       const url = new URL(target.url);
       const name = url.hostname.replace(/^\[|\]$/g, ""); // of an IPv6 address
+      const host = target.address?.host ?? name;
+      const port = target.address?.port ?? (url.port === "" ? 443 : Number(url.port));
       return new Promise((resolve, reject) => {
         const outgoing = https.request(
           {
             agent,
             method: "POST",
-            host: target.address?.host ?? name,
-            port: target.address?.port ?? (url.port === "" ? 443 : Number(url.port)),
+            host,
+            port,
             path: url.pathname + url.search,
             // TLS names no addresses (RFC 6066 section 3); the certificate must have it all the same
             servername: isIP(name) === 0 ? name : "",
@@ -61,7 +64,7 @@ export function createWebhookDialer(): WebhookDialer {
             incoming.on("end", () => resolve({ code: incoming.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }));
           },
         );
-        outgoing.on("error", reject);
+        outgoing.on("error", (error) => reject(new Error(dialErrorText(error, host, port), { cause: error })));
         outgoing.end(body);
       });
     },
