@@ -265,4 +265,12 @@ describe("odd answers", () => {
       /: converting \(v1\.APIGroup\) to \(core\.ConfigMap\): unknown/,
     );
   });
+
+  it("a merged field of the wrong type is told by the type that it should have", async () => {
+    await cluster.call("POST", `${core}/services`, { metadata: { name: "s" }, spec: { ports: [{ port: 1 }] } });
+    const change = { spec: { ports: [{ port: "80", name: "x" }] } };
+    const { code, object } = await cluster.call("PATCH", `${core}/services/s`, change, strategic);
+    assert.deepEqual([code, object.details.causes[0].message.split(": ").at(-1)], [422, "int32"]);
+    assert.match(object.message, /: unrecognized type: int32$/);
+  });
 });

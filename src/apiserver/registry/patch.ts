@@ -182,10 +182,14 @@ function typed(
     );
     return strategy.rules.default?.(whole) ?? whole;
   } catch (error) {
-    if (error instanceof DecodeError) throw refuse(error.message);
+    if (error instanceof DecodeError) throw refuse(patchType === "strategic" ? asConverted(error.message) : error.message);
     throw error;
   }
 }
+
+/** A merged object is not decoded upstream but converted, which says of a value that does not fit only what it should be. */
+const asConverted = (text: string): string =>
+  text.replace(/^json: cannot unmarshal .* of type (string|bool|int32|int64)$/, "unrecognized type: $1");
 
 /** The same for built-in kinds, where the patched document is decoded anew. */
 function checkBuiltIn(type: ResourceType, { apiVersion = "", kind = "" }: ApiObject, refuse: (why: string) => ApiError): void {
