@@ -128,31 +128,37 @@ export class TableSynchronizer<C extends Contribution> {
     });
   }
 
+  /** A plan that throws is a failure like any other: tried again later, while the kernel keeps what it has. */
   async #sync(): Promise<void> {
-    const { clock, log } = this.#deps;
-    const { table } = this.#options;
-    const startedAt = clock.monotonic();
-    this.#plan();
-    const toBeAbsent = this.#options.absentWhenEmpty === true && this.#ledger.isEmpty;
-    const full = !toBeAbsent && (this.#needsFull || this.#isAbsent);
-    const changes = this.#ledger.takeChanges();
-    const script = toBeAbsent ? (this.#isAbsent ? "" : renderRemoval(table)) : full ? undefined : renderDiff(table, changes);
     try {
-      if (script === undefined) await this.#load();
-      else if (script !== "") await this.#nft(script);
+      this.#plan();
+      await this.#write();
     } catch (error) {
       this.#failed(error);
       return;
     }
-    this.#isAbsent = toBeAbsent;
     this.#needsFull = false;
     this.#failures = 0;
     this.#failure = undefined;
-    this.#lastSyncAt = clock.monotonic();
-    this.syncedAt = clock.now();
-    if (script !== "")
-      log.debug("loaded rules", { full, changes: changes.length, durationMs: Math.round(this.#lastSyncAt - startedAt) });
+    this.#lastSyncAt = this.#deps.clock.monotonic();
+    this.syncedAt = this.#deps.clock.now();
     await this.#options.loaded?.();
+  }
+
+  /** What the plans have changed, or everything. */
+  async #write(): Promise<void> {
+    const { clock, log } = this.#deps;
+    const { table } = this.#options;
+    const startedAt = clock.monotonic();
+    const toBeAbsent = this.#options.absentWhenEmpty === true && this.#ledger.isEmpty;
+    const full = !toBeAbsent && (this.#needsFull || this.#isAbsent);
+    const changes = this.#ledger.takeChanges();
+    const script = toBeAbsent ? (this.#isAbsent ? "" : renderRemoval(table)) : full ? undefined : renderDiff(table, changes);
+    if (script === undefined) await this.#load();
+    else if (script !== "") await this.#nft(script);
+    this.#isAbsent = toBeAbsent;
+    if (script !== "")
+      log.debug("loaded rules", { full, changes: changes.length, durationMs: Math.round(clock.monotonic() - startedAt) });
   }
 
   /** Everything, into the table that is there if that can be. */

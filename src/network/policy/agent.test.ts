@@ -107,6 +107,22 @@ test("a kernel that lets a bridge's packets go by is complained of, when there i
   assert.deepEqual(warnings, ["network policies do not hold between pods of one bridge"]);
 });
 
+test("a policy that nobody understands is no reason to stop: it is said, and what holds goes on until it is put right", async () => {
+  const { api, agent, machine, clock, settle } = world();
+  api.put(pods, pod("web", { address: "10.244.0.2" }));
+  api.put(networkPolicies, denyAll);
+  await settle();
+  const selector = (operator: string) => ({ matchExpressions: [{ key: "app", operator }] });
+  api.put(networkPolicies, { ...denyAll, spec: { podSelector: selector("Near") } });
+  await settle();
+  assert.match(agent.ready() ?? "", /rules cannot be loaded: "Near" is not a valid label selector operator/);
+  assert.deepEqual(isolated(machine), ["10.244.0.2"]);
+  api.put(networkPolicies, { ...denyAll, spec: { podSelector: selector("Exists") } });
+  await clock.advance(60_000);
+  assert.equal(agent.ready(), undefined);
+  assert.deepEqual(isolated(machine), []);
+});
+
 test("changes of one turn are one transaction that says only what changed", async () => {
   const { api, machine, settle } = world();
   api.put(networkPolicies, denyAll);
