@@ -9,6 +9,7 @@ import { after, before, describe, test } from "node:test";
 import { ensurePki } from "#apiserver";
 import { silentLog, systemClock, systemFiles, systemRandom } from "#base";
 import { writeKubeconfig } from "#client";
+import { type Component, startOurs } from "../support/component.ts";
 import { kubectl, needs, run } from "../support/tiphys.ts";
 
 const skip = needs("kubectl");
@@ -16,36 +17,10 @@ const main = join(import.meta.dirname, "../../src/cli/main.ts");
 const simNodes = Number(process.env.TIPHYS_SIM_NODES ?? 20);
 const replicas = Number(process.env.TIPHYS_SIM_REPLICAS ?? 100);
 
-interface Started {
-  readonly child: ChildProcess;
-  output(): string;
-}
-
-function start(...args: string[]): Started {
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => (output += text));
-  return { child, output: () => output };
-}
-
-/** Resolves when the process has said that it is started; rejects with its words when it ends first. */
-function started(process: Started): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const look = (): void => {
-      if (/ started$/m.test(process.output())) resolve();
-    };
-    process.child.stderr?.on("data", look);
-    process.child.on("exit", () => reject(new Error(process.output())));
-    look();
-  });
-}
-
 describe("components as processes", { skip, concurrency: false }, () => {
   let directory: string;
   let admin: string;
-  const running: Started[] = [];
+  const running: Component[] = [];
 
   before(async () => {
     directory = mkdtempSync(join(tmpdir(), "processes-"));
@@ -56,7 +31,7 @@ describe("components as processes", { skip, concurrency: false }, () => {
       log: silentLog,
       serverNames: ["127.0.0.1"],
     });
-    const server = start(
+    const server = startOurs(
       "kube-apiserver",
       "--bind-address=127.0.0.1",
       "--secure-port=0",
@@ -77,7 +52,7 @@ describe("components as processes", { skip, concurrency: false }, () => {
       `${directory}/port`,
     );
     running.push(server);
-    await started(server);
+    await server.started();
     const url = `https://127.0.0.1:${readFileSync(`${directory}/port`, "utf8").trim()}`;
     const kubeconfig = async (name: "admin" | "controllerManager" | "scheduler"): Promise<string> => {
       const path = `${directory}/${name}.kubeconfig`;
@@ -97,18 +72,13 @@ describe("components as processes", { skip, concurrency: false }, () => {
       ["kube-scheduler", "--kubeconfig", await kubeconfig("scheduler"), "--secure-port=0"],
       ["sim-nodes", "--kubeconfig", admin, "--count", String(simNodes)],
     ]) {
-      const component = start(...args);
+      const component = startOurs(...args);
       running.push(component);
-      await started(component);
+      await component.started();
     }
   });
   after(async () => {
-    for (const { child } of running.reverse()) {
-      if (child.exitCode !== null) continue;
-      const exited = new Promise((resolve) => child.on("exit", resolve));
-      child.kill("SIGTERM");
-      await exited;
-    }
+    for (const component of running.reverse()) await component.stop();
     rmSync(directory, { recursive: true, force: true });
   });
 
@@ -187,9 +157,9 @@ describe("components as processes", { skip, concurrency: false }, () => {
   });
 
   test("the DNS server knows the cluster's services", async () => {
-    const dns = start("dns", "--kubeconfig", admin, "--port=0");
+    const dns = startOurs("dns", "--kubeconfig", admin, "--port=0");
     running.push(dns);
-    await started(dns);
+    await dns.started();
     const port = /answers .*port=(\d+)/.exec(dns.output())?.[1];
     const resolver = new Resolver();
     resolver.setServers([`127.0.0.1:${port}`]);
@@ -198,10 +168,6 @@ describe("components as processes", { skip, concurrency: false }, () => {
   });
 
   test("every process ends with 0 on SIGTERM", async () => {
-    for (const { child, output } of [...running].reverse()) {
-      const code = new Promise((resolve) => child.on("exit", resolve));
-      child.kill("SIGTERM");
-      assert.equal(await code, 0, output());
-    }
+    for (const component of running.toReversed()) assert.equal(await component.stop(), 0, component.output());
   });
 });
