@@ -41,6 +41,7 @@ export { type Random, randomInt, randomSuffix, seededRandom, uuid } from "./rand
 export type { Running } from "./running.ts";
 export { cannotListen } from "./system/cannot-listen.ts";
 export { systemClock } from "./system/clock.ts";
+export { drained } from "./system/drained.ts";
 export { systemFiles } from "./system/files.ts";
 export {
   type GrpcCall,

@@ -1,5 +1,6 @@
 // One request over HTTP/1.1, as node:http gives it.
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { drained } from "#base";
 import { type BodyStream, clientGone, type Exchange, lostRequest } from "./exchange.ts";
 
 function collect(source: NodeJS.ReadableStream, limit: number): Promise<Buffer | undefined> {
@@ -48,21 +49,11 @@ function* joined(body: readonly Buffer[]): Iterable<Buffer> {
   if (size > 0) yield Buffer.concat(body.slice(from), size);
 }
 
-function bodyStream(stream: NodeJS.WritableStream & { destroyed?: boolean }): BodyStream {
+function bodyStream(stream: ServerResponse): BodyStream {
   return {
-    write: (chunk) => (stream.destroyed === true ? true : stream.write(chunk)),
-    drained: () =>
-      new Promise<void>((resolve) => {
-        if (stream.destroyed === true) return resolve();
-        const done = (): void => {
-          stream.removeListener("drain", done);
-          stream.removeListener("close", done);
-          resolve();
-        };
-        stream.once("drain", done);
-        stream.once("close", done);
-      }),
-    end: () => void (stream.destroyed === true || stream.end()),
+    write: (chunk) => (stream.destroyed ? true : stream.write(chunk)),
+    drained: () => drained(stream),
+    end: () => void (stream.destroyed || stream.end()),
   };
 }
 

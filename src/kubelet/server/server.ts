@@ -11,6 +11,7 @@ import type { Runtime } from "../runtime.ts";
 import { type LogSource, readLog } from "./log-file.ts";
 import { flag, LogQueryError, parseLogQuery } from "./log-query.ts";
 import { nodeSubresource } from "./node-subresource.ts";
+import { sendLog } from "./send-log.ts";
 import { UpgradeRefused, upgrade } from "./upgrade.ts";
 import {
   commandProtocol,
@@ -218,17 +219,11 @@ class KubeletService {
     const query = parseLogQuery(search, this.#deps.clock.now());
     const { log } = await this.#container(target, query.previous);
     response.setHeader("Content-Type", "text/plain");
-    const abort = new AbortController();
-    response.on("close", () => abort.abort());
     response.writeHead(200);
     response.flushHeaders();
     if (log === undefined) return void response.end();
     try {
-      for await (const piece of readLog(log, query, abort.signal)) {
-        if (!response.write(piece))
-          await new Promise<void>((resolve) => response.once("drain", resolve).once("close", () => resolve()));
-        if (abort.signal.aborted) return;
-      }
+      await sendLog(response, (gone) => readLog(log, query, gone));
       response.end();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT")
