@@ -6,11 +6,11 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
   let failed = 0;
   let skipped = 0;
   for await (const event of source) {
-    if (event.type === "test:pass" && event.data.details.type !== "suite") {
-      if (event.data.skip !== undefined) {
-        skipped++;
-        yield `skipped: ${event.data.name}: ${event.data.skip === true ? "no reason given" : event.data.skip}\n`;
-      } else passed++;
+    if (event.type === "test:pass" && event.data.skip !== undefined) {
+      skipped++; // a suite counts as one: nobody looks at what is in it
+      yield `skipped: ${event.data.name}: ${event.data.skip === true ? "no reason given" : event.data.skip}\n`;
+    } else if (event.type === "test:pass") {
+      if (event.data.details.type !== "suite") passed++;
     } else if (event.type === "test:fail" && event.data.details.type === "suite") {
       // a suite fails because a test in it did, which was said already, or because of its own hooks
       const error = event.data.details.error as (Error & { failureType?: string }) | undefined;
