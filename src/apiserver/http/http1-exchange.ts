@@ -3,8 +3,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { drained } from "#base";
 import { type BodyStream, clientGone, type Exchange, lostRequest } from "./exchange.ts";
 
-function collect(source: NodeJS.ReadableStream, limit: number): Promise<Buffer | undefined> {
+function collect(source: IncomingMessage, limit: number): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
+    if (source.destroyed) return reject(lostRequest()); // it says nothing any more
     const chunks: Buffer[] = [];
     let size = 0;
     source.on("data", (chunk: Buffer) => {

@@ -48,9 +48,10 @@ export async function handleUpgrade(
       header: (name) => String(request.headers[name] ?? "") || undefined,
     });
     const { answer } = outcome;
+    if (answer.kind === "watch") answer.watcher.end("closed");
+    if (socket.destroyed) return outcome.finished(); // "close" may have been said already
     socket.once("close", () => outcome.finished());
     if (answer.kind !== "forward") {
-      if (answer.kind === "watch") answer.watcher.end("closed");
       const status = answer.kind === "object" ? (answer.object as ApiError["status"]) : undefined;
       return refuseUpgrade(
         socket,

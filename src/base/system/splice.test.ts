@@ -48,3 +48,16 @@ test("a client that resets its connection ends the backend's", async () => {
   backend.server.close();
   middle.server.close();
 });
+
+test("a side that is gone when the two are joined ends the other", async () => {
+  const other = (): Duplex => new Duplex({ read: () => {}, write: (_chunk, _encoding, done) => done() });
+  for (const goneFirst of [true, false]) {
+    const [gone, left] = [other(), other()];
+    gone.destroy();
+    await new Promise((resolve) => gone.once("close", resolve));
+    const ended = new Promise((resolve) => left.once("finish", resolve));
+    if (goneFirst) splice(gone, left);
+    else splice(left, gone);
+    await ended;
+  }
+});

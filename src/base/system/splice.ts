@@ -18,4 +18,7 @@ export function splice(a: Duplex, b: Duplex): void {
   };
   a.on("error", over(b)).on("close", over(b));
   b.on("error", over(a)).on("close", over(a));
+  // who is gone already says so no more
+  if (a.destroyed) over(b)();
+  if (b.destroyed) over(a)();
 }

@@ -63,7 +63,8 @@ export function serveCommand(
   streams: CommandStreams,
   runtime: Upgraded,
 ): void {
-  accept(request, socket, head, protocol, (webSocket) => void carryCommand(webSocket, streams, runtime));
+  const isOpen = accept(request, socket, head, protocol, (webSocket) => void carryCommand(webSocket, streams, runtime));
+  if (!isOpen) runtime.socket.destroy();
 }
 
 async function carryCommand(webSocket: WebSocket, streams: CommandStreams, runtime: Upgraded): Promise<void> {
@@ -132,7 +133,7 @@ function pauseUntilDrained(webSocket: WebSocket, socket: Socket): void {
 
 /** Port-forward: the client's SPDY bytes travel inside WebSocket messages; the runtime gets them bare. */
 export function serveTunnel(request: IncomingMessage, socket: Socket, head: Buffer, runtime: Upgraded): void {
-  accept(request, socket, head, tunnelProtocol, (webSocket) => {
+  const isOpen = accept(request, socket, head, tunnelProtocol, (webSocket) => {
     const bytes = new Duplex({
       read: () => webSocket.resume(),
       write: (chunk: Buffer, _encoding, done) => webSocket.send(chunk, (error) => done(error ?? null)),
@@ -153,18 +154,24 @@ export function serveTunnel(request: IncomingMessage, socket: Socket, head: Buff
     if (runtime.head.length > 0) bytes.write(runtime.head);
     splice(bytes, runtime.socket);
   });
+  if (!isOpen) runtime.socket.destroy();
 }
 
-/** `ws` refuses protocol names with a slash, so the header is taken away from it and the answer's is added by hand. */
+/** False: the client is gone, or its request is no WebSocket's. `ws` refuses protocol names with a slash, so the header is taken away from it and the answer's is added by hand. */
 function accept(
   request: IncomingMessage,
   socket: Socket,
   head: Buffer,
   protocol: string,
   opened: (webSocket: WebSocket) => void,
-): void {
+): boolean {
+  let isOpen = false;
   delete request.headers["sec-websocket-protocol"];
   const server = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 16 * 1024 * 1024 });
   server.on("headers", (headers) => headers.push(`Sec-WebSocket-Protocol: ${protocol}`));
-  server.handleUpgrade(request, socket, head, opened);
+  server.handleUpgrade(request, socket, head, (webSocket) => {
+    isOpen = true;
+    opened(webSocket);
+  });
+  return isOpen;
 }
