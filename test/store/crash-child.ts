@@ -1,15 +1,14 @@
 // Eight writers and a lease keeper on a disk store until somebody kills the process. Prints "ready", then a line for each thing
 // that the store said is done. Arguments: directory, number of the run, revision to compact to, size of the values.
-import { writeSync } from "node:fs";
 // By path: the front door loads gRPC as well, which would be half of a short life.
 import { silentLog } from "../../src/base/log.ts";
 import { systemClock } from "../../src/base/system/clock.ts";
 import { systemRandom } from "../../src/base/system/random.ts";
 import { openDiskStore } from "../../src/store/disk/open.ts";
 import { operationsOf } from "./support/replay.ts";
+import { say } from "./support/say.ts";
 
 const [directory = "", cycle = "0", compactTo = "0", bytes = "3000"] = process.argv.slice(2);
-const say = (text: string): number => writeSync(1, `${text}\n`);
 
 say("loaded");
 const store = await openDiskStore({ directory, clock: systemClock, random: systemRandom, log: silentLog, compactEveryMs: 0 });

@@ -1,12 +1,11 @@
 // Eight writers on a disk that fails (somebody makes system calls fail), then the look at what is left, and the next start in the same
 // process. Says each step, so that whoever listens knows that the process is alive. Arguments: directory, number of the run.
-import { writeSync } from "node:fs";
 import { hashOf, operationsOf } from "./support/replay.ts";
+import { say } from "./support/say.ts";
 import { openStore } from "./support/scratch.ts";
 import { runWriters } from "./support/writers.ts";
 
 const [directory = "", cycle = "0"] = process.argv.slice(2);
-const say = (text: string): number => writeSync(1, `${text}\n`);
 
 {
   await using store = await openStore(directory);

@@ -1,15 +1,14 @@
 // A short life on a disk store, step after step, so that its system calls come in the same order each time: somebody kills it at one of
 // them. Says what is done as crash-child.ts does. Arguments: directory, number of the run, number of writes, size of the values.
-import { writeSync } from "node:fs";
 // By path, as in crash-child.ts.
 import { silentLog } from "../../src/base/log.ts";
 import { systemClock } from "../../src/base/system/clock.ts";
 import { systemRandom } from "../../src/base/system/random.ts";
 import { openDiskStore } from "../../src/store/disk/open.ts";
 import { operationsOf } from "./support/replay.ts";
+import { say } from "./support/say.ts";
 
 const [directory = "", cycle = "0", writes = "0", bytes = "3000"] = process.argv.slice(2);
-const say = (text: string): number => writeSync(1, `${text}\n`);
 
 {
   await using store = await openDiskStore({
